@@ -1,1 +1,89 @@
 //! What the messages of scientific detectors mean.
+//!
+//! A message has several parts. The first is usually a JSON object, the header, whose `htype` names
+//! the format; binary parts follow. This crate makes values of messages and messages of values. It
+//! is pure: no sockets, no files, no clock; the crate `mflow` brings the messages.
+//!
+//! ```
+//! use mflow_handlers::{Data, Message, Registry};
+//!
+//! let message = Message::new([
+//!     r#"{"htype":"array-1.0","type":"uint16","shape":[2,3],"frame":7}"#.into(),
+//!     vec![1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0].into(),
+//! ]);
+//! let registry = Registry::default();
+//! let data = registry.decode(message.clone());
+//! if let Data::Array(array) = &data {
+//!     let image = array.data[0].as_ref().unwrap();
+//!     assert_eq!(image.shape(), [2, 3]);
+//!     assert_eq!(*image.elements::<u16>()?, [1, 2, 3, 4, 5, 6]);
+//! }
+//! assert_eq!(registry.encode(&data)?, message);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Formats
+//!
+//! | htype | from | value |
+//! | --- | --- | --- |
+//! | `raw-1.0` | PSI | [`Raw`]: a header and parts that nobody interprets |
+//! | `array-1.0` | PSI | [`ArrayMessage`]: a header and arrays |
+//! | `dheader-1.0` | DECTRIS | [`DetectorHeader`](dectris::DetectorHeader): configuration and tables |
+//! | `dimage-1.0` | DECTRIS | [`Image`](dectris::Image): an image and its times |
+//! | `dseries_end-1.0` | DECTRIS | [`SeriesEnd`](dectris::SeriesEnd): the end of a series |
+//! | `bsr_m-1.0`, `bsr_m-1.1` | PSI | [`Bsread`]: the channels of a machine at one pulse |
+//!
+//! Formats of your own: a closure ([`Registry::register`]) or a type that is a [`Handler`].
+//!
+//! # What to find where
+//!
+//! - [`Message`], the parts; [`Peek`], what the first one tells at a glance; [`Parts`], to read them.
+//! - [`Registry`], which decodes and encodes; [`Handler`] and [`Format`], what it does so with.
+//! - [`Data`], what decoding gives; [`Json`], a header and its text; [`Array`], a typed array with
+//!   [`Dtype`], [`ByteOrder`] and [`Element`].
+//! - [`DecodeError`], [`EncodeError`] and [`ArrayError`]; [`Warning`], what was tolerated.
+//! - [`canonical`], a value as JSON for people and for comparison.
+//!
+//! # Promises
+//!
+//! - No input makes this crate panic. A message that cannot be decoded is [`Data::Broken`], with its
+//!   parts and the error; one that nobody knows is [`Data::Unknown`]. None is lost.
+//! - A value that nobody edited encodes to the parts it came from, byte for byte. One that was built
+//!   or edited encodes so that decoding gives an equal value, or not at all.
+//! - Parts are shared, never copied, and memory grows with the size of the message only: lengths are
+//!   checked before anything is allocated.
+
+mod array;
+mod array_message;
+mod bsread;
+mod canonical;
+mod data;
+pub mod dectris;
+mod dtype;
+mod error;
+mod field;
+mod format;
+mod json;
+mod layout;
+mod message;
+mod parts;
+mod peek;
+mod raw;
+mod registry;
+mod warning;
+
+pub use array::{Array, ArrayError, Element, MAX_DIMENSIONS};
+pub use array_message::ArrayMessage;
+pub use bsread::Bsread;
+pub use canonical::canonical;
+pub use data::{Broken, Custom, Data};
+pub use dtype::{ByteOrder, Dtype, UnknownByteOrder, UnknownType};
+pub use error::{DecodeError, EncodeError, Place};
+pub use format::Format;
+pub use json::Json;
+pub use message::{IntoIter, Message};
+pub use parts::Parts;
+pub use peek::Peek;
+pub use raw::Raw;
+pub use registry::{Handler, Registry, decode_with};
+pub use warning::Warning;

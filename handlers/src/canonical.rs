@@ -1,0 +1,287 @@
+//! [`canonical`]: a decoded message as JSON, for people and for comparison.
+//!
+//! ```text
+//! an array         {"dtype": "uint16", "shape": [slow, …, fast], "nbytes": n, "sha256": "…"}
+//!                  and "values" (nested lists) if it has 64 elements or fewer
+//! bytes            {"bytes_hex": "…"} up to 64 of them, else {"bytes_len": n, "sha256": "…"}
+//! a missing value  null
+//! no number        {"float": "nan" | "inf" | "-inf"}
+//! a complex one    {"re": 1.0, "im": 2.0}
+//! ```
+//!
+//! The hash of an array is that of its bytes in C order and little endian, whatever order they were
+//! sent in. `"warnings"` is present when something was tolerated.
+
+use bytes::Bytes;
+use half::f16;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::array::{Array, Element};
+use crate::array_message::ArrayMessage;
+use crate::bsread::Bsread;
+use crate::data::{Broken, Data};
+use crate::dectris::{DetectorHeader, FreeText, Image, Table, Tables};
+use crate::dtype::{ByteOrder, Dtype};
+use crate::error::chain;
+use crate::json::Json;
+use crate::message::Message;
+
+/// The most elements of an array, and the most bytes, that are written out.
+const WRITTEN_OUT: usize = 64;
+
+/// Returns a decoded message as canonical JSON.
+///
+/// ```
+/// use mflow_handlers::{Array, ArrayMessage, canonical};
+///
+/// let data = ArrayMessage::new(Array::from_elements(&[1_u8, 2], &[2])?).into();
+/// assert_eq!(canonical(&data)["data"][0]["values"], serde_json::json!([1, 2]));
+/// # Ok::<(), mflow_handlers::ArrayError>(())
+/// ```
+pub fn canonical(data: &Data) -> Value {
+    let mut object = match data {
+        Data::Raw(raw) => fields([("header", json(&raw.header)), ("data", parts(&raw.data))]),
+        Data::Array(message) => array_message(message),
+        Data::Header(header) => detector_header(header),
+        Data::Image(image) => self::image(image),
+        Data::SeriesEnd(end) => fields([("header", json(&end.header))]),
+        Data::Bsread(message) => bsread(message),
+        Data::Custom(custom) => fields([("custom", custom.type_name().into())]),
+        Data::Unknown(message) => undecoded(message),
+        Data::Broken(Broken { message, error }) => {
+            let mut object = undecoded(message);
+            object.insert("error".into(), chain(&**error).into());
+            object
+        }
+    };
+    let warnings: Value = data.warnings().iter().map(ToString::to_string).collect();
+    if warnings != json!([]) {
+        object.insert("warnings".into(), warnings);
+    }
+    object.into()
+}
+
+fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+fn array_message(message: &ArrayMessage) -> Map<String, Value> {
+    let data = message
+        .data
+        .iter()
+        .map(|part| part.as_ref().map_or(Value::Null, array))
+        .collect();
+    fields([("header", json(&message.header)), ("data", data)])
+}
+
+fn detector_header(header: &DetectorHeader) -> Map<String, Value> {
+    let mut object = fields([("header", json(&header.header))]);
+    if let Some(config) = &header.config {
+        object.insert("part_2".into(), json(config));
+    }
+    if let Some(Tables {
+        flatfield,
+        pixel_mask,
+        countrate_table,
+    }) = &header.tables
+    {
+        object.extend(fields([
+            ("part_3", json(&flatfield.description)),
+            ("part_5", json(&pixel_mask.description)),
+            ("part_7", json(&countrate_table.description)),
+        ]));
+        let mut tables = Map::new();
+        insert_table(&mut tables, "flatfield", flatfield);
+        insert_table(&mut tables, "pixel_mask", pixel_mask);
+        insert_table(&mut tables, "countrate_table", countrate_table);
+        object.insert("tables".into(), tables.into());
+    }
+    insert_tail(&mut object, header.appendix.as_ref(), &header.extra);
+    object
+}
+
+fn image(image: &Image) -> Map<String, Value> {
+    let mut object = fields([
+        ("header", json(&image.header)),
+        ("part_2", json(&image.description)),
+    ]);
+    match &image.config {
+        Some(config) => insert_text(&mut object, "part_4", config),
+        None => drop(object.insert("part_4".into(), Value::Null)),
+    }
+    let pixels = image.pixels();
+    insert_array(&mut object, "image", pixels.as_ref().ok(), &image.blob);
+    insert_tail(&mut object, image.appendix.as_ref(), &image.extra);
+    object
+}
+
+fn bsread(message: &Bsread) -> Map<String, Value> {
+    let timestamp = message
+        .global_timestamp()
+        .map_or(Value::Null, |(seconds, nanoseconds)| {
+            json!([seconds, nanoseconds])
+        });
+    let mut object = fields([
+        ("main_header", json(&message.main_header)),
+        ("pulse_id", message.pulse_id().into()),
+        ("global_timestamp", timestamp),
+    ]);
+    insert_text(
+        &mut object,
+        "data_header",
+        &message.data_header.clone().into(),
+    );
+    object.insert("parts".into(), parts(&message.channels));
+    object
+}
+
+/// A message that no format read: its first part is shown as JSON if it is.
+fn undecoded(message: &Message) -> Map<String, Value> {
+    match message.parts().split_first() {
+        Some((first, rest)) => {
+            let mut object = Map::new();
+            insert_text(&mut object, "header", &first.clone().into());
+            object.insert("data".into(), parts(rest));
+            object
+        }
+        None => fields([("data", json!([]))]),
+    }
+}
+
+fn insert_table(tables: &mut Map<String, Value>, name: &str, table: &Table) {
+    insert_array(tables, name, table.array().as_ref().ok(), &table.blob);
+}
+
+/// Inserts an array; null, and the bytes beside it, if it cannot be read.
+fn insert_array(object: &mut Map<String, Value>, key: &str, read: Option<&Array>, blob: &Bytes) {
+    object.insert(key.into(), read.map_or(Value::Null, array));
+    if read.is_none() {
+        object.insert(format!("{key}_raw"), bytes(blob));
+    }
+}
+
+/// Inserts a text under its key if it is JSON, else as bytes under another.
+fn insert_text(object: &mut Map<String, Value>, key: &str, text: &FreeText) {
+    match text.json() {
+        Some(value) => object.insert(key.into(), json(&value)),
+        None => object.insert(format!("{key}_raw"), bytes(text.bytes())),
+    };
+}
+
+/// Inserts what may follow the parts of a format.
+fn insert_tail(object: &mut Map<String, Value>, appendix: Option<&FreeText>, extra: &[Bytes]) {
+    if let Some(appendix) = appendix {
+        insert_text(object, "appendix", appendix);
+    }
+    if !extra.is_empty() {
+        object.insert("extra".into(), parts(extra));
+    }
+}
+
+fn json(json: &Json) -> Value {
+    json.value().clone()
+}
+
+/// Parts of any content, an empty one being a missing value.
+fn parts(parts: &[Bytes]) -> Value {
+    parts
+        .iter()
+        .map(|part| {
+            if part.is_empty() {
+                Value::Null
+            } else {
+                bytes(part)
+            }
+        })
+        .collect()
+}
+
+fn bytes(bytes: &Bytes) -> Value {
+    if bytes.len() <= WRITTEN_OUT {
+        json!({ "bytes_hex": hex(bytes) })
+    } else {
+        json!({ "bytes_len": bytes.len(), "sha256": sha256(bytes) })
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn array(array: &Array) -> Value {
+    let mut object = fields([
+        ("dtype", array.dtype().name().into()),
+        ("shape", array.shape().into()),
+        ("nbytes", array.bytes().len().into()),
+        (
+            "sha256",
+            sha256(array.to_order(ByteOrder::Little).bytes()).into(),
+        ),
+    ]);
+    if array.len() <= WRITTEN_OUT {
+        object.insert("values".into(), nest(array.shape(), elements(array)));
+    }
+    object.into()
+}
+
+/// Folds elements in C order to lists of lists, from the fastest dimension on.
+fn nest(shape: &[usize], elements: Vec<Value>) -> Value {
+    let Some((&slowest, faster)) = shape.split_first() else {
+        return elements.into_iter().next().unwrap_or_default();
+    };
+    if elements.is_empty() {
+        return json!([]);
+    }
+    let lists = faster.iter().rev().fold(elements, |elements, &extent| {
+        elements.chunks(extent).map(Value::from).collect()
+    });
+    debug_assert_eq!(lists.len(), slowest);
+    lists.into()
+}
+
+fn elements(array: &Array) -> Vec<Value> {
+    match array.dtype() {
+        Dtype::Bool => each(array, |byte: u8| (byte != 0).into()),
+        Dtype::Int8 => each(array, |number: i8| number.into()),
+        Dtype::Int16 => each(array, |number: i16| number.into()),
+        Dtype::Int32 => each(array, |number: i32| number.into()),
+        Dtype::Int64 => each(array, |number: i64| number.into()),
+        Dtype::Uint8 => each(array, |number: u8| number.into()),
+        Dtype::Uint16 => each(array, |number: u16| number.into()),
+        Dtype::Uint32 => each(array, |number: u32| number.into()),
+        Dtype::Uint64 => each(array, |number: u64| number.into()),
+        Dtype::Float16 => each(array, |number: f16| float(number.into())),
+        Dtype::Float32 => each(array, |number: f32| float(number.into())),
+        Dtype::Float64 => each(array, float),
+        Dtype::Complex64 => each(array, |[re, im]: [f32; 2]| complex(re.into(), im.into())),
+        Dtype::Complex128 => each(array, |[re, im]: [f64; 2]| complex(re, im)),
+    }
+}
+
+fn each<T: Element>(array: &Array, value: impl Fn(T) -> Value) -> Vec<Value> {
+    let elements = array
+        .elements::<T>()
+        .expect("the type is that of the array");
+    elements.iter().copied().map(value).collect()
+}
+
+fn float(number: f64) -> Value {
+    match number {
+        _ if number.is_finite() => number.into(),
+        _ if number.is_nan() => json!({ "float": "nan" }),
+        _ if number > 0.0 => json!({ "float": "inf" }),
+        _ => json!({ "float": "-inf" }),
+    }
+}
+
+fn complex(re: f64, im: f64) -> Value {
+    json!({ "re": float(re), "im": float(im) })
+}

@@ -1,0 +1,124 @@
+//! [`Encoding`]: how the pixels of an image were compressed, as its `encoding` tells.
+
+use std::str::FromStr;
+
+use crate::dtype::ByteOrder;
+
+/// How the pixels of an image lie in its part.
+///
+/// ```text
+/// [bs BITS] [-] [lz4] ( < | > )
+/// ```
+///
+/// Seen are `<`, `lz4<`, `bs8-lz4<`, `bs16-lz4<` and `bs32-lz4<`.
+///
+/// ```
+/// use mflow_handlers::dectris::Encoding;
+///
+/// let encoding: Encoding = "bs16-lz4<".parse()?;
+/// assert_eq!((encoding.bitshuffle, encoding.lz4), (Some(16), true));
+/// assert_eq!(encoding.codec(), Some("bitshuffle-lz4"));
+/// # Ok::<(), mflow_handlers::dectris::UnknownEncoding>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encoding {
+    /// The width in bits of the elements whose bits were shuffled, if they were.
+    pub bitshuffle: Option<u32>,
+    /// Whether the bytes were compressed with LZ4.
+    pub lz4: bool,
+    /// The byte order of the pixels.
+    pub order: ByteOrder,
+}
+
+impl Encoding {
+    /// Names the codec that makes the pixels; `None` if they lie there as they are.
+    pub fn codec(&self) -> Option<&'static str> {
+        match (self.bitshuffle, self.lz4) {
+            (None, false) => None,
+            (None, true) => Some("lz4"),
+            (Some(_), false) => Some("bitshuffle"),
+            (Some(_), true) => Some("bitshuffle-lz4"),
+        }
+    }
+}
+
+impl FromStr for Encoding {
+    type Err = UnknownEncoding;
+
+    fn from_str(name: &str) -> Result<Self, UnknownEncoding> {
+        parse(name).ok_or_else(|| UnknownEncoding(name.into()))
+    }
+}
+
+fn parse(name: &str) -> Option<Encoding> {
+    let (codecs, order) = match name.strip_suffix('<') {
+        Some(codecs) => (codecs, ByteOrder::Little),
+        None => (name.strip_suffix('>')?, ByteOrder::Big),
+    };
+    let (codecs, lz4) = match codecs.strip_suffix("lz4") {
+        Some(rest) => (rest.strip_suffix('-').unwrap_or(rest), true),
+        None => (codecs, false),
+    };
+    let bitshuffle = match codecs {
+        "" => None,
+        _ => Some(codecs.strip_prefix("bs")?.parse().ok()?),
+    };
+    Some(Encoding {
+        bitshuffle,
+        lz4,
+        order,
+    })
+}
+
+/// The encoding is none that this crate knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected an encoding such as '<' or 'bs16-lz4<', found '{0}'")]
+pub struct UnknownEncoding(pub Box<str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_read() {
+        use ByteOrder::{Big, Little};
+        let cases = [
+            ("<", None, false, Little),
+            (">", None, false, Big),
+            ("lz4<", None, true, Little),
+            ("bs8-lz4<", Some(8), true, Little),
+            ("bs16lz4<", Some(16), true, Little),
+            ("bs32-lz4>", Some(32), true, Big),
+            ("bs32<", Some(32), false, Little),
+        ];
+        for (name, bitshuffle, lz4, order) in cases {
+            assert_eq!(
+                name.parse(),
+                Ok(Encoding {
+                    bitshuffle,
+                    lz4,
+                    order
+                }),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn anything_else_is_unknown() {
+        for name in [
+            "",
+            "raw",
+            "adsc",
+            "lz4",
+            "bs<",
+            "bsx-lz4<",
+            "bs-1<",
+            "bs99999999999<",
+            "zstd<",
+            "é",
+        ] {
+            assert_eq!(name.parse::<Encoding>(), Err(UnknownEncoding(name.into())));
+        }
+    }
+}

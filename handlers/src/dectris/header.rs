@@ -1,0 +1,391 @@
+//! [`DetectorHeader`]: dheader-1.0, sent when the detector is armed.
+//!
+//! ```text
+//! part 1   {"htype": "dheader-1.0", "series": 4, "header_detail": "none" | "basic" | "all"}
+//! part 2   the configuration of the detector, an object            basic and all
+//! part 3   {"htype": "dflatfield-1.0", "shape": [w, h], "type": "float32"}           all
+//! part 4   the flat field                                                            all
+//! part 5   {"htype": "dpixelmask-1.0", "shape": [w, h], "type": "uint32"}            all
+//! part 6   the pixel mask                                                            all
+//! part 7   {"htype": "dcountrate_table-1.0", "shape": [2, 1000], "type": "float32"}  all
+//! part 8   the count-rate table                                                      all
+//! last     the appendix, if the user set one: any text
+//! ```
+//!
+//! Tables are little endian and never compressed. Source: public readers of the stream, and
+//! simulators. Simulators name the tables otherwise, so their position tells what they are.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::free_text::FreeText;
+use super::{in_order, no_array, unexpected_htype};
+use crate::array::{Array, ArrayError};
+use crate::dtype::ByteOrder;
+use crate::error::{DecodeError, EncodeError, Place};
+use crate::json::Json;
+use crate::layout::{Axes, Layout};
+use crate::message::Message;
+use crate::parts::Parts;
+use crate::warning::{self, Warning};
+
+/// The htype of this format, for errors.
+const HTYPE: &str = "dheader-1.0";
+
+/// A message dheader-1.0: how the detector was configured when the series began.
+///
+/// Which parts there are is told by `header_detail` in the header; so after editing both must agree
+/// for the value to be encoded.
+///
+/// ```
+/// use mflow_handlers::{Message, Parts};
+/// use mflow_handlers::dectris::DetectorHeader;
+///
+/// let message = Message::from(vec![
+///     r#"{"htype":"dheader-1.0","series":4,"header_detail":"basic"}"#.into(),
+///     r#"{"photon_energy":12400.0}"#.into(),
+/// ]);
+/// let header = DetectorHeader::decode(&mut Parts::new(&message))?;
+/// assert_eq!(header.config.unwrap().get("photon_energy").unwrap(), 12400.0);
+/// # Ok::<(), mflow_handlers::DecodeError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectorHeader {
+    /// Part 1: series and detail.
+    pub header: Json,
+    /// Part 2: the configuration of the detector, whose keys vary with model and firmware.
+    pub config: Option<Json>,
+    /// Parts 3 to 8: the tables.
+    pub tables: Option<Tables>,
+    /// What the user wanted to be sent with the header.
+    pub appendix: Option<FreeText>,
+    /// Parts that the format does not know.
+    pub extra: Vec<Bytes>,
+}
+
+/// The tables of a detector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tables {
+    /// The factors by which pixels are multiplied.
+    pub flatfield: Table,
+    /// What is wrong with each pixel, a set of bits; 0 for a good one.
+    pub pixel_mask: Table,
+    /// Pairs of counted and corrected rate.
+    pub countrate_table: Table,
+}
+
+/// A table of a detector: what it says it is, and its bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Shape (fastest dimension first) and type.
+    pub description: Json,
+    /// The bytes of the table.
+    pub blob: Bytes,
+}
+
+impl Table {
+    /// Returns the table as an array, its shape in C order.
+    ///
+    /// # Errors
+    ///
+    /// If the description is incomplete or does not fit the bytes.
+    pub fn array(&self) -> Result<Array, ArrayError> {
+        let layout: Layout<'_> = self.description.fields().unwrap_or_default();
+        layout.array(Axes::FastFirst, ByteOrder::Little, self.blob.clone())
+    }
+
+    fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            description: parts.next_object()?,
+            blob: parts.next_part()?,
+        })
+    }
+}
+
+impl Tables {
+    /// Returns the tables in the order of their parts, each with the number of its first part and
+    /// the htype it should have.
+    fn in_order(&self) -> [(&Table, usize, &'static str); 3] {
+        [
+            (&self.flatfield, 3, "dflatfield-1.0"),
+            (&self.pixel_mask, 5, "dpixelmask-1.0"),
+            (&self.countrate_table, 7, "dcountrate_table-1.0"),
+        ]
+    }
+
+    fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            flatfield: Table::decode(parts)?,
+            pixel_mask: Table::decode(parts)?,
+            countrate_table: Table::decode(parts)?,
+        })
+    }
+}
+
+/// Which parts a header has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    None,
+    Basic,
+    All,
+}
+
+impl Detail {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "basic",
+            Self::All => "all",
+        }
+    }
+
+    /// Reads what the header tells.
+    fn told(header: &Json) -> Option<Self> {
+        let told = header.get("header_detail")?.as_str()?;
+        [Self::None, Self::Basic, Self::All]
+            .into_iter()
+            .find(|detail| detail.name() == told)
+    }
+
+    /// Guesses from the number of parts after the first, where the header does not tell.
+    fn guessed(parts: usize) -> Self {
+        match parts {
+            0 => Self::None,
+            1..=6 => Self::Basic,
+            _ => Self::All,
+        }
+    }
+
+    /// The number of parts without appendix.
+    const fn parts(self) -> usize {
+        match self {
+            Self::None => 1,
+            Self::Basic => 2,
+            Self::All => 8,
+        }
+    }
+}
+
+impl DetectorHeader {
+    /// Returns the number of the series.
+    pub fn series(&self) -> Option<u64> {
+        self.header.peek().series
+    }
+
+    /// Reads the parts of a message.
+    ///
+    /// # Errors
+    ///
+    /// If a part that the detail asks for is missing, or one that should be a JSON object is none.
+    pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
+        let header = parts.next_object()?;
+        let detail = Detail::told(&header).unwrap_or_else(|| Detail::guessed(parts.remaining()));
+        Ok(Self {
+            header,
+            config: (detail != Detail::None)
+                .then(|| parts.next_object())
+                .transpose()?,
+            tables: (detail == Detail::All)
+                .then(|| Tables::decode(parts))
+                .transpose()?,
+            appendix: parts.next().map(FreeText::from),
+            extra: parts.rest().collect(),
+        })
+    }
+
+    /// Makes the parts of the message.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::Detail`] if the header tells another detail than the parts have,
+    /// [`EncodeError::Gap`] if a part is left out before one that is there, and
+    /// [`EncodeError::NotAnObject`].
+    pub fn encode(&self) -> Result<Message, EncodeError> {
+        let object = |json: &Json, part| json.to_object(|| Place::new(Some(HTYPE), part)).map(Some);
+        let detail = self.detail()?;
+        let mut parts = vec![object(&self.header, 1)?];
+        if let Some(config) = &self.config {
+            parts.push(object(config, 2)?);
+        }
+        if let Some(tables) = &self.tables {
+            for (table, part, _) in tables.in_order() {
+                parts.extend([object(&table.description, part)?, Some(table.blob.clone())]);
+            }
+        }
+        if self.appendix.is_some() || !self.extra.is_empty() {
+            parts.push(
+                self.appendix
+                    .as_ref()
+                    .map(|appendix| appendix.bytes().clone()),
+            );
+        }
+        parts.extend(self.extra.iter().cloned().map(Some));
+
+        let told = Detail::told(&self.header).unwrap_or_else(|| Detail::guessed(parts.len() - 1));
+        if told != detail {
+            return Err(EncodeError::Detail {
+                expected: detail.name(),
+                found: told.name().into(),
+            });
+        }
+        in_order(HTYPE, parts)
+    }
+
+    /// Returns what was tolerated in the message, and what keeps tables from being read.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if Detail::told(&self.header).is_none() {
+            let found = self
+                .header
+                .get("header_detail")
+                .and_then(Value::as_str)
+                .map(Box::from);
+            warnings.push(Warning::Detail { found });
+        }
+        for (table, part, htype) in self.tables.iter().flat_map(Tables::in_order) {
+            warnings.extend(unexpected_htype(&table.description, part, htype));
+            if let Err(error) = table.array() {
+                warnings.push(no_array(part + 1, &error));
+            }
+        }
+        if let Ok(detail) = self.detail() {
+            warnings.extend(warning::extra_parts(detail.parts() + 1, self.extra.len()));
+        }
+        warnings
+    }
+
+    /// Returns the detail that the parts have.
+    fn detail(&self) -> Result<Detail, EncodeError> {
+        match (&self.config, &self.tables) {
+            (None, None) => Ok(Detail::None),
+            (Some(_), None) => Ok(Detail::Basic),
+            (Some(_), Some(_)) => Ok(Detail::All),
+            (None, Some(_)) => Err(EncodeError::Gap {
+                place: Place::new(Some(HTYPE), 2),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn message(detail: &str, parts: &[&str]) -> Message {
+        let header = format!(r#"{{"htype":"dheader-1.0","series":4{detail}}}"#);
+        std::iter::once(header.as_str())
+            .chain(parts.iter().copied())
+            .map(|part| Bytes::from(part.to_owned()))
+            .collect()
+    }
+
+    fn decode(message: &Message) -> Result<DetectorHeader, String> {
+        DetectorHeader::decode(&mut Parts::new(message)).map_err(|error| error.to_string())
+    }
+
+    const NONE: &str = r#","header_detail":"none""#;
+    const BASIC: &str = r#","header_detail":"basic""#;
+    const ALL: &str = r#","header_detail":"all""#;
+    const TABLE: &str = r#"{"htype":"flatfield-1.0","shape":[2,1],"type":"uint8"}"#;
+
+    #[test]
+    fn the_detail_tells_which_parts_there_are() {
+        assert_eq!(
+            decode(&message(NONE, &["hello"])).unwrap().appendix,
+            Some("hello".into())
+        );
+        let basic = decode(&message(BASIC, &["{\"a\":1}", "hello"])).unwrap();
+        assert_eq!(basic.config, Some(json!({"a": 1}).into()));
+        assert_eq!(basic.appendix, Some("hello".into()));
+        let all = decode(&message(
+            ALL,
+            &["{}", TABLE, "ab", TABLE, "cd", TABLE, "ef"],
+        ))
+        .unwrap();
+        assert_eq!(
+            all.tables.unwrap().pixel_mask.array(),
+            Array::from_elements(b"cd", &[1, 2])
+        );
+        assert_eq!(all.appendix, None);
+    }
+
+    #[test]
+    fn a_missing_or_unreadable_part_is_named() {
+        assert_eq!(
+            decode(&message(BASIC, &[])).unwrap_err(),
+            "part 2 of 'dheader-1.0' is missing"
+        );
+        assert_eq!(
+            decode(&message(BASIC, &["hello"])).unwrap_err(),
+            "part 2 of 'dheader-1.0' is not valid JSON"
+        );
+        assert_eq!(
+            decode(&message(ALL, &["{}", TABLE])).unwrap_err(),
+            "part 4 of 'dheader-1.0' is missing"
+        );
+        assert_eq!(
+            decode(&message(ALL, &["{}", TABLE, "ab", "[]"])).unwrap_err(),
+            "part 5 of 'dheader-1.0' is JSON, but not an object"
+        );
+    }
+
+    #[test]
+    fn a_detail_that_is_not_told_is_guessed() {
+        let header = decode(&message("", &["{}"])).unwrap();
+        assert_eq!(header.config, Some(json!({}).into()));
+        assert_eq!(header.warnings(), [Warning::Detail { found: None }]);
+        let header = decode(&message(r#","header_detail":"full""#, &[])).unwrap();
+        assert_eq!(
+            header.warnings(),
+            [Warning::Detail {
+                found: Some("full".into())
+            }]
+        );
+    }
+
+    #[test]
+    fn a_table_is_known_by_its_position() {
+        let parts = [
+            "{}", TABLE, "ab", TABLE, "cd?", TABLE, "ef", "appendix", "more",
+        ];
+        let message = message(ALL, &parts);
+        let header = decode(&message).unwrap();
+        let htype = |part, expected| Warning::Htype {
+            part,
+            expected,
+            found: Some("flatfield-1.0".into()),
+        };
+        let reason = "expected 2 bytes of uint8 in shape [1, 2], found 3".into();
+        assert_eq!(
+            header.warnings(),
+            [
+                htype(3, "dflatfield-1.0"),
+                htype(5, "dpixelmask-1.0"),
+                Warning::NoArray { part: 6, reason },
+                htype(7, "dcountrate_table-1.0"),
+                Warning::ExtraParts {
+                    expected: 9,
+                    found: 10
+                },
+            ]
+        );
+        assert_eq!(header.encode().unwrap(), message);
+    }
+
+    #[test]
+    fn parts_that_the_detail_does_not_tell_are_not_sent() {
+        let mut header = decode(&message(BASIC, &["{}"])).unwrap();
+        header.config = None;
+        assert_eq!(
+            header.encode().unwrap_err().to_string(),
+            "'header_detail' is 'basic', but the parts are those of 'none'"
+        );
+        header.header.value_mut()["header_detail"] = json!("none");
+        let encoded = header.encode().unwrap();
+        assert_eq!(decode(&encoded).unwrap(), header);
+        header.extra = vec!["more".into()];
+        assert!(matches!(header.encode(), Err(EncodeError::Gap { .. })));
+    }
+}

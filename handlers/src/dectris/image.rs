@@ -1,0 +1,352 @@
+//! [`Image`]: dimage-1.0, one image.
+//!
+//! ```text
+//! part 1   {"htype": "dimage-1.0", "series": 4, "frame": 0, "hash": "<MD5 of part 3>"}
+//! part 2   {"htype": "dimage_d-1.0", "shape": [width, height], "type": "uint16",
+//!           "encoding": "bs16-lz4<", "size": <length of part 3>}
+//! part 3   the pixels, compressed as `encoding` says
+//! part 4   {"htype": "dconfig-1.0", "start_time": 0, "stop_time": 10000000, "real_time": 10000000}
+//! part 5   the appendix, if the user set one: any text
+//! ```
+//!
+//! Times are in nanoseconds of the detector's clock. Source: public readers of the stream, and
+//! recorded frames. Simulators send times that are not JSON: the image is read all the same.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::encoding::{Encoding, UnknownEncoding};
+use super::free_text::FreeText;
+use super::in_order;
+use crate::array::{Array, ArrayError};
+use crate::error::{DecodeError, EncodeError, Place};
+use crate::json::Json;
+use crate::layout::{Axes, Layout};
+use crate::message::Message;
+use crate::parts::Parts;
+use crate::warning::{self, Warning};
+
+/// The htype of this format, for errors.
+const HTYPE: &str = "dimage-1.0";
+
+/// A message dimage-1.0: one image with its times.
+///
+/// ```
+/// use mflow_handlers::Array;
+/// use mflow_handlers::dectris::Image;
+///
+/// let pixels = Array::from_elements(&[1_u16, 2, 3, 4, 5, 6], &[2, 3])?;
+/// let image = Image::new(4, 17, &pixels);
+/// assert_eq!((image.series(), image.frame()), (Some(4), Some(17)));
+/// assert_eq!(image.pixels()?, pixels);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    /// Part 1: series, frame and hash.
+    pub header: Json,
+    /// Part 2: shape (fastest dimension first), type, encoding and size of the blob.
+    pub description: Json,
+    /// Part 3: the pixels as they were sent.
+    pub blob: Bytes,
+    /// Part 4: start, stop and exposure time in nanoseconds, if the part is there.
+    pub config: Option<FreeText>,
+    /// Part 5: what the user wanted to be sent with each image.
+    pub appendix: Option<FreeText>,
+    /// Parts that the format does not know.
+    pub extra: Vec<Bytes>,
+}
+
+/// Why the pixels of an image cannot be had. The blob can.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PixelError {
+    /// The image does not tell how its pixels are encoded.
+    #[error("the image has no 'encoding'")]
+    NoEncoding,
+    /// The image tells an encoding nobody knows.
+    #[error(transparent)]
+    UnknownEncoding(#[from] UnknownEncoding),
+    /// The image is compressed by a codec that this crate does not have.
+    #[error("the codec {codec} of the encoding '{encoding}' is missing")]
+    MissingCodec {
+        /// The name of the codec.
+        codec: &'static str,
+        /// The encoding of the image.
+        encoding: Box<str>,
+    },
+    /// The pixels are not the array that the image describes.
+    #[error("the pixels are not the array that the image describes")]
+    NotTheArray(#[from] ArrayError),
+}
+
+impl Image {
+    /// Makes an image of uncompressed pixels, without hash, times and appendix.
+    pub fn new(series: u64, frame: u64, pixels: &Array) -> Self {
+        let shape: Vec<Value> = pixels
+            .shape()
+            .iter()
+            .rev()
+            .copied()
+            .map(Value::from)
+            .collect();
+        let encoding = match pixels.order() {
+            crate::ByteOrder::Little => "<",
+            crate::ByteOrder::Big => ">",
+        };
+        Self {
+            header: json!({ "htype": HTYPE, "series": series, "frame": frame, "hash": "" }).into(),
+            description: json!({
+                "htype": "dimage_d-1.0",
+                "shape": shape,
+                "type": pixels.dtype().name(),
+                "encoding": encoding,
+                "size": pixels.bytes().len(),
+            })
+            .into(),
+            blob: pixels.bytes().clone(),
+            config: Some(FreeText::from(
+                r#"{"htype":"dconfig-1.0","start_time":0,"stop_time":0,"real_time":0}"#,
+            )),
+            appendix: None,
+            extra: Vec::new(),
+        }
+    }
+
+    /// Returns the number of the series.
+    pub fn series(&self) -> Option<u64> {
+        self.header.peek().series
+    }
+
+    /// Returns the number of the frame in its series, from 0.
+    pub fn frame(&self) -> Option<u64> {
+        self.header.peek().frame
+    }
+
+    /// Returns how the pixels are encoded.
+    ///
+    /// # Errors
+    ///
+    /// [`PixelError::NoEncoding`] or [`PixelError::UnknownEncoding`].
+    pub fn encoding(&self) -> Result<Encoding, PixelError> {
+        encoding(&self.layout())
+    }
+
+    /// Returns the pixels, in C order `[height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// [`PixelError::MissingCodec`] if the image is compressed; others if its description is
+    /// unknown or does not fit the blob.
+    pub fn pixels(&self) -> Result<Array, PixelError> {
+        let layout = self.layout();
+        let encoding = encoding(&layout)?;
+        if let Some(codec) = encoding.codec() {
+            let name = layout.encoding.as_deref().unwrap_or_default().into();
+            return Err(PixelError::MissingCodec {
+                codec,
+                encoding: name,
+            });
+        }
+        Ok(layout.array(Axes::FastFirst, encoding.order, self.blob.clone())?)
+    }
+
+    /// Reads the parts of a message.
+    ///
+    /// # Errors
+    ///
+    /// If one of the first three parts is missing, or one of the first two is not a JSON object.
+    pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            header: parts.next_object()?,
+            description: parts.next_object()?,
+            blob: parts.next_part()?,
+            config: parts.next().map(FreeText::from),
+            appendix: parts.next().map(FreeText::from),
+            extra: parts.rest().collect(),
+        })
+    }
+
+    /// Makes the parts of the message.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::Gap`] if a part is left out before one that is there, and
+    /// [`EncodeError::NotAnObject`].
+    pub fn encode(&self) -> Result<Message, EncodeError> {
+        let head = [
+            Some(self.header.to_object(|| Place::new(Some(HTYPE), 1))?),
+            Some(self.description.to_object(|| Place::new(Some(HTYPE), 2))?),
+            Some(self.blob.clone()),
+            self.config.as_ref().map(|config| config.bytes().clone()),
+            self.appendix
+                .as_ref()
+                .map(|appendix| appendix.bytes().clone()),
+        ];
+        in_order(
+            HTYPE,
+            head.into_iter().chain(self.extra.iter().cloned().map(Some)),
+        )
+    }
+
+    /// Returns what was tolerated in the message, and what keeps the pixels from being read.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        warnings.extend(super::unexpected_htype(
+            &self.description,
+            2,
+            "dimage_d-1.0",
+        ));
+        let told = self.description.get("size").and_then(size);
+        if let Some(told) = told.filter(|&told| usize::try_from(told) != Ok(self.blob.len())) {
+            warnings.push(Warning::Size {
+                part: 3,
+                told,
+                found: self.blob.len(),
+            });
+        }
+        if let Err(error) = self.pixels() {
+            warnings.push(super::no_array(3, &error));
+        }
+        match &self.config {
+            None => warnings.push(Warning::MissingPart { part: 4 }),
+            Some(config) if config.json().is_none() => warnings.push(Warning::NotJson { part: 4 }),
+            Some(_) => {}
+        }
+        warnings.extend(warning::extra_parts(5, self.extra.len()));
+        warnings
+    }
+
+    fn layout(&self) -> Layout<'_> {
+        self.description.fields().unwrap_or_default()
+    }
+}
+
+fn encoding(layout: &Layout<'_>) -> Result<Encoding, PixelError> {
+    Ok(layout
+        .encoding
+        .as_deref()
+        .ok_or(PixelError::NoEncoding)?
+        .parse()?)
+}
+
+/// Reads a size, which some senders write as text.
+fn size(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteOrder, Dtype};
+
+    fn image(order: ByteOrder) -> Image {
+        let bytes = Bytes::from_static(&[0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6]);
+        Image::new(
+            4,
+            17,
+            &Array::new(Dtype::Uint16, order, &[2, 3], bytes).unwrap(),
+        )
+    }
+
+    fn decode(message: &Message) -> Image {
+        Image::decode(&mut Parts::new(message)).unwrap()
+    }
+
+    #[test]
+    fn an_image_that_was_built_reads_back_equal() {
+        for order in [ByteOrder::Little, ByteOrder::Big] {
+            let mut image = image(order);
+            assert_eq!(decode(&image.encode().unwrap()), image);
+            image.appendix = Some("run 7".into());
+            image.extra = vec!["more".into()];
+            assert_eq!(decode(&image.encode().unwrap()), image);
+            image.header.value_mut()["series"] = json!(5);
+            assert_eq!(decode(&image.encode().unwrap()), image);
+            image.config = None;
+            let error = image.encode().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "part 4 of 'dimage-1.0' cannot be left out before the parts that follow it"
+            );
+        }
+    }
+
+    #[test]
+    fn an_image_without_readable_times_is_read() {
+        let mut image = image(ByteOrder::Little);
+        image.config = Some("{'start_time': 0}".into());
+        assert_eq!(image.warnings(), [Warning::NotJson { part: 4 }]);
+        image.config = None;
+        assert_eq!(image.warnings(), [Warning::MissingPart { part: 4 }]);
+        assert!(image.pixels().is_ok());
+    }
+
+    #[test]
+    fn a_size_may_be_text_and_is_not_trusted() {
+        let mut image = image(ByteOrder::Little);
+        image.description.value_mut()["size"] = json!("12");
+        assert_eq!(image.warnings(), []);
+        image.description.value_mut()["size"] = json!("13");
+        assert_eq!(
+            image.warnings(),
+            [Warning::Size {
+                part: 3,
+                told: 13,
+                found: 12
+            }]
+        );
+        assert!(image.pixels().is_ok());
+    }
+
+    #[test]
+    fn the_error_names_the_codec_that_is_missing() {
+        let mut image = image(ByteOrder::Little);
+        let mut error = |encoding: &str| {
+            image.description.value_mut()["encoding"] = json!(encoding);
+            image.pixels().unwrap_err().to_string()
+        };
+        assert_eq!(
+            error("lz4<"),
+            "the codec lz4 of the encoding 'lz4<' is missing"
+        );
+        assert_eq!(
+            error("bs16-lz4<"),
+            "the codec bitshuffle-lz4 of the encoding 'bs16-lz4<' is missing"
+        );
+        assert_eq!(
+            error("raw"),
+            "expected an encoding such as '<' or 'bs16-lz4<', found 'raw'"
+        );
+    }
+
+    #[test]
+    fn pixels_that_do_not_fit_their_description_are_an_error() {
+        let mut image = image(ByteOrder::Little);
+        for shape in [
+            json!([3, 3]),
+            json!([-3, 2]),
+            json!([1_u64 << 40, 1_u64 << 40]),
+            json!(null),
+            json!([]),
+        ] {
+            image.description.value_mut()["shape"] = shape.clone();
+            assert!(
+                matches!(image.pixels(), Err(PixelError::NotTheArray(_))),
+                "{shape}"
+            );
+        }
+        image
+            .description
+            .value_mut()
+            .as_object_mut()
+            .unwrap()
+            .remove("shape");
+        assert!(matches!(
+            image.pixels(),
+            Err(PixelError::NotTheArray(ArrayError::NoShape))
+        ));
+        image.description = json!({}).into();
+        assert!(matches!(image.pixels(), Err(PixelError::NoEncoding)));
+    }
+}

@@ -1,0 +1,66 @@
+//! The stream of DECTRIS detectors, in its first version ("legacy" in their manuals): a header when
+//! the detector is armed, an image for each frame, and an end.
+//!
+//! Shapes list the fastest dimension first there, `[width, height]`; in this crate's values they are
+//! in C order. Sources: public readers of the stream and frames recorded from detectors.
+
+mod encoding;
+mod free_text;
+mod header;
+mod image;
+mod series_end;
+
+pub use encoding::{Encoding, UnknownEncoding};
+pub use free_text::FreeText;
+pub use header::{DetectorHeader, Table, Tables};
+pub use image::{Image, PixelError};
+pub use series_end::SeriesEnd;
+
+use std::error::Error;
+
+use bytes::Bytes;
+
+use crate::error::{EncodeError, Place, chain};
+use crate::json::Json;
+use crate::message::Message;
+use crate::warning::Warning;
+
+/// Makes a message of parts of which the later ones may be left out, but none before one that is
+/// there, as it would be taken for it.
+fn in_order(
+    htype: &str,
+    parts: impl IntoIterator<Item = Option<Bytes>>,
+) -> Result<Message, EncodeError> {
+    let mut message = Message::default();
+    let mut missing = None;
+    for (part, number) in parts.into_iter().zip(1..) {
+        match (part, missing) {
+            (Some(_), Some(missing)) => {
+                return Err(EncodeError::Gap {
+                    place: Place::new(Some(htype), missing),
+                });
+            }
+            (Some(part), None) => message.extend([part]),
+            (None, _) => missing = missing.or(Some(number)),
+        }
+    }
+    Ok(message)
+}
+
+/// Tells of a part whose htype is not the one of its position.
+fn unexpected_htype(json: &Json, part: usize, expected: &'static str) -> Option<Warning> {
+    let found = json.peek().htype;
+    (found.as_deref() != Some(expected)).then(|| Warning::Htype {
+        part,
+        expected,
+        found: found.map(Box::from),
+    })
+}
+
+/// Tells of a binary part that is no array, with everything that is wrong.
+fn no_array(part: usize, error: &dyn Error) -> Warning {
+    Warning::NoArray {
+        part,
+        reason: chain(error).into(),
+    }
+}

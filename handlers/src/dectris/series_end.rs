@@ -1,0 +1,82 @@
+//! [`SeriesEnd`]: dseries_end-1.0, sent when a series is over or aborted.
+//!
+//! ```text
+//! part 1   {"htype": "dseries_end-1.0", "series": 4}
+//! ```
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::in_order;
+use crate::error::{DecodeError, EncodeError, Place};
+use crate::json::Json;
+use crate::message::Message;
+use crate::parts::Parts;
+use crate::warning::{self, Warning};
+
+/// The htype of this format, for errors.
+const HTYPE: &str = "dseries_end-1.0";
+
+/// A message dseries_end-1.0: the end of a series.
+///
+/// ```
+/// use mflow_handlers::dectris::SeriesEnd;
+///
+/// assert_eq!(SeriesEnd::new(4).series(), Some(4));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesEnd {
+    /// The header.
+    pub header: Json,
+    /// Parts that the format does not know.
+    pub extra: Vec<Bytes>,
+}
+
+impl SeriesEnd {
+    /// Makes the end of a series.
+    pub fn new(series: u64) -> Self {
+        Self {
+            header: json!({ "htype": HTYPE, "series": series }).into(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// Returns the number of the series.
+    pub fn series(&self) -> Option<u64> {
+        self.header.peek().series
+    }
+
+    /// Reads the parts of a message.
+    ///
+    /// # Errors
+    ///
+    /// If the header is missing or not a JSON object.
+    pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            header: parts.next_object()?,
+            extra: parts.rest().collect(),
+        })
+    }
+
+    /// Makes the parts of the message.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::NotAnObject`] if the header is not an object.
+    pub fn encode(&self) -> Result<Message, EncodeError> {
+        let header = self.header.to_object(|| Place::new(Some(HTYPE), 1))?;
+        in_order(
+            HTYPE,
+            std::iter::once(header)
+                .chain(self.extra.iter().cloned())
+                .map(Some),
+        )
+    }
+
+    /// Returns what was tolerated in the message.
+    pub fn warnings(&self) -> Vec<Warning> {
+        warning::extra_parts(1, self.extra.len())
+            .into_iter()
+            .collect()
+    }
+}

@@ -1,0 +1,68 @@
+//! [`Format`]: the formats of this crate, as handlers.
+
+use crate::array_message::ArrayMessage;
+use crate::bsread::Bsread;
+use crate::data::Data;
+use crate::dectris::{DetectorHeader, Image, SeriesEnd};
+use crate::error::{DecodeError, EncodeError};
+use crate::message::Message;
+use crate::parts::Parts;
+use crate::raw::Raw;
+use crate::registry::Handler;
+
+/// The formats of this crate. Each is a [`Handler`], which can be registered under any htype.
+///
+/// ```
+/// use mflow_handlers::{Data, Format, Message, Registry};
+///
+/// let mut registry = Registry::empty();
+/// registry.insert("our_raw-2.0", Format::Raw);
+/// let data = registry.decode(Message::new([r#"{"htype":"our_raw-2.0"}"#.into()]));
+/// assert!(matches!(data, Data::Raw(_)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// raw-1.0, read to [`Data::Raw`].
+    Raw,
+    /// array-1.0, read to [`Data::Array`].
+    Array,
+    /// dheader-1.0, read to [`Data::Header`].
+    Header,
+    /// dimage-1.0, read to [`Data::Image`].
+    Image,
+    /// dseries_end-1.0, read to [`Data::SeriesEnd`].
+    SeriesEnd,
+    /// bsr_m-1.0 and bsr_m-1.1, read to [`Data::Bsread`].
+    Bsread,
+}
+
+impl Format {
+    /// The htypes that are known, each with its format.
+    pub const BY_HTYPE: [(&str, Self); 7] = [
+        ("raw-1.0", Self::Raw),
+        ("array-1.0", Self::Array),
+        ("dheader-1.0", Self::Header),
+        ("dimage-1.0", Self::Image),
+        ("dseries_end-1.0", Self::SeriesEnd),
+        ("bsr_m-1.0", Self::Bsread),
+        ("bsr_m-1.1", Self::Bsread),
+    ];
+}
+
+impl Handler for Format {
+    fn decode(&self, parts: &mut Parts<'_>) -> Result<Data, DecodeError> {
+        Ok(match self {
+            Self::Raw => Raw::decode(parts)?.into(),
+            Self::Array => ArrayMessage::decode(parts)?.into(),
+            Self::Header => DetectorHeader::decode(parts)?.into(),
+            Self::Image => Image::decode(parts)?.into(),
+            Self::SeriesEnd => SeriesEnd::decode(parts)?.into(),
+            Self::Bsread => Bsread::decode(parts)?.into(),
+        })
+    }
+
+    fn encode(&self, data: &Data) -> Result<Message, EncodeError> {
+        data.encode()
+    }
+}

@@ -1,0 +1,238 @@
+//! [`Json`]: a JSON part, its text and its value. Which fields it should have is left to the formats.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use serde::de::Deserialize;
+use serde_json::Value;
+
+use crate::error::{EncodeError, Place};
+use crate::field::Valid;
+use crate::peek::Peek;
+
+/// A JSON part of a message: its text as it was received, and its value.
+///
+/// The whole text is checked when it is parsed; the value is built when somebody first asks for it,
+/// as most messages are decoded for their binary parts. As long as nobody edits the value the part
+/// is encoded to the bytes it came from. Two are equal if their values are.
+///
+/// ```
+/// use bytes::Bytes;
+/// use mflow_handlers::Json;
+/// use serde_json::json;
+///
+/// let mut header = Json::parse(Bytes::from_static(b"{ \"frame\" : 7 }"))?;
+/// assert_eq!(header.get("frame"), Some(&json!(7)));
+/// assert_eq!(header.to_bytes(), "{ \"frame\" : 7 }");
+///
+/// header.value_mut()["frame"] = json!(8);
+/// assert_eq!(header.to_bytes(), "{\"frame\":8}");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Json(State);
+
+#[derive(Clone)]
+enum State {
+    /// The text was checked; its value is built when it is asked for.
+    Received {
+        text: Bytes,
+        value: OnceLock<Box<Value>>,
+    },
+    /// The value was built or edited here, so there is no text.
+    Edited(Box<Value>),
+}
+
+impl Json {
+    /// Takes a part that should be JSON.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong in the text, if it is not JSON in UTF-8.
+    pub fn parse(text: Bytes) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice::<Valid>(&text)?;
+        Ok(Self::checked(text))
+    }
+
+    /// Takes a part that is a JSON object of which `T` reads the fields it knows. `T` must check all
+    /// others with [`Valid`].
+    pub(crate) fn parse_fields<'a, T: Deserialize<'a>>(
+        text: &'a Bytes,
+    ) -> Result<(Self, T), serde_json::Error> {
+        let fields = serde_json::from_slice(text)?;
+        Ok((Self::checked(text.clone()), fields))
+    }
+
+    fn checked(text: Bytes) -> Self {
+        Self(State::Received {
+            text,
+            value: OnceLock::new(),
+        })
+    }
+
+    /// Returns the value.
+    pub fn value(&self) -> &Value {
+        match &self.0 {
+            State::Received { text, value } => value.get_or_init(|| build(text)),
+            State::Edited(value) => value,
+        }
+    }
+
+    /// Returns the value for editing; the original text is forgotten.
+    pub fn value_mut(&mut self) -> &mut Value {
+        if let State::Received { text, value } = &mut self.0 {
+            self.0 = State::Edited(value.take().unwrap_or_else(|| build(text)));
+        }
+        match &mut self.0 {
+            State::Edited(value) => value,
+            State::Received { .. } => unreachable!("the state was changed in the lines before"),
+        }
+    }
+
+    /// Returns a field of the value, if it is an object that has it.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.value().get(key)
+    }
+
+    /// Tells whether the value is an object.
+    pub fn is_object(&self) -> bool {
+        match &self.0 {
+            State::Received { text, .. } => text.trim_ascii_start().starts_with(b"{"),
+            State::Edited(value) => value.is_object(),
+        }
+    }
+
+    /// Reads htype, series and frame, if the value is an object that has them.
+    pub fn peek(&self) -> Peek<'_> {
+        match &self.0 {
+            State::Received { text, .. } => Peek::of(text),
+            State::Edited(value) => Peek::read(&**value),
+        }
+    }
+
+    /// Reads the fields that `T` knows; `None` if the value is not an object.
+    pub(crate) fn fields<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
+        match &self.0 {
+            State::Received { text, .. } => serde_json::from_slice(text).ok(),
+            State::Edited(value) => T::deserialize(&**value).ok(),
+        }
+    }
+
+    /// Returns the part: the text as received, or the value as compact text if it was edited.
+    pub fn to_bytes(&self) -> Bytes {
+        match &self.0 {
+            State::Received { text, .. } => text.clone(),
+            State::Edited(value) => value.to_string().into(),
+        }
+    }
+
+    /// Returns the part, which must be an object as every header is.
+    pub(crate) fn to_object(&self, place: impl FnOnce() -> Place) -> Result<Bytes, EncodeError> {
+        if self.is_object() {
+            Ok(self.to_bytes())
+        } else {
+            Err(EncodeError::NotAnObject { place: place() })
+        }
+    }
+}
+
+/// Builds the value of a text that was checked.
+fn build(text: &[u8]) -> Box<Value> {
+    Box::new(serde_json::from_slice(text).expect("the text was checked when it was parsed"))
+}
+
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
+        Self(State::Edited(Box::new(value)))
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (State::Received { text: left, .. }, State::Received { text: right, .. })
+                if left == right =>
+            {
+                true
+            }
+            _ => self.value() == other.value(),
+        }
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.value())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(text: &'static str) -> Json {
+        Json::parse(Bytes::from_static(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn an_unedited_part_keeps_its_text() {
+        let part = parse(" {\"a\" : 1.50, \"a\":2e0}\n");
+        assert_eq!(part.value(), &json!({"a": 2.0}));
+        assert_eq!(part.to_bytes(), " {\"a\" : 1.50, \"a\":2e0}\n");
+    }
+
+    #[test]
+    fn an_edited_part_forgets_its_text() {
+        let mut part = parse("{\"b\" : 1, \"a\" : 2}");
+        part.value_mut()["b"] = json!(3);
+        assert_eq!(part.to_bytes(), r#"{"b":3,"a":2}"#);
+        assert_eq!(part.peek(), Peek::default());
+    }
+
+    #[test]
+    fn parts_are_equal_by_value() {
+        assert_eq!(
+            parse("{\"a\":1,\"b\":2}"),
+            Json::from(json!({"b": 2, "a": 1}))
+        );
+        assert_ne!(parse("{\"a\":1}"), parse("{\"a\":2}"));
+    }
+
+    #[test]
+    fn what_no_value_can_be_built_of_is_refused_when_parsed() {
+        let deep = "[".repeat(200) + &"]".repeat(200);
+        let texts: [&[u8]; 8] = [
+            b"",
+            b"{\"a\":1e999}",
+            b"{\"a\":\"\\ud800\"}",
+            b"{\"a\":\"\xff\"}",
+            b"{\"\xff\":1}",
+            b"{} {}",
+            b"{\"a\":NaN}",
+            deep.as_bytes(),
+        ];
+        for text in texts {
+            assert!(
+                Json::parse(Bytes::copy_from_slice(text)).is_err(),
+                "{text:?}"
+            );
+            assert!(serde_json::from_slice::<Value>(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn peek_reads_an_edited_value() {
+        let part = Json::from(json!({"htype": "a-1.0", "series": 3}));
+        assert_eq!(
+            part.peek(),
+            Peek {
+                htype: Some("a-1.0".into()),
+                series: Some(3),
+                frame: None
+            }
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! [`Peek`]: what the first part of a message tells of it, read in one pass and without allocation.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::field::{Count, Text};
+
+/// What the first part of a message tells of it: enough to route, count and find a decoder.
+///
+/// Reading is tolerant, as it is done to messages of any kind: what is not there, or not of the
+/// right type, is `None`; what was read before a fault in the JSON still counts. Whether the part is
+/// valid is for the decoder to say.
+///
+/// ```
+/// use mflow_handlers::Peek;
+///
+/// let peek = Peek::of(br#"{"htype":"dimage-1.0","series":4,"frame":17}"#);
+/// assert_eq!(peek.htype.as_deref(), Some("dimage-1.0"));
+/// assert_eq!((peek.series, peek.frame), (Some(4), Some(17)));
+///
+/// assert_eq!(Peek::of(b"\xd9\xd9\xf7"), Peek::default());
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peek<'a> {
+    /// The type of the message. Where the header has a list, as old senders write it, its first
+    /// element.
+    pub htype: Option<Cow<'a, str>>,
+    /// The number of the series.
+    pub series: Option<u64>,
+    /// The number of the frame.
+    pub frame: Option<u64>,
+}
+
+impl<'a> Peek<'a> {
+    /// Reads the first part of a message.
+    pub fn of(part: &'a [u8]) -> Self {
+        Self::read(&mut serde_json::Deserializer::from_slice(part))
+    }
+
+    pub(crate) fn read<D: Deserializer<'a>>(deserializer: D) -> Self {
+        let mut peek = Self::default();
+        // An error ends the reading and is not ours to report: the decoder meets it again.
+        drop(deserializer.deserialize_map(Fields(&mut peek)));
+        peek
+    }
+}
+
+/// Fills a [`Peek`] with the fields of an object, the last of equal keys winning.
+struct Fields<'p, 'a>(&'p mut Peek<'a>);
+
+impl<'a> Visitor<'a> for Fields<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key_seed(Key)? {
+            match key {
+                Field::Htype => self.0.htype = map.next_value::<Text>()?.0,
+                Field::Series => self.0.series = map.next_value::<Count>()?.0,
+                Field::Frame => self.0.frame = map.next_value::<Count>()?.0,
+                Field::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Field {
+    Htype,
+    Series,
+    Frame,
+    Other,
+}
+
+struct Key;
+
+impl<'a> DeserializeSeed<'a> for Key {
+    type Value = Field;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Field, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Field, E> {
+        Ok(match key {
+            "htype" => Field::Htype,
+            "series" => Field::Series,
+            "frame" => Field::Frame,
+            _ => Field::Other,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn htype(part: &[u8]) -> Option<String> {
+        Peek::of(part).htype.map(Cow::into_owned)
+    }
+
+    #[test]
+    fn an_htype_without_escapes_is_borrowed() {
+        assert!(matches!(
+            Peek::of(br#"{"htype":"a"}"#).htype,
+            Some(Cow::Borrowed("a"))
+        ));
+    }
+
+    #[test]
+    fn escapes_in_keys_and_texts_are_read() {
+        assert_eq!(htype(br#"{"htype":"a\u002d1.0"}"#), Some("a-1.0".into()));
+    }
+
+    #[test]
+    fn the_first_element_of_a_list_is_the_htype() {
+        assert_eq!(
+            htype(br#"{"htype":["array-1.0","x"]}"#),
+            Some("array-1.0".into())
+        );
+        assert_eq!(htype(br#"{"htype":[]}"#), None);
+        assert_eq!(htype(br#"{"htype":[["x"]]}"#), None);
+    }
+
+    #[test]
+    fn what_is_no_header_has_no_htype() {
+        for part in [
+            &b""[..],
+            b"{",
+            b"\xff",
+            b"[]",
+            b"7",
+            b"null",
+            b"{}",
+            br#"{"htype":7}"#,
+            b"x",
+        ] {
+            assert_eq!(Peek::of(part), Peek::default(), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_before_a_fault_counts() {
+        assert_eq!(htype(br#"{"htype":"a","x":NaN}"#), Some("a".into()));
+        assert_eq!(htype(br#"{"htype":"a","x":"#), Some("a".into()));
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_wins() {
+        assert_eq!(Peek::of(br#"{"frame":1,"frame":2}"#).frame, Some(2));
+    }
+
+    #[test]
+    fn numbers_may_be_whole_floats_and_nothing_else() {
+        assert_eq!(Peek::of(br#"{"frame":3.0}"#).frame, Some(3));
+        assert_eq!(
+            Peek::of(br#"{"frame":18446744073709551615}"#).frame,
+            Some(u64::MAX)
+        );
+        for other in ["-1", "1.5", "1e300", "\"3\"", "[3]", "{}", "true", "null"] {
+            assert_eq!(
+                Peek::of(format!(r#"{{"frame":{other}}}"#).as_bytes()).frame,
+                None,
+                "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn deep_nesting_does_no_harm() {
+        let deep = format!(r#"{{"htype":"a","x":{}"#, "[".repeat(1_000_000));
+        assert_eq!(htype(deep.as_bytes()), Some("a".into()));
+        let deep = format!(r#"{{"htype":{}"#, "[".repeat(1_000_000));
+        assert_eq!(htype(deep.as_bytes()), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! [`Raw`]: raw-1.0 of PSI, parts that nobody interprets.
+//!
+//! ```text
+//! part 1   {"htype": "raw-1.0", …}
+//! part 2   bytes; an empty part stands for a missing value
+//! …        as many more of them as there are parts, or none at all
+//! ```
+//!
+//! Source: messages of PSI's mflow. Its m_generate adds `type`, `shape` and `frame` to the header,
+//! which describe nothing that is sent.
+
+use bytes::Bytes;
+
+use crate::error::{DecodeError, EncodeError, Place};
+use crate::json::Json;
+use crate::message::Message;
+use crate::parts::Parts;
+
+/// The htype of this format, for errors.
+const HTYPE: &str = "raw-1.0";
+
+/// A message raw-1.0: a header and parts of any content.
+///
+/// ```
+/// use mflow_handlers::Raw;
+/// use serde_json::json;
+///
+/// let raw = Raw { header: json!({"htype": "raw-1.0", "frame": 3}).into(), data: vec!["abc".into()] };
+/// assert_eq!(raw.encode()?.bytes(), 32);
+/// # Ok::<(), mflow_handlers::EncodeError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Raw {
+    /// The header, with every key the sender put there.
+    pub header: Json,
+    /// The parts after the header. An empty one stands for a missing value.
+    pub data: Vec<Bytes>,
+}
+
+impl Raw {
+    /// Reads the parts of a message.
+    ///
+    /// # Errors
+    ///
+    /// If the header is missing or not a JSON object.
+    pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            header: parts.next_object()?,
+            data: parts.rest().collect(),
+        })
+    }
+
+    /// Makes the parts of the message.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::NotAnObject`] if the header is not an object.
+    pub fn encode(&self) -> Result<Message, EncodeError> {
+        let header = self.header.to_object(|| Place::new(Some(HTYPE), 1))?;
+        Ok(std::iter::once(header)
+            .chain(self.data.iter().cloned())
+            .collect())
+    }
+}

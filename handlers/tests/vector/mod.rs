@@ -1,0 +1,51 @@
+//! The vectors in `tests/vectors`, found by listing that folder.
+#![allow(clippy::unwrap_used, reason = "this is part of tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use mflow_handlers::Message;
+use serde_json::Value;
+
+/// A message, and the canonical JSON it is expected to decode to.
+pub struct Vector {
+    /// The case and the index of the message in it.
+    pub name: String,
+    pub message: Message,
+    pub decoded: Value,
+}
+
+/// Reads the messages of all cases, in the order of their names.
+pub fn all() -> Vec<Vector> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    cases.retain(|case| case.is_dir());
+    cases.sort();
+    let vectors: Vec<Vector> = cases.iter().flat_map(|case| read(case)).collect();
+    assert!(
+        vectors.len() >= cases.len() && cases.len() > 20,
+        "vectors are missing"
+    );
+    vectors
+}
+
+fn read(case: &Path) -> Vec<Vector> {
+    let expected: Value =
+        serde_json::from_slice(&fs::read(case.join("expected.json")).unwrap()).unwrap();
+    let messages = expected["messages"].as_array().unwrap().iter().enumerate();
+    let vector = |(index, expected): (usize, &Value)| {
+        let parts = 0..expected["part_bytes"].as_array().unwrap().len();
+        let part =
+            |part| Bytes::from(fs::read(case.join(format!("{index:06}_{part:03}.raw"))).unwrap());
+        Vector {
+            name: format!("message {index} of {}", case.file_name().unwrap().display()),
+            message: parts.map(part).collect(),
+            decoded: expected["decoded"].clone(),
+        }
+    };
+    messages.map(vector).collect()
+}

@@ -9,15 +9,16 @@ use mflow_handlers::Message;
 use serde_json::Value;
 
 /// A message, and the canonical JSON it is expected to decode to.
-pub struct Vector {
+#[allow(dead_code, reason = "not every test needs every field")]
+pub(crate) struct Vector {
     /// The case and the index of the message in it.
-    pub name: String,
-    pub message: Message,
-    pub decoded: Value,
+    pub(crate) name: String,
+    pub(crate) message: Message,
+    pub(crate) decoded: Value,
 }
 
 /// Reads the messages of all cases, in the order of their names.
-pub fn all() -> Vec<Vector> {
+pub(crate) fn all() -> Vec<Vector> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let mut cases: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()

@@ -1,1 +1,94 @@
-//! Message streams of scientific detectors.
+//! Message streams of scientific detectors: receive, send, record, replay, split and measure them.
+//!
+//! Detectors of DECTRIS and facilities like PSI send their data as multipart messages over ZeroMQ:
+//! a JSON header that names the format, and binary parts. This crate carries such messages, whole
+//! and uncopied, and decodes them where somebody wants to know. The programs m_stats, m_generate,
+//! m_dump, m_replay and m_split are thin covers of its [`tools`].
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use mflow::{Options, connect, handlers::Data};
+//!
+//! # struct MyMessage { header: mflow::handlers::Json, data: Vec<bytes::Bytes> }
+//! let options = Options::pull().queue_size(100).timeout(Duration::from_secs(5));
+//! let mut stream = connect("tcp://sf-lc:9999", options)?;
+//! stream.handlers_mut().register("my_htype-1.0", |parts| {
+//!     let header = parts.next_json()?;
+//!     Ok(Data::custom(MyMessage { header, data: parts.rest().collect() }))
+//! });
+//! for message in stream.messages() {                  // ends at the timeout
+//!     let message = message?;                         // the transport's error
+//!     println!("{} so far", message.statistics.messages_received);
+//!     if let Data::Image(image) = &message.data {     // a bad message is `Data::Broken`
+//!         println!("{:?}", image.pixels()?.shape());
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What to find where
+//!
+//! - [`connect`] opens a [`Stream`] as its [`Options`] say; [`handlers`] decode and encode.
+//! - [`Frame`] and [`Frames`] are messages as they travel, shared and not copied.
+//! - [`Source`] and [`Sink`] are streams and recordings by address; [`Merge`] makes one source of
+//!   many; [`WaitSet`] waits for all of them, and [`Stop`] ends every wait.
+//! - [`Monitor`] knows who is connected, [`ThroughputStatistics`] how fast it goes.
+//! - [`recording`] and [`routing`] are what m_dump, m_replay and m_split are made of, [`tools`] the
+//!   five programs as functions.
+//!
+//! # Features
+//!
+//! `cli`, on by default, builds the programs and what only they need. A library user takes
+//! `default-features = false`.
+//!
+//! Runs on Unix. Nothing is printed: events are told by [`tracing`](https://docs.rs/tracing).
+
+mod address;
+#[cfg(feature = "cli")]
+pub mod cli;
+mod endpoint;
+mod error;
+mod frame;
+mod merge;
+mod monitor;
+mod options;
+mod receipt;
+pub mod recording;
+pub mod routing;
+mod statistics;
+mod stop;
+mod stream;
+pub mod tools;
+mod wait;
+
+pub use address::Address;
+pub use endpoint::{Event, Origin, Received, Sink, Source, Timestamp, open_sink, open_source};
+pub use error::{Error, Result};
+pub use frame::{Frame, Frames};
+pub use merge::Merge;
+pub use mflow_handlers as handlers;
+pub use monitor::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
+pub use options::{Attach, Mode, Options, UnknownMode};
+pub use statistics::{Statistics, Throughput, ThroughputStatistics};
+pub use stop::Stop;
+pub use stream::{Decoded, Messages, More, Offer, Stream, Tally, Unconfirmed};
+pub use wait::WaitSet;
+
+/// Opens a stream: connects to an address or binds it, as the options say.
+///
+/// A stream that connects needs nobody to be there yet, and finds its peer again whenever it has
+/// gone. A stream that binds takes any number of peers; `tcp://127.0.0.1:*` finds a free port,
+/// which [`Stream::endpoint`] tells.
+///
+/// ```
+/// use mflow::{Options, connect};
+/// let publisher = connect("tcp://127.0.0.1:*", Options::publish().bind())?;
+/// let subscriber = connect(publisher.endpoint(), Options::sub().subscribe("{\"htype\":\"d"))?;
+/// # Ok::<(), mflow::Error>(())
+/// ```
+///
+/// # Errors
+/// Where the address is none, its host is unknown, it is in use or not of this machine.
+pub fn connect(address: &str, options: Options) -> Result<Stream> {
+    Stream::open(address, options)
+}

@@ -61,22 +61,12 @@ impl Array {
         if shape.len() > MAX_DIMENSIONS {
             return Err(ArrayError::TooManyDimensions { found: shape.len() });
         }
-        let expected = shape
-            .iter()
-            .try_fold(dtype.size(), |size, &extent| size.checked_mul(extent));
+        let expected =
+            shape.iter().try_fold(dtype.size(), |size, &extent| size.checked_mul(extent));
         match expected {
             Some(expected) if expected == bytes.len() => {
-                let order = if dtype.word() == 1 {
-                    ByteOrder::Little
-                } else {
-                    order
-                };
-                Ok(Self {
-                    dtype,
-                    order,
-                    shape,
-                    bytes,
-                })
+                let order = if dtype.word() == 1 { ByteOrder::Little } else { order };
+                Ok(Self { dtype, order, shape, bytes })
             }
             Some(expected) => Err(ArrayError::Length {
                 dtype,
@@ -84,10 +74,7 @@ impl Array {
                 expected,
                 found: bytes.len(),
             }),
-            None => Err(ArrayError::Overflow {
-                dtype,
-                shape: shape.into_vec(),
-            }),
+            None => Err(ArrayError::Overflow { dtype, shape: shape.into_vec() }),
         }
     }
 
@@ -140,10 +127,7 @@ impl Array {
     /// [`ArrayError::Element`] if the elements are of another type than `T`. A bool reads as `u8`.
     pub fn elements<T: Element>(&self) -> Result<Cow<'_, [T]>, ArrayError> {
         if !T::reads(self.dtype) {
-            return Err(ArrayError::Element {
-                expected: T::DTYPE,
-                found: self.dtype,
-            });
+            return Err(ArrayError::Element { expected: T::DTYPE, found: self.dtype });
         }
         let is_native = self.order == ByteOrder::NATIVE || self.dtype.word() == 1;
         if is_native && let Ok(elements) = bytemuck::try_cast_slice(&self.bytes) {
@@ -327,10 +311,7 @@ mod tests {
         let array = Array::new(Dtype::Uint16, ByteOrder::Big, &[2], bytes(&[1, 2, 3, 4])).unwrap();
         assert_eq!(*array.elements::<u16>().unwrap(), [0x0102, 0x0304]);
         assert_eq!(array.to_order(ByteOrder::Little).bytes()[..], [2, 1, 4, 3]);
-        assert_eq!(
-            array.to_order(ByteOrder::Big).bytes().as_ptr(),
-            array.bytes().as_ptr()
-        );
+        assert_eq!(array.to_order(ByteOrder::Big).bytes().as_ptr(), array.bytes().as_ptr());
     }
 
     #[test]
@@ -344,10 +325,7 @@ mod tests {
 
     #[test]
     fn aligned_native_elements_are_borrowed_and_others_copied() {
-        let all = Array::from_elements(&[0_u64, 1, 2], &[3])
-            .unwrap()
-            .bytes()
-            .clone();
+        let all = Array::from_elements(&[0_u64, 1, 2], &[3]).unwrap().bytes().clone();
         for offset in 0..8 {
             let part = all.slice(offset..offset + 16);
             let array = Array::new(Dtype::Uint64, ByteOrder::NATIVE, &[2], part.clone()).unwrap();
@@ -364,10 +342,7 @@ mod tests {
         assert_eq!(*array.elements::<u8>().unwrap(), [1, 0]);
         assert_eq!(
             array.elements::<i8>().unwrap_err(),
-            ArrayError::Element {
-                expected: Dtype::Int8,
-                found: Dtype::Bool
-            }
+            ArrayError::Element { expected: Dtype::Int8, found: Dtype::Bool }
         );
     }
 
@@ -387,10 +362,7 @@ mod tests {
     fn a_length_that_disagrees_names_both() {
         let error =
             Array::new(Dtype::Uint16, ByteOrder::Little, &[2, 3], bytes(&[0; 11])).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "expected 12 bytes of uint16 in shape [2, 3], found 11"
-        );
+        assert_eq!(error.to_string(), "expected 12 bytes of uint16 in shape [2, 3], found 11");
     }
 
     #[test]
@@ -399,10 +371,7 @@ mod tests {
             Array::new(Dtype::Uint16, ByteOrder::Little, shape, Bytes::new()).unwrap_err()
         };
         assert!(matches!(error(&[usize::MAX]), ArrayError::Overflow { .. }));
-        assert!(matches!(
-            error(&[1 << 32, 1 << 32]),
-            ArrayError::Overflow { .. }
-        ));
+        assert!(matches!(error(&[1 << 32, 1 << 32]), ArrayError::Overflow { .. }));
         assert_eq!(error(&[1; 65]), ArrayError::TooManyDimensions { found: 65 });
     }
 

@@ -47,10 +47,8 @@ pub struct ArrayMessage {
 impl ArrayMessage {
     /// Makes a message of one array, its header saying what the array is.
     pub fn new(array: Array) -> Self {
-        let mut message = Self {
-            header: json!({ "htype": HTYPE }).into(),
-            data: vec![Some(array)],
-        };
+        let mut message =
+            Self { header: json!({ "htype": HTYPE }).into(), data: vec![Some(array)] };
         message.describe();
         message
     }
@@ -58,17 +56,13 @@ impl ArrayMessage {
     /// Writes type, shape and byte order of the first array into the header, and leaves the other
     /// keys as they are. To be called after `data` was replaced by other arrays than the header says.
     pub fn describe(&mut self) {
-        let (Some(array), Some(header)) = (
-            self.data.iter().flatten().next(),
-            self.header.value_mut().as_object_mut(),
-        ) else {
+        let (Some(array), Some(header)) =
+            (self.data.iter().flatten().next(), self.header.value_mut().as_object_mut())
+        else {
             return;
         };
         header.insert("type".into(), array.dtype().name().into());
-        header.insert(
-            "shape".into(),
-            array.shape().iter().copied().map(Value::from).collect(),
-        );
+        header.insert("shape".into(), array.shape().iter().copied().map(Value::from).collect());
         header.shift_remove("endianess");
         header.insert("endianness".into(), array.order().name().into());
     }
@@ -83,13 +77,11 @@ impl ArrayMessage {
         let (header, layout) = parts.next_fields::<Layout<'_>>()?;
         let mut data = Vec::with_capacity(parts.remaining());
         while let Some(bytes) = parts.next() {
-            let array = (!bytes.is_empty())
-                .then(|| described(&layout, bytes))
-                .transpose();
-            data.push(array.map_err(|source| DecodeError::NotTheArray {
-                place: parts.place(),
-                source,
-            })?);
+            let array = (!bytes.is_empty()).then(|| described(&layout, bytes)).transpose();
+            data.push(
+                array
+                    .map_err(|source| DecodeError::NotTheArray { place: parts.place(), source })?,
+            );
         }
         Ok(Self { header, data })
     }
@@ -110,10 +102,7 @@ impl ArrayMessage {
                     source,
                 })?;
             }
-            message.extend([array
-                .as_ref()
-                .map(|array| array.bytes().clone())
-                .unwrap_or_default()]);
+            message.extend([array.as_ref().map(|array| array.bytes().clone()).unwrap_or_default()]);
         }
         Ok(message)
     }
@@ -123,17 +112,15 @@ impl ArrayMessage {
         let layout = self.layout();
         let mut warnings = Vec::new();
         if layout.has_misspelled_order() {
-            warnings.push(Warning::Misspelled {
-                expected: "endianness",
-                found: "endianess",
-            });
+            warnings.push(Warning::Misspelled { expected: "endianness", found: "endianess" });
         }
         if layout.has_ambiguous_type() {
             for (array, part) in self.data.iter().zip(2..) {
-                warnings.extend(array.as_ref().map(|array| Warning::TypeByLength {
-                    part,
-                    dtype: array.dtype(),
-                }));
+                warnings.extend(
+                    array
+                        .as_ref()
+                        .map(|array| Warning::TypeByLength { part, dtype: array.dtype() }),
+                );
             }
         }
         warnings
@@ -157,10 +144,7 @@ fn check(layout: &Layout<'_>, array: &Array) -> Result<(), ArrayError> {
     if read.is_like(array) {
         Ok(())
     } else {
-        Err(ArrayError::Unlike {
-            expected: Box::new(read),
-            found: Box::new(array.clone()),
-        })
+        Err(ArrayError::Unlike { expected: Box::new(read), found: Box::new(array.clone()) })
     }
 }
 
@@ -179,10 +163,7 @@ mod tests {
 
     /// Decodes one part and tells its type, byte order and shape.
     fn read(fields: &str, bytes: usize) -> Result<(Dtype, ByteOrder, Vec<usize>), String> {
-        let message = decode(
-            &format!(r#"{{"htype":"array-1.0",{fields}}}"#),
-            &[&vec![0; bytes]],
-        );
+        let message = decode(&format!(r#"{{"htype":"array-1.0",{fields}}}"#), &[&vec![0; bytes]]);
         message
             .map(|message| {
                 let array = message.data[0].clone().unwrap();
@@ -198,67 +179,19 @@ mod tests {
     fn every_spelling_of_a_type_is_read() {
         use ByteOrder::{Big, Little};
         let cases = [
-            (
-                r#""type":"uint16","shape":[3]"#,
-                6,
-                (Dtype::Uint16, Little, vec![3]),
-            ),
-            (
-                r#""type":"uint16","shape":[3],"endianness":"big""#,
-                6,
-                (Dtype::Uint16, Big, vec![3]),
-            ),
-            (
-                r#""type":"uint16","shape":[3],"endianess":"big""#,
-                6,
-                (Dtype::Uint16, Big, vec![3]),
-            ),
-            (
-                r#""type":">u2","shape":[3]"#,
-                6,
-                (Dtype::Uint16, Big, vec![3]),
-            ),
-            (
-                r#""type":"<u2","shape":[3],"endianness":"big""#,
-                6,
-                (Dtype::Uint16, Little, vec![3]),
-            ),
-            (
-                r#""type":"=i4","shape":[3],"endianness":"big""#,
-                12,
-                (Dtype::Int32, Big, vec![3]),
-            ),
-            (
-                r#""type":"|u1","shape":[3]"#,
-                3,
-                (Dtype::Uint8, Little, vec![3]),
-            ),
-            (
-                r#""type":"c8","shape":[3.0]"#,
-                24,
-                (Dtype::Complex64, Little, vec![3]),
-            ),
-            (
-                r#""type":"float","shape":[3]"#,
-                12,
-                (Dtype::Float32, Little, vec![3]),
-            ),
-            (
-                r#""type":"float","shape":[3]"#,
-                24,
-                (Dtype::Float64, Little, vec![3]),
-            ),
-            (
-                r#""type":"double","shape":[3]"#,
-                24,
-                (Dtype::Float64, Little, vec![3]),
-            ),
+            (r#""type":"uint16","shape":[3]"#, 6, (Dtype::Uint16, Little, vec![3])),
+            (r#""type":"uint16","shape":[3],"endianness":"big""#, 6, (Dtype::Uint16, Big, vec![3])),
+            (r#""type":"uint16","shape":[3],"endianess":"big""#, 6, (Dtype::Uint16, Big, vec![3])),
+            (r#""type":">u2","shape":[3]"#, 6, (Dtype::Uint16, Big, vec![3])),
+            (r#""type":"<u2","shape":[3],"endianness":"big""#, 6, (Dtype::Uint16, Little, vec![3])),
+            (r#""type":"=i4","shape":[3],"endianness":"big""#, 12, (Dtype::Int32, Big, vec![3])),
+            (r#""type":"|u1","shape":[3]"#, 3, (Dtype::Uint8, Little, vec![3])),
+            (r#""type":"c8","shape":[3.0]"#, 24, (Dtype::Complex64, Little, vec![3])),
+            (r#""type":"float","shape":[3]"#, 12, (Dtype::Float32, Little, vec![3])),
+            (r#""type":"float","shape":[3]"#, 24, (Dtype::Float64, Little, vec![3])),
+            (r#""type":"double","shape":[3]"#, 24, (Dtype::Float64, Little, vec![3])),
             (r#""type":"f8""#, 8, (Dtype::Float64, Little, vec![])),
-            (
-                r#""type":"u1","shape":[9],"shape":[2,2]"#,
-                4,
-                (Dtype::Uint8, Little, vec![2, 2]),
-            ),
+            (r#""type":"u1","shape":[9],"shape":[2,2]"#, 4, (Dtype::Uint8, Little, vec![2, 2])),
         ];
         for (fields, bytes, expected) in cases {
             assert_eq!(read(fields, bytes), Ok(expected), "{fields}");
@@ -276,11 +209,7 @@ mod tests {
                 3,
                 "expected the name of an element type, found 'uint7'",
             ),
-            (
-                r#""type":"u2","shape":[3]"#,
-                7,
-                "expected 6 bytes of uint16 in shape [3], found 7",
-            ),
+            (r#""type":"u2","shape":[3]"#, 7, "expected 6 bytes of uint16 in shape [3], found 7"),
             (
                 r#""type":"float","shape":[3]"#,
                 7,
@@ -321,10 +250,7 @@ mod tests {
     fn an_empty_part_is_no_array_and_a_header_alone_has_no_data() {
         let header = r#"{"htype":"array-1.0","type":"u1","shape":[2]}"#;
         let array = Array::from_elements(b"ab", &[2]).unwrap();
-        assert_eq!(
-            decode(header, &[b"ab", b""]).unwrap().data,
-            [Some(array), None]
-        );
+        assert_eq!(decode(header, &[b"ab", b""]).unwrap().data, [Some(array), None]);
         assert_eq!(decode(header, &[]).unwrap().data, []);
     }
 
@@ -335,14 +261,8 @@ mod tests {
         assert_eq!(
             message.warnings(),
             [
-                Warning::Misspelled {
-                    expected: "endianness",
-                    found: "endianess"
-                },
-                Warning::TypeByLength {
-                    part: 3,
-                    dtype: Dtype::Float32
-                },
+                Warning::Misspelled { expected: "endianness", found: "endianess" },
+                Warning::TypeByLength { part: 3, dtype: Dtype::Float32 },
             ]
         );
     }
@@ -354,10 +274,7 @@ mod tests {
                 let bytes = Bytes::from(vec![7; 6 * dtype.size()]);
                 let message = ArrayMessage::new(Array::new(dtype, order, &[2, 3], bytes).unwrap());
                 let encoded = message.encode().unwrap();
-                assert_eq!(
-                    ArrayMessage::decode(&mut Parts::new(&encoded)).unwrap(),
-                    message
-                );
+                assert_eq!(ArrayMessage::decode(&mut Parts::new(&encoded)).unwrap(), message);
             }
         }
     }
@@ -365,9 +282,7 @@ mod tests {
     #[test]
     fn an_array_that_the_header_does_not_describe_is_not_sent() {
         let mut message = ArrayMessage::new(Array::from_elements(&[1_u16, 2], &[2]).unwrap());
-        message
-            .data
-            .push(Some(Array::from_elements(&[1_i16, 2], &[2]).unwrap()));
+        message.data.push(Some(Array::from_elements(&[1_i16, 2], &[2]).unwrap()));
         let error = message.encode().unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -377,19 +292,13 @@ mod tests {
         message.data.remove(0);
         message.describe();
         let encoded = message.encode().unwrap();
-        assert_eq!(
-            ArrayMessage::decode(&mut Parts::new(&encoded)).unwrap(),
-            message
-        );
+        assert_eq!(ArrayMessage::decode(&mut Parts::new(&encoded)).unwrap(), message);
 
         message.data = vec![Some(Array::from_elements::<u8>(&[], &[0]).unwrap())];
         message.describe();
         assert!(matches!(
             message.encode(),
-            Err(EncodeError::NotTheArray {
-                source: ArrayError::Empty,
-                ..
-            })
+            Err(EncodeError::NotTheArray { source: ArrayError::Empty, .. })
         ));
     }
 }

@@ -63,18 +63,11 @@ pub fn canonical(data: &Data) -> Value {
 }
 
 fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
-    fields
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 fn array_message(message: &ArrayMessage) -> Map<String, Value> {
-    let data = message
-        .data
-        .iter()
-        .map(|part| part.as_ref().map_or(Value::Null, array))
-        .collect();
+    let data = message.data.iter().map(|part| part.as_ref().map_or(Value::Null, array)).collect();
     fields([("header", json(&message.header)), ("data", data)])
 }
 
@@ -83,12 +76,7 @@ fn detector_header(header: &DetectorHeader) -> Map<String, Value> {
     if let Some(config) = &header.config {
         object.insert("part_2".into(), json(config));
     }
-    if let Some(Tables {
-        flatfield,
-        pixel_mask,
-        countrate_table,
-    }) = &header.tables
-    {
+    if let Some(Tables { flatfield, pixel_mask, countrate_table }) = &header.tables {
         object.extend(fields([
             ("part_3", json(&flatfield.description)),
             ("part_5", json(&pixel_mask.description)),
@@ -105,10 +93,8 @@ fn detector_header(header: &DetectorHeader) -> Map<String, Value> {
 }
 
 fn image(image: &Image) -> Map<String, Value> {
-    let mut object = fields([
-        ("header", json(&image.header)),
-        ("part_2", json(&image.description)),
-    ]);
+    let mut object =
+        fields([("header", json(&image.header)), ("part_2", json(&image.description))]);
     match &image.config {
         Some(config) => insert_text(&mut object, "part_4", config),
         None => drop(object.insert("part_4".into(), Value::Null)),
@@ -122,19 +108,13 @@ fn image(image: &Image) -> Map<String, Value> {
 fn bsread(message: &Bsread) -> Map<String, Value> {
     let timestamp = message
         .global_timestamp()
-        .map_or(Value::Null, |(seconds, nanoseconds)| {
-            json!([seconds, nanoseconds])
-        });
+        .map_or(Value::Null, |(seconds, nanoseconds)| json!([seconds, nanoseconds]));
     let mut object = fields([
         ("main_header", json(&message.main_header)),
         ("pulse_id", message.pulse_id().into()),
         ("global_timestamp", timestamp),
     ]);
-    insert_text(
-        &mut object,
-        "data_header",
-        &message.data_header.clone().into(),
-    );
+    insert_text(&mut object, "data_header", &message.data_header.clone().into());
     object.insert("parts".into(), parts(&message.channels));
     object
 }
@@ -188,16 +168,7 @@ fn json(json: &Json) -> Value {
 
 /// Parts of any content, an empty one being a missing value.
 fn parts(parts: &[Bytes]) -> Value {
-    parts
-        .iter()
-        .map(|part| {
-            if part.is_empty() {
-                Value::Null
-            } else {
-                bytes(part)
-            }
-        })
-        .collect()
+    parts.iter().map(|part| if part.is_empty() { Value::Null } else { bytes(part) }).collect()
 }
 
 fn bytes(bytes: &Bytes) -> Value {
@@ -221,10 +192,7 @@ fn array(array: &Array) -> Value {
         ("dtype", array.dtype().name().into()),
         ("shape", array.shape().into()),
         ("nbytes", array.bytes().len().into()),
-        (
-            "sha256",
-            sha256(array.to_order(ByteOrder::Little).bytes()).into(),
-        ),
+        ("sha256", sha256(array.to_order(ByteOrder::Little).bytes()).into()),
     ]);
     if array.len() <= WRITTEN_OUT {
         object.insert("values".into(), nest(array.shape(), elements(array)));
@@ -240,9 +208,10 @@ fn nest(shape: &[usize], elements: Vec<Value>) -> Value {
     if elements.is_empty() {
         return json!([]);
     }
-    let lists = faster.iter().rev().fold(elements, |elements, &extent| {
-        elements.chunks(extent).map(Value::from).collect()
-    });
+    let lists = faster
+        .iter()
+        .rev()
+        .fold(elements, |elements, &extent| elements.chunks(extent).map(Value::from).collect());
     debug_assert_eq!(lists.len(), slowest);
     lists.into()
 }
@@ -267,9 +236,7 @@ fn elements(array: &Array) -> Vec<Value> {
 }
 
 fn each<T: Element>(array: &Array, value: impl Fn(T) -> Value) -> Vec<Value> {
-    let elements = array
-        .elements::<T>()
-        .expect("the type is that of the array");
+    let elements = array.elements::<T>().expect("the type is that of the array");
     elements.iter().copied().map(value).collect()
 }
 

@@ -43,11 +43,7 @@ pub enum Data {
 impl Data {
     /// Wraps what a handler of the user's own made of a message. The registry adds the htype.
     pub fn custom(value: impl Any + Send + Sync) -> Self {
-        Custom {
-            htype: None,
-            ..Custom::new("", value)
-        }
-        .into()
+        Custom { htype: None, ..Custom::new("", value) }.into()
     }
 
     /// Returns what a handler of the user's own made, if it is a `T`.
@@ -126,10 +122,7 @@ impl Data {
     /// Says that a handler does not encode this.
     pub(crate) fn not_supported(&self) -> EncodeError {
         let htype = self.htype().unwrap_or_default().into();
-        EncodeError::NotSupported {
-            htype,
-            variant: self.variant(),
-        }
+        EncodeError::NotSupported { htype, variant: self.variant() }
     }
 
     fn variant(&self) -> &'static str {
@@ -219,10 +212,7 @@ impl PartialEq for Broken {
 impl Broken {
     /// Says why a message could not be decoded.
     pub fn new(message: Message, error: DecodeError) -> Self {
-        Self {
-            message,
-            error: Arc::new(error),
-        }
+        Self { message, error: Arc::new(error) }
     }
 }
 

@@ -14,11 +14,7 @@ pub enum ByteOrder {
 
 impl ByteOrder {
     /// The order of the machine this runs on.
-    pub const NATIVE: Self = if cfg!(target_endian = "big") {
-        Self::Big
-    } else {
-        Self::Little
-    };
+    pub const NATIVE: Self = if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
 
     /// Returns the name that headers use, `little` or `big`.
     pub const fn name(self) -> &'static str {
@@ -138,9 +134,7 @@ impl Dtype {
             Some(b'=' | b'|') => (&name[1..], None),
             _ => (name, None),
         };
-        bare.parse()
-            .map(|dtype| (dtype, order))
-            .map_err(|_| UnknownType(name.into()))
+        bare.parse().map(|dtype| (dtype, order)).map_err(|_| UnknownType(name.into()))
     }
 }
 
@@ -168,14 +162,8 @@ mod tests {
 
     #[test]
     fn a_type_may_begin_with_its_byte_order() {
-        assert_eq!(
-            Dtype::parse_ordered("<u2"),
-            Ok((Dtype::Uint16, Some(ByteOrder::Little)))
-        );
-        assert_eq!(
-            Dtype::parse_ordered(">f8"),
-            Ok((Dtype::Float64, Some(ByteOrder::Big)))
-        );
+        assert_eq!(Dtype::parse_ordered("<u2"), Ok((Dtype::Uint16, Some(ByteOrder::Little))));
+        assert_eq!(Dtype::parse_ordered(">f8"), Ok((Dtype::Float64, Some(ByteOrder::Big))));
         assert_eq!(Dtype::parse_ordered("|u1"), Ok((Dtype::Uint8, None)));
         assert_eq!(Dtype::parse_ordered("=i4"), Ok((Dtype::Int32, None)));
         assert_eq!(Dtype::parse_ordered("c16"), Ok((Dtype::Complex128, None)));
@@ -188,9 +176,6 @@ mod tests {
     fn byte_orders_have_words_and_signs() {
         assert_eq!("BIG".parse(), Ok(ByteOrder::Big));
         assert_eq!("<".parse(), Ok(ByteOrder::Little));
-        assert_eq!(
-            "middle".parse::<ByteOrder>(),
-            Err(UnknownByteOrder("middle".into()))
-        );
+        assert_eq!("middle".parse::<ByteOrder>(), Err(UnknownByteOrder("middle".into())));
     }
 }

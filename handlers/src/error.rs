@@ -20,10 +20,7 @@ pub struct Place {
 impl Place {
     /// Names part number `part` of a message of type `htype`.
     pub fn new(htype: Option<&str>, part: usize) -> Self {
-        Self {
-            htype: htype.map(Box::from),
-            part,
-        }
+        Self { htype: htype.map(Box::from), part }
     }
 }
 

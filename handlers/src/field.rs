@@ -99,10 +99,7 @@ impl<'a> Field<'a> for Shape {
     fn list<A: SeqAccess<'a>>(mut list: A) -> Result<Self, A::Error> {
         let mut extents = Some(Extents::new());
         while let Some(Count(count)) = list.next_element()? {
-            match (
-                &mut extents,
-                count.and_then(|count| usize::try_from(count).ok()),
-            ) {
+            match (&mut extents, count.and_then(|count| usize::try_from(count).ok())) {
                 (Some(extents), Some(count)) => extents.push(count),
                 _ => extents = None,
             }
@@ -189,10 +186,7 @@ mod tests {
     use super::*;
 
     fn shape(text: &str) -> Option<Vec<usize>> {
-        serde_json::from_str::<Shape>(text)
-            .unwrap()
-            .0
-            .map(SmallVec::into_vec)
+        serde_json::from_str::<Shape>(text).unwrap().0.map(SmallVec::into_vec)
     }
 
     #[test]

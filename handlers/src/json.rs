@@ -36,10 +36,7 @@ pub struct Json(State);
 #[derive(Clone)]
 enum State {
     /// The text was checked; its value is built when it is asked for.
-    Received {
-        text: Bytes,
-        value: OnceLock<Box<Value>>,
-    },
+    Received { text: Bytes, value: OnceLock<Box<Value>> },
     /// The value was built or edited here, so there is no text.
     Edited(Box<Value>),
 }
@@ -65,10 +62,7 @@ impl Json {
     }
 
     fn checked(text: Bytes) -> Self {
-        Self(State::Received {
-            text,
-            value: OnceLock::new(),
-        })
+        Self(State::Received { text, value: OnceLock::new() })
     }
 
     /// Returns the value.
@@ -194,10 +188,7 @@ mod tests {
 
     #[test]
     fn parts_are_equal_by_value() {
-        assert_eq!(
-            parse("{\"a\":1,\"b\":2}"),
-            Json::from(json!({"b": 2, "a": 1}))
-        );
+        assert_eq!(parse("{\"a\":1,\"b\":2}"), Json::from(json!({"b": 2, "a": 1})));
         assert_ne!(parse("{\"a\":1}"), parse("{\"a\":2}"));
     }
 
@@ -215,10 +206,7 @@ mod tests {
             deep.as_bytes(),
         ];
         for text in texts {
-            assert!(
-                Json::parse(Bytes::copy_from_slice(text)).is_err(),
-                "{text:?}"
-            );
+            assert!(Json::parse(Bytes::copy_from_slice(text)).is_err(), "{text:?}");
             assert!(serde_json::from_slice::<Value>(text).is_err(), "{text:?}");
         }
     }
@@ -226,13 +214,6 @@ mod tests {
     #[test]
     fn peek_reads_an_edited_value() {
         let part = Json::from(json!({"htype": "a-1.0", "series": 3}));
-        assert_eq!(
-            part.peek(),
-            Peek {
-                htype: Some("a-1.0".into()),
-                series: Some(3),
-                frame: None
-            }
-        );
+        assert_eq!(part.peek(), Peek { htype: Some("a-1.0".into()), series: Some(3), frame: None });
     }
 }

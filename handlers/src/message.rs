@@ -55,10 +55,7 @@ impl Message {
 
     /// Reads from the first part what it tells of the message, without decoding it.
     pub fn peek(&self) -> Peek<'_> {
-        self.parts
-            .first()
-            .map(|part| Peek::of(part))
-            .unwrap_or_default()
+        self.parts.first().map(|part| Peek::of(part)).unwrap_or_default()
     }
 
     /// Returns the htype in the first part, if it is a JSON object that has one.
@@ -74,17 +71,13 @@ impl Message {
 
 impl From<Vec<Bytes>> for Message {
     fn from(parts: Vec<Bytes>) -> Self {
-        Self {
-            parts: SmallVec::from_vec(parts),
-        }
+        Self { parts: SmallVec::from_vec(parts) }
     }
 }
 
 impl FromIterator<Bytes> for Message {
     fn from_iter<I: IntoIterator<Item = Bytes>>(parts: I) -> Self {
-        Self {
-            parts: parts.into_iter().collect(),
-        }
+        Self { parts: parts.into_iter().collect() }
     }
 }
 

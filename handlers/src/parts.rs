@@ -37,11 +37,7 @@ pub struct Parts<'m> {
 impl<'m> Parts<'m> {
     /// Begins at the first part of a message.
     pub fn new(message: &'m Message) -> Self {
-        Self {
-            parts: message.parts(),
-            index: 0,
-            htype: message.htype(),
-        }
+        Self { parts: message.parts(), index: 0, htype: message.htype() }
     }
 
     /// Returns the htype of the message, if it has one.
@@ -85,10 +81,7 @@ impl<'m> Parts<'m> {
     /// [`DecodeError::MissingPart`] if there is none, [`DecodeError::NotJson`] if it is not JSON.
     pub fn next_json(&mut self) -> Result<Json, DecodeError> {
         let part = self.next_part()?;
-        Json::parse(part).map_err(|source| DecodeError::NotJson {
-            place: self.place(),
-            source,
-        })
+        Json::parse(part).map_err(|source| DecodeError::NotJson { place: self.place(), source })
     }
 
     /// Takes the next part, which must be a JSON object.
@@ -101,9 +94,7 @@ impl<'m> Parts<'m> {
         if json.is_object() {
             Ok(json)
         } else {
-            Err(DecodeError::NotAnObject {
-                place: self.place(),
-            })
+            Err(DecodeError::NotAnObject { place: self.place() })
         }
     }
 
@@ -159,10 +150,7 @@ mod tests {
     use super::*;
 
     fn message(parts: &[&'static str]) -> Message {
-        parts
-            .iter()
-            .map(|part| Bytes::from_static(part.as_bytes()))
-            .collect()
+        parts.iter().map(|part| Bytes::from_static(part.as_bytes())).collect()
     }
 
     #[test]
@@ -170,19 +158,10 @@ mod tests {
         let message = message(&[r#"{"htype":"a-1.0"}"#]);
         let mut parts = Parts::new(&message);
         assert_eq!(parts.next_json().unwrap().get("htype").unwrap(), "a-1.0");
+        assert_eq!(parts.next_part().unwrap_err().to_string(), "part 2 of 'a-1.0' is missing");
+        assert_eq!(parts.next_json().unwrap_err().to_string(), "part 2 of 'a-1.0' is missing");
         assert_eq!(
-            parts.next_part().unwrap_err().to_string(),
-            "part 2 of 'a-1.0' is missing"
-        );
-        assert_eq!(
-            parts.next_json().unwrap_err().to_string(),
-            "part 2 of 'a-1.0' is missing"
-        );
-        assert_eq!(
-            Parts::new(&Message::default())
-                .next_part()
-                .unwrap_err()
-                .to_string(),
+            Parts::new(&Message::default()).next_part().unwrap_err().to_string(),
             "part 1 is missing"
         );
     }
@@ -207,15 +186,9 @@ mod tests {
         let message = message(&["{}", "a", "b"]);
         let mut parts = Parts::new(&message);
         parts.next_json().unwrap();
-        assert_eq!(
-            (parts.index(), parts.remaining(), parts.has_more()),
-            (1, 2, true)
-        );
+        assert_eq!((parts.index(), parts.remaining(), parts.has_more()), (1, 2, true));
         assert_eq!(parts.rest().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(
-            (parts.index(), parts.remaining(), parts.has_more()),
-            (3, 0, false)
-        );
+        assert_eq!((parts.index(), parts.remaining(), parts.has_more()), (3, 0, false));
         assert_eq!(parts.next(), None);
     }
 }

@@ -114,10 +114,7 @@ mod tests {
 
     #[test]
     fn an_htype_without_escapes_is_borrowed() {
-        assert!(matches!(
-            Peek::of(br#"{"htype":"a"}"#).htype,
-            Some(Cow::Borrowed("a"))
-        ));
+        assert!(matches!(Peek::of(br#"{"htype":"a"}"#).htype, Some(Cow::Borrowed("a"))));
     }
 
     #[test]
@@ -127,27 +124,15 @@ mod tests {
 
     #[test]
     fn the_first_element_of_a_list_is_the_htype() {
-        assert_eq!(
-            htype(br#"{"htype":["array-1.0","x"]}"#),
-            Some("array-1.0".into())
-        );
+        assert_eq!(htype(br#"{"htype":["array-1.0","x"]}"#), Some("array-1.0".into()));
         assert_eq!(htype(br#"{"htype":[]}"#), None);
         assert_eq!(htype(br#"{"htype":[["x"]]}"#), None);
     }
 
     #[test]
     fn what_is_no_header_has_no_htype() {
-        for part in [
-            &b""[..],
-            b"{",
-            b"\xff",
-            b"[]",
-            b"7",
-            b"null",
-            b"{}",
-            br#"{"htype":7}"#,
-            b"x",
-        ] {
+        for part in [&b""[..], b"{", b"\xff", b"[]", b"7", b"null", b"{}", br#"{"htype":7}"#, b"x"]
+        {
             assert_eq!(Peek::of(part), Peek::default(), "{part:?}");
         }
     }
@@ -166,10 +151,7 @@ mod tests {
     #[test]
     fn numbers_may_be_whole_floats_and_nothing_else() {
         assert_eq!(Peek::of(br#"{"frame":3.0}"#).frame, Some(3));
-        assert_eq!(
-            Peek::of(br#"{"frame":18446744073709551615}"#).frame,
-            Some(u64::MAX)
-        );
+        assert_eq!(Peek::of(br#"{"frame":18446744073709551615}"#).frame, Some(u64::MAX));
         for other in ["-1", "1.5", "1e300", "\"3\"", "[3]", "{}", "true", "null"] {
             assert_eq!(
                 Peek::of(format!(r#"{{"frame":{other}}}"#).as_bytes()).frame,

@@ -44,10 +44,7 @@ impl Raw {
     ///
     /// If the header is missing or not a JSON object.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            header: parts.next_object()?,
-            data: parts.rest().collect(),
-        })
+        Ok(Self { header: parts.next_object()?, data: parts.rest().collect() })
     }
 
     /// Makes the parts of the message.
@@ -57,8 +54,6 @@ impl Raw {
     /// [`EncodeError::NotAnObject`] if the header is not an object.
     pub fn encode(&self) -> Result<Message, EncodeError> {
         let header = self.header.to_object(|| Place::new(Some(HTYPE), 1))?;
-        Ok(std::iter::once(header)
-            .chain(self.data.iter().cloned())
-            .collect())
+        Ok(std::iter::once(header).chain(self.data.iter().cloned()).collect())
     }
 }

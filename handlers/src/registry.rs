@@ -95,9 +95,7 @@ pub struct Registry {
 impl Registry {
     /// Makes a registry that knows nothing.
     pub fn empty() -> Self {
-        Self {
-            handlers: Arc::default(),
-        }
+        Self { handlers: Arc::default() }
     }
 
     /// Registers a closure that decodes the messages of an htype, in place of any handler before.
@@ -161,9 +159,7 @@ impl Registry {
         let htype = data.htype().ok_or(EncodeError::NoHtype)?;
         match self.handlers.get(&*htype) {
             Some(handler) => handler.encode(data),
-            None => Err(EncodeError::NoHandler {
-                htype: htype.into(),
-            }),
+            None => Err(EncodeError::NoHandler { htype: htype.into() }),
         }
     }
 }
@@ -224,10 +220,7 @@ mod tests {
     use super::*;
 
     fn message(parts: &[&str]) -> Message {
-        parts
-            .iter()
-            .map(|part| Bytes::from((*part).to_owned()))
-            .collect()
+        parts.iter().map(|part| Bytes::from((*part).to_owned())).collect()
     }
 
     fn error(data: &Data) -> String {
@@ -264,16 +257,9 @@ mod tests {
 
     #[test]
     fn a_message_without_htype_is_unknown() {
-        for part in [
-            "",
-            "hello",
-            "{}",
-            "[1]",
-            "7",
-            r#"{"htype":7}"#,
-            r#"{"htype":[]}"#,
-            "\u{d9}\u{d9}",
-        ] {
+        for part in
+            ["", "hello", "{}", "[1]", "7", r#"{"htype":7}"#, r#"{"htype":[]}"#, "\u{d9}\u{d9}"]
+        {
             let message = message(&[part]);
             assert_eq!(
                 Registry::default().decode(message.clone()),
@@ -282,10 +268,7 @@ mod tests {
             );
         }
         let message = Message::new([Bytes::from_static(b"\xff\xfe")]);
-        assert_eq!(
-            Registry::default().decode(message.clone()),
-            Data::Unknown(message)
-        );
+        assert_eq!(Registry::default().decode(message.clone()), Data::Unknown(message));
     }
 
     #[test]
@@ -295,18 +278,9 @@ mod tests {
             (&[], "the message has no parts"),
             (&["{"], "part 1 is not valid JSON"),
             (&[r#" {"htype" "raw-1.0"}"#], "part 1 is not valid JSON"),
-            (
-                &[r#"{"htype":"raw-1.0","x":}"#],
-                "part 1 of 'raw-1.0' is not valid JSON",
-            ),
-            (
-                &[r#"{"htype":"dimage-1.0"}"#],
-                "part 2 of 'dimage-1.0' is missing",
-            ),
-            (
-                &[r#"{"htype":"dimage-1.0"}"#, "x"],
-                "part 2 of 'dimage-1.0' is not valid JSON",
-            ),
+            (&[r#"{"htype":"raw-1.0","x":}"#], "part 1 of 'raw-1.0' is not valid JSON"),
+            (&[r#"{"htype":"dimage-1.0"}"#], "part 2 of 'dimage-1.0' is missing"),
+            (&[r#"{"htype":"dimage-1.0"}"#, "x"], "part 2 of 'dimage-1.0' is not valid JSON"),
         ];
         for (parts, expected) in cases {
             let message = message(parts);
@@ -345,19 +319,13 @@ mod tests {
         registry.register("my-1.0", |_| Ok(Data::custom(())));
         let data = registry.decode(message(&[r#"{"htype":"my-1.0"}"#]));
         let error = registry.encode(&data).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the handler of 'my-1.0' does not encode Data::Custom"
-        );
+        assert_eq!(error.to_string(), "the handler of 'my-1.0' does not encode Data::Custom");
     }
 
     #[test]
     fn what_names_no_known_htype_is_not_encoded() {
         let registry = Registry::default();
-        assert!(matches!(
-            registry.encode(&Data::custom(1)),
-            Err(EncodeError::NoHtype)
-        ));
+        assert!(matches!(registry.encode(&Data::custom(1)), Err(EncodeError::NoHtype)));
         let data = Data::Custom(crate::Custom::new("my-1.0", 1));
         assert_eq!(
             registry.encode(&data).unwrap_err().to_string(),
@@ -369,9 +337,6 @@ mod tests {
     fn an_error_of_a_closure_is_kept() {
         let mut registry = Registry::empty();
         registry.register("my-1.0", |_| Err(DecodeError::other("too hot")));
-        assert_eq!(
-            error(&registry.decode(message(&[r#"{"htype":"my-1.0"}"#]))),
-            "too hot"
-        );
+        assert_eq!(error(&registry.decode(message(&[r#"{"htype":"my-1.0"}"#]))), "too hot");
     }
 }

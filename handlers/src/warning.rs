@@ -82,31 +82,14 @@ impl fmt::Display for Warning {
             }
             Self::MissingPart { part } => write!(f, "part {part} is missing"),
             Self::NotJson { part } => write!(f, "part {part} is not a JSON object"),
-            Self::Htype {
-                part,
-                expected,
-                found: Some(found),
-            } => {
-                write!(
-                    f,
-                    "expected the htype '{expected}' in part {part}, found '{found}'"
-                )
+            Self::Htype { part, expected, found: Some(found) } => {
+                write!(f, "expected the htype '{expected}' in part {part}, found '{found}'")
             }
-            Self::Htype {
-                part,
-                expected,
-                found: None,
-            } => {
-                write!(
-                    f,
-                    "expected the htype '{expected}' in part {part}, found none"
-                )
+            Self::Htype { part, expected, found: None } => {
+                write!(f, "expected the htype '{expected}' in part {part}, found none")
             }
             Self::Detail { found: Some(found) } => {
-                write!(
-                    f,
-                    "expected the header_detail 'none', 'basic' or 'all', found '{found}'"
-                )
+                write!(f, "expected the header_detail 'none', 'basic' or 'all', found '{found}'")
             }
             Self::Detail { found: None } => f.write_str("the header has no header_detail"),
             Self::Size { part, told, found } => {
@@ -125,8 +108,5 @@ impl fmt::Display for Warning {
 
 /// Tells of extra parts, if there are any.
 pub(crate) fn extra_parts(known: usize, extra: usize) -> Option<Warning> {
-    (extra > 0).then(|| Warning::ExtraParts {
-        expected: known,
-        found: known + extra,
-    })
+    (extra > 0).then(|| Warning::ExtraParts { expected: known, found: known + extra })
 }

@@ -10,10 +10,7 @@ use mflow_handlers::{Data, Message, Registry, canonical};
 const LONGEST: usize = 300;
 
 fn messages() -> Vec<Message> {
-    vector::all()
-        .into_iter()
-        .map(|vector| vector.message)
-        .collect()
+    vector::all().into_iter().map(|vector| vector.message).collect()
 }
 
 fn shorten(part: &Bytes) -> Bytes {
@@ -24,9 +21,8 @@ fn shorten(part: &Bytes) -> Bytes {
 fn exercise(registry: &Registry, message: &Message) {
     let data = registry.decode(message.clone());
     canonical(&data);
-    let encoded = registry
-        .encode(&data)
-        .unwrap_or_else(|error| panic!("{error} after decoding {message:?}"));
+    let encoded =
+        registry.encode(&data).unwrap_or_else(|error| panic!("{error} after decoding {message:?}"));
     assert_eq!(&encoded, message);
     if let Some(header) = data.header() {
         header.value();
@@ -53,10 +49,7 @@ fn missing_and_additional_parts_keep_the_message() {
     let registry = Registry::default();
     for message in messages() {
         for length in 0..message.len() {
-            exercise(
-                &registry,
-                &message.parts()[..length].iter().cloned().collect(),
-            );
+            exercise(&registry, &message.parts()[..length].iter().cloned().collect());
         }
         let mut message = message;
         for _ in 0..10 {
@@ -153,9 +146,7 @@ fn garble(part: &Bytes, random: &mut Random) -> Bytes {
     match random.below(4) {
         0 => drop(bytes.splice(from..to, WORDS[random.below(WORDS.len())].bytes())),
         1 => drop(bytes.drain(from..to)),
-        2 => bytes[from..to]
-            .iter_mut()
-            .for_each(|byte| *byte = random.next().to_le_bytes()[0]),
+        2 => bytes[from..to].iter_mut().for_each(|byte| *byte = random.next().to_le_bytes()[0]),
         _ => bytes.extend_from_within(from..to),
     }
     bytes.into()

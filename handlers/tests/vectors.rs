@@ -15,10 +15,7 @@ fn is_equal(left: &Value, right: &Value) -> bool {
         }
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| is_equal(left, right))
+                && left.iter().zip(right).all(|(left, right)| is_equal(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
@@ -48,10 +45,7 @@ fn without_pixels(data: &Data, mut expected: Value, mut decoded: Value) -> (Valu
     };
     let name = expected["part_2"]["encoding"].as_str().unwrap().to_owned();
     let error = image.pixels().unwrap_err().to_string();
-    assert_eq!(
-        error,
-        format!("the codec {codec} of the encoding '{name}' is missing")
-    );
+    assert_eq!(error, format!("the codec {codec} of the encoding '{name}' is missing"));
     assert_eq!(decoded["image"], Value::Null);
     assert_eq!(decoded["image_raw"]["bytes_len"], image.blob.len());
     for value in [&mut expected, &mut decoded] {
@@ -69,10 +63,7 @@ fn every_vector_decodes_to_what_is_expected() {
         let name = vector.name;
         let data = registry.decode(vector.message);
         let (expected, decoded) = without_pixels(&data, vector.decoded, decoded(&data));
-        assert!(
-            is_equal(&decoded, &expected),
-            "{name}\nexpected {expected:#}\nfound {decoded:#}"
-        );
+        assert!(is_equal(&decoded, &expected), "{name}\nexpected {expected:#}\nfound {decoded:#}");
     }
 }
 
@@ -81,20 +72,10 @@ fn every_vector_encodes_back_to_identical_parts() {
     let registry = Registry::default();
     for vector in vector::all() {
         let data = registry.decode(vector.message.clone());
-        assert_eq!(
-            registry.encode(&data).unwrap(),
-            vector.message,
-            "{}",
-            vector.name
-        );
+        assert_eq!(registry.encode(&data).unwrap(), vector.message, "{}", vector.name);
         // Nor does looking at a value edit it.
         canonical(&data);
-        assert_eq!(
-            registry.encode(&data).unwrap(),
-            vector.message,
-            "{}",
-            vector.name
-        );
+        assert_eq!(registry.encode(&data).unwrap(), vector.message, "{}", vector.name);
     }
 }
 

@@ -55,10 +55,7 @@ impl Bsread {
     pub fn global_timestamp(&self) -> Option<(i64, i64)> {
         let timestamp = self.main_header.get("global_timestamp")?;
         let seconds = timestamp.get("sec").or_else(|| timestamp.get("epoch"))?;
-        Some((
-            seconds.as_i64()?,
-            timestamp.get("ns").and_then(Value::as_i64)?,
-        ))
+        Some((seconds.as_i64()?, timestamp.get("ns").and_then(Value::as_i64)?))
     }
 
     /// Reads the parts of a message.

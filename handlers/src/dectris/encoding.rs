@@ -63,11 +63,7 @@ fn parse(name: &str) -> Option<Encoding> {
         "" => None,
         _ => Some(codecs.strip_prefix("bs")?.parse().ok()?),
     };
-    Some(Encoding {
-        bitshuffle,
-        lz4,
-        order,
-    })
+    Some(Encoding { bitshuffle, lz4, order })
 }
 
 /// The encoding is none that this crate knows.
@@ -92,32 +88,15 @@ mod tests {
             ("bs32<", Some(32), false, Little),
         ];
         for (name, bitshuffle, lz4, order) in cases {
-            assert_eq!(
-                name.parse(),
-                Ok(Encoding {
-                    bitshuffle,
-                    lz4,
-                    order
-                }),
-                "{name}"
-            );
+            assert_eq!(name.parse(), Ok(Encoding { bitshuffle, lz4, order }), "{name}");
         }
     }
 
     #[test]
     fn anything_else_is_unknown() {
-        for name in [
-            "",
-            "raw",
-            "adsc",
-            "lz4",
-            "bs<",
-            "bsx-lz4<",
-            "bs-1<",
-            "bs99999999999<",
-            "zstd<",
-            "é",
-        ] {
+        for name in
+            ["", "raw", "adsc", "lz4", "bs<", "bsx-lz4<", "bs-1<", "bs99999999999<", "zstd<", "é"]
+        {
             assert_eq!(name.parse::<Encoding>(), Err(UnknownEncoding(name.into())));
         }
     }

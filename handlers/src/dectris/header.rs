@@ -95,10 +95,7 @@ impl Table {
     }
 
     fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            description: parts.next_object()?,
-            blob: parts.next_part()?,
-        })
+        Ok(Self { description: parts.next_object()?, blob: parts.next_part()? })
     }
 }
 
@@ -142,9 +139,7 @@ impl Detail {
     /// Reads what the header tells.
     fn told(header: &Json) -> Option<Self> {
         let told = header.get("header_detail")?.as_str()?;
-        [Self::None, Self::Basic, Self::All]
-            .into_iter()
-            .find(|detail| detail.name() == told)
+        [Self::None, Self::Basic, Self::All].into_iter().find(|detail| detail.name() == told)
     }
 
     /// Guesses from the number of parts after the first, where the header does not tell.
@@ -182,12 +177,8 @@ impl DetectorHeader {
         let detail = Detail::told(&header).unwrap_or_else(|| Detail::guessed(parts.remaining()));
         Ok(Self {
             header,
-            config: (detail != Detail::None)
-                .then(|| parts.next_object())
-                .transpose()?,
-            tables: (detail == Detail::All)
-                .then(|| Tables::decode(parts))
-                .transpose()?,
+            config: (detail != Detail::None).then(|| parts.next_object()).transpose()?,
+            tables: (detail == Detail::All).then(|| Tables::decode(parts)).transpose()?,
             appendix: parts.next().map(FreeText::from),
             extra: parts.rest().collect(),
         })
@@ -213,20 +204,13 @@ impl DetectorHeader {
             }
         }
         if self.appendix.is_some() || !self.extra.is_empty() {
-            parts.push(
-                self.appendix
-                    .as_ref()
-                    .map(|appendix| appendix.bytes().clone()),
-            );
+            parts.push(self.appendix.as_ref().map(|appendix| appendix.bytes().clone()));
         }
         parts.extend(self.extra.iter().cloned().map(Some));
 
         let told = Detail::told(&self.header).unwrap_or_else(|| Detail::guessed(parts.len() - 1));
         if told != detail {
-            return Err(EncodeError::Detail {
-                expected: detail.name(),
-                found: told.name().into(),
-            });
+            return Err(EncodeError::Detail { expected: detail.name(), found: told.name().into() });
         }
         in_order(HTYPE, parts)
     }
@@ -235,11 +219,7 @@ impl DetectorHeader {
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if Detail::told(&self.header).is_none() {
-            let found = self
-                .header
-                .get("header_detail")
-                .and_then(Value::as_str)
-                .map(Box::from);
+            let found = self.header.get("header_detail").and_then(Value::as_str).map(Box::from);
             warnings.push(Warning::Detail { found });
         }
         for (table, part, htype) in self.tables.iter().flat_map(Tables::in_order) {
@@ -260,9 +240,7 @@ impl DetectorHeader {
             (None, None) => Ok(Detail::None),
             (Some(_), None) => Ok(Detail::Basic),
             (Some(_), Some(_)) => Ok(Detail::All),
-            (None, Some(_)) => Err(EncodeError::Gap {
-                place: Place::new(Some(HTYPE), 2),
-            }),
+            (None, Some(_)) => Err(EncodeError::Gap { place: Place::new(Some(HTYPE), 2) }),
         }
     }
 }
@@ -292,31 +270,18 @@ mod tests {
 
     #[test]
     fn the_detail_tells_which_parts_there_are() {
-        assert_eq!(
-            decode(&message(NONE, &["hello"])).unwrap().appendix,
-            Some("hello".into())
-        );
+        assert_eq!(decode(&message(NONE, &["hello"])).unwrap().appendix, Some("hello".into()));
         let basic = decode(&message(BASIC, &["{\"a\":1}", "hello"])).unwrap();
         assert_eq!(basic.config, Some(json!({"a": 1}).into()));
         assert_eq!(basic.appendix, Some("hello".into()));
-        let all = decode(&message(
-            ALL,
-            &["{}", TABLE, "ab", TABLE, "cd", TABLE, "ef"],
-        ))
-        .unwrap();
-        assert_eq!(
-            all.tables.unwrap().pixel_mask.array(),
-            Array::from_elements(b"cd", &[1, 2])
-        );
+        let all = decode(&message(ALL, &["{}", TABLE, "ab", TABLE, "cd", TABLE, "ef"])).unwrap();
+        assert_eq!(all.tables.unwrap().pixel_mask.array(), Array::from_elements(b"cd", &[1, 2]));
         assert_eq!(all.appendix, None);
     }
 
     #[test]
     fn a_missing_or_unreadable_part_is_named() {
-        assert_eq!(
-            decode(&message(BASIC, &[])).unwrap_err(),
-            "part 2 of 'dheader-1.0' is missing"
-        );
+        assert_eq!(decode(&message(BASIC, &[])).unwrap_err(), "part 2 of 'dheader-1.0' is missing");
         assert_eq!(
             decode(&message(BASIC, &["hello"])).unwrap_err(),
             "part 2 of 'dheader-1.0' is not valid JSON"
@@ -337,26 +302,16 @@ mod tests {
         assert_eq!(header.config, Some(json!({}).into()));
         assert_eq!(header.warnings(), [Warning::Detail { found: None }]);
         let header = decode(&message(r#","header_detail":"full""#, &[])).unwrap();
-        assert_eq!(
-            header.warnings(),
-            [Warning::Detail {
-                found: Some("full".into())
-            }]
-        );
+        assert_eq!(header.warnings(), [Warning::Detail { found: Some("full".into()) }]);
     }
 
     #[test]
     fn a_table_is_known_by_its_position() {
-        let parts = [
-            "{}", TABLE, "ab", TABLE, "cd?", TABLE, "ef", "appendix", "more",
-        ];
+        let parts = ["{}", TABLE, "ab", TABLE, "cd?", TABLE, "ef", "appendix", "more"];
         let message = message(ALL, &parts);
         let header = decode(&message).unwrap();
-        let htype = |part, expected| Warning::Htype {
-            part,
-            expected,
-            found: Some("flatfield-1.0".into()),
-        };
+        let htype =
+            |part, expected| Warning::Htype { part, expected, found: Some("flatfield-1.0".into()) };
         let reason = "expected 2 bytes of uint8 in shape [1, 2], found 3".into();
         assert_eq!(
             header.warnings(),
@@ -365,10 +320,7 @@ mod tests {
                 htype(5, "dpixelmask-1.0"),
                 Warning::NoArray { part: 6, reason },
                 htype(7, "dcountrate_table-1.0"),
-                Warning::ExtraParts {
-                    expected: 9,
-                    found: 10
-                },
+                Warning::ExtraParts { expected: 9, found: 10 },
             ]
         );
         assert_eq!(header.encode().unwrap(), message);

@@ -83,13 +83,7 @@ pub enum PixelError {
 impl Image {
     /// Makes an image of uncompressed pixels, without hash, times and appendix.
     pub fn new(series: u64, frame: u64, pixels: &Array) -> Self {
-        let shape: Vec<Value> = pixels
-            .shape()
-            .iter()
-            .rev()
-            .copied()
-            .map(Value::from)
-            .collect();
+        let shape: Vec<Value> = pixels.shape().iter().rev().copied().map(Value::from).collect();
         let encoding = match pixels.order() {
             crate::ByteOrder::Little => "<",
             crate::ByteOrder::Big => ">",
@@ -143,10 +137,7 @@ impl Image {
         let encoding = encoding(&layout)?;
         if let Some(codec) = encoding.codec() {
             let name = layout.encoding.as_deref().unwrap_or_default().into();
-            return Err(PixelError::MissingCodec {
-                codec,
-                encoding: name,
-            });
+            return Err(PixelError::MissingCodec { codec, encoding: name });
         }
         Ok(layout.array(Axes::FastFirst, encoding.order, self.blob.clone())?)
     }
@@ -179,31 +170,18 @@ impl Image {
             Some(self.description.to_object(|| Place::new(Some(HTYPE), 2))?),
             Some(self.blob.clone()),
             self.config.as_ref().map(|config| config.bytes().clone()),
-            self.appendix
-                .as_ref()
-                .map(|appendix| appendix.bytes().clone()),
+            self.appendix.as_ref().map(|appendix| appendix.bytes().clone()),
         ];
-        in_order(
-            HTYPE,
-            head.into_iter().chain(self.extra.iter().cloned().map(Some)),
-        )
+        in_order(HTYPE, head.into_iter().chain(self.extra.iter().cloned().map(Some)))
     }
 
     /// Returns what was tolerated in the message, and what keeps the pixels from being read.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        warnings.extend(super::unexpected_htype(
-            &self.description,
-            2,
-            "dimage_d-1.0",
-        ));
+        warnings.extend(super::unexpected_htype(&self.description, 2, "dimage_d-1.0"));
         let told = self.description.get("size").and_then(size);
         if let Some(told) = told.filter(|&told| usize::try_from(told) != Ok(self.blob.len())) {
-            warnings.push(Warning::Size {
-                part: 3,
-                told,
-                found: self.blob.len(),
-            });
+            warnings.push(Warning::Size { part: 3, told, found: self.blob.len() });
         }
         if let Err(error) = self.pixels() {
             warnings.push(super::no_array(3, &error));
@@ -223,11 +201,7 @@ impl Image {
 }
 
 fn encoding(layout: &Layout<'_>) -> Result<Encoding, PixelError> {
-    Ok(layout
-        .encoding
-        .as_deref()
-        .ok_or(PixelError::NoEncoding)?
-        .parse()?)
+    Ok(layout.encoding.as_deref().ok_or(PixelError::NoEncoding)?.parse()?)
 }
 
 /// Reads a size, which some senders write as text.
@@ -242,11 +216,7 @@ mod tests {
 
     fn image(order: ByteOrder) -> Image {
         let bytes = Bytes::from_static(&[0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6]);
-        Image::new(
-            4,
-            17,
-            &Array::new(Dtype::Uint16, order, &[2, 3], bytes).unwrap(),
-        )
+        Image::new(4, 17, &Array::new(Dtype::Uint16, order, &[2, 3], bytes).unwrap())
     }
 
     fn decode(message: &Message) -> Image {
@@ -288,14 +258,7 @@ mod tests {
         image.description.value_mut()["size"] = json!("12");
         assert_eq!(image.warnings(), []);
         image.description.value_mut()["size"] = json!("13");
-        assert_eq!(
-            image.warnings(),
-            [Warning::Size {
-                part: 3,
-                told: 13,
-                found: 12
-            }]
-        );
+        assert_eq!(image.warnings(), [Warning::Size { part: 3, told: 13, found: 12 }]);
         assert!(image.pixels().is_ok());
     }
 
@@ -306,18 +269,12 @@ mod tests {
             image.description.value_mut()["encoding"] = json!(encoding);
             image.pixels().unwrap_err().to_string()
         };
-        assert_eq!(
-            error("lz4<"),
-            "the codec lz4 of the encoding 'lz4<' is missing"
-        );
+        assert_eq!(error("lz4<"), "the codec lz4 of the encoding 'lz4<' is missing");
         assert_eq!(
             error("bs16-lz4<"),
             "the codec bitshuffle-lz4 of the encoding 'bs16-lz4<' is missing"
         );
-        assert_eq!(
-            error("raw"),
-            "expected an encoding such as '<' or 'bs16-lz4<', found 'raw'"
-        );
+        assert_eq!(error("raw"), "expected an encoding such as '<' or 'bs16-lz4<', found 'raw'");
     }
 
     #[test]
@@ -331,21 +288,10 @@ mod tests {
             json!([]),
         ] {
             image.description.value_mut()["shape"] = shape.clone();
-            assert!(
-                matches!(image.pixels(), Err(PixelError::NotTheArray(_))),
-                "{shape}"
-            );
+            assert!(matches!(image.pixels(), Err(PixelError::NotTheArray(_))), "{shape}");
         }
-        image
-            .description
-            .value_mut()
-            .as_object_mut()
-            .unwrap()
-            .remove("shape");
-        assert!(matches!(
-            image.pixels(),
-            Err(PixelError::NotTheArray(ArrayError::NoShape))
-        ));
+        image.description.value_mut().as_object_mut().unwrap().remove("shape");
+        assert!(matches!(image.pixels(), Err(PixelError::NotTheArray(ArrayError::NoShape))));
         image.description = json!({}).into();
         assert!(matches!(image.pixels(), Err(PixelError::NoEncoding)));
     }

@@ -36,9 +36,7 @@ fn in_order(
     for (part, number) in parts.into_iter().zip(1..) {
         match (part, missing) {
             (Some(_), Some(missing)) => {
-                return Err(EncodeError::Gap {
-                    place: Place::new(Some(htype), missing),
-                });
+                return Err(EncodeError::Gap { place: Place::new(Some(htype), missing) });
             }
             (Some(part), None) => message.extend([part]),
             (None, _) => missing = missing.or(Some(number)),
@@ -59,8 +57,5 @@ fn unexpected_htype(json: &Json, part: usize, expected: &'static str) -> Option<
 
 /// Tells of a binary part that is no array, with everything that is wrong.
 fn no_array(part: usize, error: &dyn Error) -> Warning {
-    Warning::NoArray {
-        part,
-        reason: chain(error).into(),
-    }
+    Warning::NoArray { part, reason: chain(error).into() }
 }

@@ -35,10 +35,7 @@ pub struct SeriesEnd {
 impl SeriesEnd {
     /// Makes the end of a series.
     pub fn new(series: u64) -> Self {
-        Self {
-            header: json!({ "htype": HTYPE, "series": series }).into(),
-            extra: Vec::new(),
-        }
+        Self { header: json!({ "htype": HTYPE, "series": series }).into(), extra: Vec::new() }
     }
 
     /// Returns the number of the series.
@@ -52,10 +49,7 @@ impl SeriesEnd {
     ///
     /// If the header is missing or not a JSON object.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            header: parts.next_object()?,
-            extra: parts.rest().collect(),
-        })
+        Ok(Self { header: parts.next_object()?, extra: parts.rest().collect() })
     }
 
     /// Makes the parts of the message.
@@ -65,18 +59,11 @@ impl SeriesEnd {
     /// [`EncodeError::NotAnObject`] if the header is not an object.
     pub fn encode(&self) -> Result<Message, EncodeError> {
         let header = self.header.to_object(|| Place::new(Some(HTYPE), 1))?;
-        in_order(
-            HTYPE,
-            std::iter::once(header)
-                .chain(self.extra.iter().cloned())
-                .map(Some),
-        )
+        in_order(HTYPE, std::iter::once(header).chain(self.extra.iter().cloned()).map(Some))
     }
 
     /// Returns what was tolerated in the message.
     pub fn warnings(&self) -> Vec<Warning> {
-        warning::extra_parts(1, self.extra.len())
-            .into_iter()
-            .collect()
+        warning::extra_parts(1, self.extra.len()).into_iter().collect()
     }
 }

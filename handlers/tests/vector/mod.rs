@@ -20,17 +20,12 @@ pub(crate) struct Vector {
 /// Reads the messages of all cases, in the order of their names.
 pub(crate) fn all() -> Vec<Vector> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut cases: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.retain(|case| case.is_dir());
     cases.sort();
     let vectors: Vec<Vector> = cases.iter().flat_map(|case| read(case)).collect();
-    assert!(
-        vectors.len() >= cases.len() && cases.len() > 20,
-        "vectors are missing"
-    );
+    assert!(vectors.len() >= cases.len() && cases.len() > 20, "vectors are missing");
     vectors
 }
 

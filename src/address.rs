@@ -1,0 +1,146 @@
+//! Addresses of streams: what libzmq calls an endpoint, checked before a socket sees it.
+//!
+//! libzmq says `Invalid argument` to whatever it cannot parse, and resolves the host to connect to
+//! later, in silence; people at a beamline want to be told.
+
+use std::fmt;
+use std::net::ToSocketAddrs;
+use std::str::FromStr;
+
+use crate::Error;
+use crate::options::Attach;
+
+/// A ZMQ endpoint, `tcp://host:port`, `ipc://path` or `inproc://name`.
+///
+/// ```
+/// use mflow::Address;
+/// let address: Address = "tcp://127.0.0.1:9999".parse()?;
+/// assert_eq!(address.to_string(), "tcp://127.0.0.1:9999");
+/// assert!("127.0.0.1:9999".parse::<Address>().is_err());
+/// # Ok::<(), mflow::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address(String);
+
+impl Address {
+    /// Returns the address as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether `text` has the form `scheme://…`, so that it is meant as a stream rather than
+    /// as a path.
+    #[must_use]
+    pub fn is_meant_by(text: &str) -> bool {
+        text.contains("://")
+    }
+
+    /// Returns how the command lines attach to this address where nobody says: `tcp://*:PORT`
+    /// binds, everything else connects.
+    #[must_use]
+    pub fn usual_attach(&self) -> Attach {
+        if self.0.starts_with("tcp://*:") { Attach::Bind } else { Attach::Connect }
+    }
+
+    /// Tells whether the address names an IPv6 host, for which sockets have to be prepared.
+    pub(crate) fn is_ipv6(&self) -> bool {
+        self.0.contains('[')
+    }
+
+    /// Looks the host up, to report a name that nobody knows; libzmq would look for it for ever.
+    pub(crate) fn resolve(&self) -> Result<(), Error> {
+        let Some(rest) = self.0.strip_prefix("tcp://") else {
+            return Ok(());
+        };
+        // `tcp://source;target` connects to the target from a chosen local address.
+        let target = rest.rsplit(';').next().unwrap_or(rest);
+        match target.to_socket_addrs() {
+            Ok(_) => Ok(()),
+            Err(source) => Err(Error::Resolve { address: self.0.clone(), source }),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let reject = |reason| Err(Error::Address { address: text.to_owned(), reason });
+        if text.contains('\0') {
+            return reject("it contains a NUL character");
+        }
+        match text.split_once("://") {
+            None => reject("expected tcp://host:port, ipc://path or inproc://name"),
+            Some(("ipc" | "inproc", "")) => reject("the name after :// is missing"),
+            Some(("ipc" | "inproc", _)) => Ok(Self(text.to_owned())),
+            Some(("tcp", rest)) => match rest.rsplit_once(':') {
+                None => reject("expected a port, as in tcp://host:port"),
+                Some(("", _)) => reject("expected a host, as in tcp://host:port"),
+                Some((host, _)) if host.contains(':') && !host.contains(['[', ';']) => {
+                    reject("an IPv6 host goes in brackets, as in tcp://[::1]:9999")
+                }
+                Some((_, "*")) => Ok(Self(text.to_owned())),
+                Some((_, port)) if port.parse::<u16>().is_ok() => Ok(Self(text.to_owned())),
+                Some(_) => reject("expected a port from 0 to 65535, or *"),
+            },
+            Some(_) => reject("expected one of the schemes tcp, ipc and inproc"),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_addresses_are_told_apart() {
+        let reasons = [
+            ("localhost", "expected tcp://host:port, ipc://path or inproc://name"),
+            ("udp://h:1", "expected one of the schemes tcp, ipc and inproc"),
+            ("tcp://h", "expected a port, as in tcp://host:port"),
+            ("tcp://:1", "expected a host, as in tcp://host:port"),
+            ("tcp://::1:9", "an IPv6 host goes in brackets, as in tcp://[::1]:9999"),
+            ("tcp://h:65536", "expected a port from 0 to 65535, or *"),
+            ("tcp://h:p", "expected a port from 0 to 65535, or *"),
+            ("ipc://", "the name after :// is missing"),
+            ("tcp://a\0b:1", "it contains a NUL character"),
+        ];
+        for (text, expected) in reasons {
+            match text.parse::<Address>() {
+                Err(Error::Address { address, reason }) => {
+                    assert_eq!((address.as_str(), reason), (text, expected));
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_address_is_taken() {
+        for text in [
+            "tcp://*:9999",
+            "tcp://127.0.0.1:*",
+            "tcp://[::1]:9999",
+            "tcp://eth0:9999",
+            "tcp://10.0.0.1:0;sf-lc:9999",
+            "ipc:///tmp/x",
+            "inproc://x",
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn only_a_star_host_binds_by_itself() {
+        let attach = |text: &str| text.parse::<Address>().unwrap().usual_attach();
+        assert_eq!(attach("tcp://*:9999"), Attach::Bind);
+        assert_eq!(attach("tcp://127.0.0.1:9999"), Attach::Connect);
+    }
+}

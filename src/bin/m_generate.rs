@@ -1,0 +1,51 @@
+//! Generates messages to measure a link with.
+
+use std::io::{Write, stdout};
+
+use clap::Parser;
+use mflow::cli::{self, Exit, Limiting, Sending, Size, Terminal, Verbose, Verbosity};
+use mflow::tools::{Observer, generate};
+use mflow::{Result, Stop, open_sink};
+
+/// Generate messages of zeros, as fast as it goes or at a rate
+#[derive(Parser)]
+#[command(name = "m_generate")]
+struct Cli {
+    /// Size of the data of a message, such as 64KiB; a bare number is MiB and may be a fraction
+    #[arg(short, long, default_value = "1", value_parser = cli::parse_size)]
+    size: Size,
+    /// Messages per second, such as 100 or 2kHz; as fast as it goes by default
+    #[arg(short, long, value_parser = cli::parse_rate)]
+    rate: Option<f64>,
+    #[command(flatten)]
+    sending: Sending,
+    #[command(flatten)]
+    limiting: Limiting,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+impl Verbose for Cli {
+    fn verbosity(&self) -> &Verbosity {
+        &self.verbosity
+    }
+}
+
+fn main() -> Exit {
+    cli::run(run)
+}
+
+fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
+    let mut terminal = Terminal::new(&cli.verbosity);
+    let sink = open_sink(&cli.sending.address, cli.sending.options(stop))?;
+    sink.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+    let mut out = stdout().lock();
+    writeln!(out, "Sending messages of size {:.6} MB", cli.size.mebibytes)?;
+    let limits = cli.limiting.limits();
+    let options = generate::Options { bytes: cli.size.bytes, rate: cli.rate, limits };
+    let linger = cli.sending.linger();
+    let summary = generate::run(sink, &options, linger, stop, &mut out, &mut terminal)?;
+    Ok(Exit::Done
+        .unless_missed(limits.missed_by(summary.total.messages, summary.ending))
+        .unless_unconfirmed(summary.unconfirmed))
+}

@@ -1,0 +1,59 @@
+//! Sends a recorded folder again.
+
+use std::io::stdout;
+use std::path::PathBuf;
+
+use clap::Parser;
+use mflow::cli::{self, Exit, Limiting, Sending, Terminal, Verbose, Verbosity};
+use mflow::recording::FolderReader;
+use mflow::tools::Observer;
+use mflow::tools::replay::{self, Detail, Repeat};
+use mflow::{Result, Stop, open_sink};
+
+/// Send the messages of a folder again, as fast as it goes
+#[derive(Parser)]
+#[command(name = "m_replay")]
+struct Cli {
+    /// Folder of the recording
+    folder: PathBuf,
+    /// Start again at the end
+    #[arg(short = 'l', long = "loop")]
+    repeat: bool,
+    #[command(flatten)]
+    sending: Sending,
+    #[command(flatten)]
+    limiting: Limiting,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+impl Verbose for Cli {
+    fn verbosity(&self) -> &Verbosity {
+        &self.verbosity
+    }
+}
+
+fn main() -> Exit {
+    cli::run(run)
+}
+
+fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
+    let limits = cli.limiting.limits();
+    let verbose = cli.verbosity.is_verbose();
+    let options = replay::Options {
+        repeat: if cli.repeat { Repeat::Forever } else { Repeat::Once },
+        detail: if verbose { Detail::Parts } else { Detail::Quiet },
+        limits,
+    };
+    let terminal = Terminal::new(&cli.verbosity);
+    let mut terminal = if verbose { terminal } else { terminal.with_bar() };
+    let mut reader = FolderReader::open(&cli.folder)?;
+    let sink = open_sink(&cli.sending.address, cli.sending.options(stop))?;
+    sink.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+    let linger = cli.sending.linger();
+    let mut out = stdout().lock();
+    let summary = replay::run(&mut reader, sink, &options, linger, stop, &mut out, &mut terminal)?;
+    let done = if summary.damaged > 0 { Exit::Damaged } else { Exit::Done };
+    let missed = limits.missed_by(summary.messages, summary.ending);
+    Ok(done.unless_missed(missed).unless_unconfirmed(summary.unconfirmed))
+}

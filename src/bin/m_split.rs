@@ -1,0 +1,104 @@
+//! Splits one stream to many.
+
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+
+use clap::Parser;
+use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbose, Verbosity};
+use mflow::routing::{Config, OnFull, OutputConfig};
+use mflow::tools::split;
+use mflow::{Mode, Result, Stop};
+
+/// Split one stream to many: each output gets every message
+///
+/// An output that takes nothing for two seconds is set aside: messages for it are dropped, and
+/// counted, until it takes one again. --on-full and the configuration can say otherwise.
+#[derive(Parser)]
+#[command(name = "m_split")]
+struct Cli {
+    /// Configuration file (JSON)
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = [
+        "source", "streams", "mode", "queue_size", "subscribe", "bind", "connect", "output_mode", "on_full",
+    ])]
+    config: Option<PathBuf>,
+    /// Check the configuration file, and exit
+    #[arg(long, requires = "config")]
+    check: bool,
+    /// Address of the source; it is connected to, except that tcp://*:PORT is bound
+    #[arg(required_unless_present = "config")]
+    source: Option<String>,
+    /// Addresses to send to; they are bound
+    #[arg(required_unless_present = "config")]
+    streams: Vec<String>,
+    /// Communication mode of the outputs
+    #[arg(long, value_name = "push|pub", default_value = "push", value_parser = cli::parse_sending)]
+    output_mode: Mode,
+    /// What to do when an output takes nothing: block, drop, or wait so long before dropping
+    #[arg(long, value_name = "block|drop|DURATION", default_value = "2s", value_parser = parse_on_full)]
+    on_full: OnFull,
+    #[command(flatten)]
+    lingering: Lingering,
+    #[command(flatten)]
+    receiving: Receiving,
+    #[command(flatten)]
+    limiting: Limiting,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+impl Verbose for Cli {
+    fn verbosity(&self) -> &Verbosity {
+        &self.verbosity
+    }
+}
+
+fn main() -> Exit {
+    cli::run(run)
+}
+
+fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
+    let config = configuration(cli)?;
+    if let (true, Some(file)) = (cli.check, &cli.config) {
+        writeln!(stdout(), "{}: ok, {} streams", file.display(), config.streams.len())?;
+        return Ok(Exit::Done);
+    }
+    let mut terminal = Terminal::new(&cli.verbosity).with_bar();
+    let tune = |options| cli.receiving.tune(options, stop);
+    let (mut source, split) = split::open(&config, tune, &mut terminal)?;
+    let (limits, linger) = (cli.limiting.limits(), cli.lingering.linger);
+    let summary = split::run(source.as_mut(), split, limits, linger, stop, &mut terminal)?;
+    terminal.summary(&summary);
+    let missed = limits.missed_by(summary.messages, summary.ending);
+    let exit = Exit::Done.unless_missed(missed);
+    Ok(summary
+        .outputs
+        .iter()
+        .fold(exit, |exit, output| exit.unless_unconfirmed(output.unconfirmed)))
+}
+
+/// Reads the configuration file, or makes a configuration of the command line.
+fn configuration(cli: &Cli) -> Result<Config> {
+    if let Some(file) = &cli.config {
+        return Ok(Config::read(file)?);
+    }
+    // Without a configuration, the command line has a source.
+    let source = cli.source.as_deref().unwrap_or_default();
+    let mut config = Config { source: cli.receiving.source(source)?, streams: Vec::new() };
+    for address in &cli.streams {
+        config.streams.push(OutputConfig {
+            mode: cli.output_mode,
+            queue_size: config.source.queue_size,
+            on_full: cli.on_full,
+            ..OutputConfig::new(address.parse()?)
+        });
+    }
+    Ok(config)
+}
+
+fn parse_on_full(text: &str) -> Result<OnFull, String> {
+    match text {
+        "block" => Ok(OnFull::Block),
+        "drop" => Ok(OnFull::Drop),
+        _ => cli::parse_duration(text).map(OnFull::Wait),
+    }
+}

@@ -1,0 +1,68 @@
+//! Measures what comes from a stream.
+
+use std::io::stdout;
+use std::time::Duration;
+
+use clap::Parser;
+use mflow::cli::{self, Exit, Limiting, Receiving, Size, Terminal, Verbose, Verbosity};
+use mflow::tools::{Limits, Observer, stats};
+use mflow::{Result, Stop, open_source};
+
+/// Measure a message stream: rates while it runs, a summary at the end
+///
+/// A PULL takes its share of the messages away from the other receivers of a PUSH.
+#[derive(Parser)]
+#[command(name = "m_stats")]
+struct Cli {
+    /// Address of the source, tcp://host:port, or the folder of a recording
+    #[arg(required_unless_present = "loopback")]
+    source: Option<String>,
+    /// Measure this machine: generate messages and receive them over its loopback interface
+    #[arg(long, conflicts_with_all = ["source", "mode", "subscribe", "bind", "connect"])]
+    loopback: bool,
+    /// Size of the messages of --loopback, such as 64KiB; a bare number is MiB
+    #[arg(short, long, default_value = "1", value_parser = cli::parse_size, requires = "loopback")]
+    size: Size,
+    /// Time between rates; 0 prints them for every message
+    #[arg(short = 'i', long = "interval", visible_aliases = ["sampling-interval", "sampling_interval"],
+          value_name = "DURATION", default_value = "0.5", value_parser = cli::parse_duration)]
+    interval: Duration,
+    #[command(flatten)]
+    receiving: Receiving,
+    #[command(flatten)]
+    limiting: Limiting,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+impl Verbose for Cli {
+    fn verbosity(&self) -> &Verbosity {
+        &self.verbosity
+    }
+}
+
+fn main() -> Exit {
+    cli::run(run)
+}
+
+fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
+    let mut limits = cli.limiting.limits();
+    let mut terminal = Terminal::new(&cli.verbosity);
+    let summary = match &cli.source {
+        Some(source) => {
+            let options = cli.receiving.options(source, stop)?;
+            let mut source = open_source(source, options)?;
+            source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+            let options = stats::Options { interval: cli.interval, limits };
+            stats::run(source.as_mut(), &options, stop, &mut stdout().lock())?
+        }
+        None => {
+            if limits == Limits::default() {
+                limits.duration = Some(Duration::from_secs(5));
+            }
+            let options = stats::Options { interval: cli.interval, limits };
+            stats::loopback(&options, cli.size.bytes, stop, &mut stdout().lock(), &mut terminal)?
+        }
+    };
+    Ok(Exit::Done.unless_missed(limits.missed_by(summary.total.messages, summary.ending)))
+}

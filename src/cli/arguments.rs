@@ -1,0 +1,209 @@
+//! Groups of options that several programs have.
+
+use std::time::Duration;
+
+use clap::Args;
+use tracing::level_filters::LevelFilter;
+
+use super::parse_duration;
+use crate::routing::SourceConfig;
+use crate::tools::Limits;
+use crate::{Address, Attach, Mode, Options, Result, Stop};
+
+/// How a program receives.
+#[derive(Args, Clone, Debug)]
+pub struct Receiving {
+    /// Communication mode
+    #[arg(short, long, value_name = "pull|sub", default_value = "pull", value_parser = parse_receiving)]
+    mode: Mode,
+    /// Receive only messages that start with this (sub mode; may be repeated)
+    #[arg(long, value_name = "PREFIX")]
+    subscribe: Vec<String>,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+impl Receiving {
+    /// Returns how to open a source; a path is not a matter of these options.
+    ///
+    /// # Errors
+    /// Where the address is meant as that of a stream and is none.
+    pub fn options(&self, address: &str, stop: &Stop) -> Result<Options> {
+        let options = if Address::is_meant_by(address) {
+            self.source(address)?.options()
+        } else {
+            Options::default()
+        };
+        Ok(self.tune(options, stop))
+    }
+
+    /// Returns the source as a configuration.
+    ///
+    /// # Errors
+    /// Where the address is none.
+    pub fn source(&self, address: &str) -> Result<SourceConfig> {
+        let address: Address = address.parse()?;
+        Ok(SourceConfig {
+            mode: self.mode,
+            attach: self.socket.attach(address.usual_attach()),
+            queue_size: self.socket.queue_size,
+            subscribe: self.subscribe.clone(),
+            address,
+        })
+    }
+
+    /// Adds what is the same for all streams of a program.
+    #[must_use]
+    pub fn tune(&self, options: Options, stop: &Stop) -> Options {
+        options.io_threads(self.socket.io_threads).stop(stop)
+    }
+}
+
+/// How a program sends.
+#[derive(Args, Clone, Debug)]
+pub struct Sending {
+    /// Address to send to; it is bound unless --connect is given
+    #[arg(short, long, default_value = "tcp://*:9999")]
+    pub address: String,
+    /// Communication mode
+    #[arg(short, long, value_name = "push|pub", default_value = "push", value_parser = parse_sending)]
+    mode: Mode,
+    #[command(flatten)]
+    lingering: Lingering,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+impl Sending {
+    /// Returns how to open the stream: binding, unless told otherwise.
+    #[must_use]
+    pub fn options(&self, stop: &Stop) -> Options {
+        Options::new(self.mode)
+            .attach(self.socket.attach(Attach::Bind))
+            .queue_size(self.socket.queue_size)
+            .io_threads(self.socket.io_threads)
+            .stop(stop)
+    }
+
+    /// Returns how long to wait at the end for messages to leave.
+    #[must_use]
+    pub fn linger(&self) -> Duration {
+        self.lingering.linger
+    }
+}
+
+/// How long a sender takes to end.
+#[derive(Args, Clone, Debug)]
+pub struct Lingering {
+    /// Longest wait at the end for messages to leave, without any progress
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    pub linger: Duration,
+}
+
+/// What every socket has.
+#[derive(Args, Clone, Debug)]
+struct Socket {
+    /// Messages that wait at most for each peer
+    #[arg(short, long, value_name = "MESSAGES", default_value_t = 100)]
+    queue_size: u32,
+    /// Bind the address
+    #[arg(long, conflicts_with = "connect")]
+    bind: bool,
+    /// Connect to the address
+    #[arg(long)]
+    connect: bool,
+    /// Threads for the network
+    #[arg(long, value_name = "THREADS", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    io_threads: u16,
+}
+
+impl Socket {
+    fn attach(&self, usual: Attach) -> Attach {
+        match (self.bind, self.connect) {
+            (true, _) => Attach::Bind,
+            (_, true) => Attach::Connect,
+            _ => usual,
+        }
+    }
+}
+
+/// When a program ends by itself.
+#[derive(Args, Clone, Debug)]
+pub struct Limiting {
+    /// End after so many messages
+    #[arg(short = 'n', long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// End after so long, such as 500ms, 10s or 2m
+    #[arg(short, long, value_name = "DURATION", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// End when nothing came or went for so long
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+}
+
+impl Limiting {
+    /// Returns the limits.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits { count: self.count, duration: self.duration, timeout: self.timeout }
+    }
+}
+
+/// How much a program tells.
+#[derive(Args, Clone, Debug)]
+pub struct Verbosity {
+    /// Tell more; twice, tell everything
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Tell nothing but results and errors
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Verbosity {
+    /// Tells whether nothing but results and errors are wanted.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Tells whether more is wanted.
+    #[must_use]
+    pub fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
+    pub(super) fn level(&self) -> LevelFilter {
+        match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::ERROR,
+            (_, 0) => LevelFilter::WARN,
+            (_, 1) => LevelFilter::INFO,
+            _ => LevelFilter::DEBUG,
+        }
+    }
+}
+
+/// Reads the mode of a stream that receives.
+///
+/// # Errors
+/// Where it is none of these.
+pub fn parse_receiving(text: &str) -> Result<Mode, String> {
+    parse_mode(text, [Mode::Pull, Mode::Sub])
+}
+
+/// Reads the mode of a stream that sends.
+///
+/// # Errors
+/// Where it is none of these.
+pub fn parse_sending(text: &str) -> Result<Mode, String> {
+    parse_mode(text, [Mode::Push, Mode::Pub])
+}
+
+fn parse_mode(text: &str, modes: [Mode; 2]) -> Result<Mode, String> {
+    let [one, other] = modes.map(|mode| mode.to_string().to_lowercase());
+    match text.parse() {
+        Ok(mode) if modes.contains(&mode) => Ok(mode),
+        _ => Err(format!("expected {one} or {other}")),
+    }
+}

@@ -1,0 +1,83 @@
+//! What the command lines of the programs share.
+//!
+//! What a program does is left to [`tools`](crate::tools).
+
+mod allocator;
+mod arguments;
+mod exit;
+mod progress;
+mod quantity;
+mod signal;
+
+use std::io::IsTerminal;
+
+use clap::{Arg, ArgAction, Parser};
+use clap_complete::Shell;
+
+pub use arguments::{
+    Limiting, Lingering, Receiving, Sending, Verbosity, parse_receiving, parse_sending,
+};
+pub use exit::Exit;
+pub use progress::Terminal;
+pub use quantity::{Size, parse_duration, parse_rate, parse_size};
+
+use crate::{Result, Stop};
+
+/// Runs a program: parses its command line, prepares the process, and turns what `body` returns
+/// into an exit code. Errors are printed once, with their causes.
+pub fn run<P: Parser + Verbose>(body: impl FnOnce(&P, &Stop) -> Result<Exit>) -> Exit {
+    let options = parse::<P>();
+    allocator::keep_large_buffers();
+    tell_events(options.verbosity());
+    let stop = match signal::stop_on_signals() {
+        Ok(stop) => stop,
+        Err(error) => return Exit::failed(&error),
+    };
+    match body(&options, &stop) {
+        Ok(exit) => exit,
+        Err(error) => Exit::of(&error),
+    }
+}
+
+/// A command line that says how much to tell.
+pub trait Verbose {
+    /// Returns how much to tell.
+    fn verbosity(&self) -> &Verbosity;
+}
+
+/// Parses the command line, and prints completions where they are asked for.
+fn parse<P: Parser>() -> P {
+    let completions = Arg::new("completions")
+        .long("completions")
+        .value_name("SHELL")
+        .help("Print completions for a shell, and exit")
+        .action(ArgAction::Set)
+        .value_parser(clap::value_parser!(Shell))
+        .exclusive(true);
+    let mut command = P::command().arg(completions).long_version(version()).version(version());
+    let matches = command.get_matches_mut();
+    if let Some(shell) = matches.get_one::<Shell>("completions") {
+        let name = command.get_name().to_owned();
+        clap_complete::generate(*shell, &mut command, name, &mut std::io::stdout());
+        std::process::exit(0);
+    }
+    P::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Returns the versions of this package and of libzmq, and what that was built with.
+fn version() -> String {
+    let (major, minor, patch) = zmq::version();
+    let curve = if zmq::has("curve") == Some(true) { "yes" } else { "no" };
+    format!("{} (libzmq {major}.{minor}.{patch}, curve={curve})", env!("CARGO_PKG_VERSION"))
+}
+
+/// Prints the events of the library on stderr: warnings, unless more or less is wanted.
+fn tell_events(verbosity: &Verbosity) {
+    tracing_subscriber::fmt()
+        .with_max_level(verbosity.level())
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        .with_target(false)
+        .init();
+}

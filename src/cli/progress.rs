@@ -1,0 +1,119 @@
+//! What a person sees while a program runs: notices, and a bar on a terminal.
+
+use std::fmt;
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Verbosity;
+use crate::ThroughputStatistics;
+use crate::tools::{Observer, Progress};
+
+/// How often the bar is drawn.
+const REDRAW: Duration = Duration::from_millis(100);
+/// Over how long the rates of the bar are taken.
+const SAMPLE: Duration = Duration::from_secs(1);
+
+/// Tells on stderr; draws a bar there where it is a terminal and the program wants one.
+pub struct Terminal {
+    quiet: bool,
+    bar: ProgressBar,
+    drawn: Option<Instant>,
+    told: Progress,
+    statistics: ThroughputStatistics,
+}
+
+impl Terminal {
+    /// Tells notices only.
+    #[must_use]
+    pub fn new(verbosity: &Verbosity) -> Self {
+        Self {
+            quiet: verbosity.is_quiet(),
+            bar: ProgressBar::hidden(),
+            drawn: None,
+            told: Progress::default(),
+            statistics: ThroughputStatistics::new(SAMPLE, 1),
+        }
+    }
+
+    /// Draws a bar too, where stderr is a terminal.
+    #[must_use]
+    pub fn with_bar(mut self) -> Self {
+        if !self.quiet && stderr().is_terminal() {
+            self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            self.bar.set_style(style("{spinner} {elapsed_precise}  {msg}"));
+        }
+        self
+    }
+
+    /// Tells what was done, after the run.
+    pub fn summary(&self, text: impl fmt::Display) {
+        self.tell(format_args!("{text}"));
+    }
+
+    fn draw(&mut self, progress: Progress, now: Instant) {
+        if let Some(total) = progress.total
+            && self.bar.length() != Some(total)
+        {
+            self.bar.set_length(total);
+            self.bar
+                .set_style(style("{elapsed_precise} [{bar:30}] {percent:>3}%  {msg}  ETA {eta}"));
+        }
+        let messages = progress.messages - self.told.messages;
+        let bytes = progress.bytes - self.told.bytes;
+        self.told = progress;
+        let under_way = self.statistics.record(messages, bytes, now);
+        let rate = under_way.or_else(|| self.statistics.samples().last().copied());
+        let rate = rate.unwrap_or_else(|| self.statistics.aggregate(now));
+        self.bar.set_position(progress.messages);
+        self.bar.set_message(format!(
+            "{} messages  {}  {:.0} Hz  {:.1} MB/s",
+            HumanCount(progress.messages),
+            DecimalBytes(progress.bytes),
+            rate.message_rate(),
+            rate.data_rate() / 1e6,
+        ));
+        self.drawn = Some(now);
+    }
+
+    fn tell(&self, text: fmt::Arguments<'_>) {
+        if !self.quiet {
+            #[expect(clippy::print_stderr, reason = "people read notices there")]
+            self.bar.suspend(|| eprintln!("{text}"));
+        }
+    }
+}
+
+impl Observer for Terminal {
+    fn listening(&mut self, endpoint: &str) {
+        self.tell(format_args!("listening on {endpoint}"));
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let now = Instant::now();
+        if self.drawn.is_none_or(|drawn| now - drawn >= REDRAW)
+            || progress.total == Some(progress.messages)
+        {
+            self.draw(progress, now);
+        }
+    }
+
+    fn notice(&mut self, text: fmt::Arguments<'_>) {
+        self.tell(format_args!("warning: {text}"));
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.bar.abandon();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    style.progress_chars("=> ")
+}

@@ -1,0 +1,118 @@
+//! Durations, sizes and rates as people write them.
+
+use std::time::Duration;
+
+/// Bytes of a MiB.
+const MEBIBYTE: f64 = 1_048_576.0;
+
+/// Reads `500ms`, `10s`, `2m` or `1h`; a bare number is seconds.
+///
+/// # Errors
+/// Where it is none of these.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, f64); 5] =
+        [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let error = || format!("expected a duration such as 500ms, 10s or 2m, found '{text}'");
+    let seconds = scaled(text, &UNITS, 1.0).ok_or_else(error)?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| error())
+}
+
+/// A size that somebody gave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Size {
+    /// In whole bytes.
+    pub bytes: usize,
+    /// In MiB, with its fraction.
+    pub mebibytes: f64,
+}
+
+/// Reads a size such as `64KiB` or `8MB`; a bare number is MiB, as in the original, and may be a
+/// fraction.
+///
+/// # Errors
+/// Where it is none of these, or more than a PB.
+pub fn parse_size(text: &str) -> Result<Size, String> {
+    const UNITS: [(&str, f64); 7] = [
+        ("KiB", 1024.0),
+        ("MiB", MEBIBYTE),
+        ("GiB", 1024.0 * MEBIBYTE),
+        ("kB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("B", 1.0),
+    ];
+    let size = scaled(text, &UNITS, MEBIBYTE).filter(|bytes| *bytes <= 1e15);
+    let size = size.ok_or_else(|| {
+        format!("expected a size such as 64KiB, 8MB or 1.5 (MiB), found '{text}'")
+    })?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, checked to be in range, and a fraction of a byte is to be cut off"
+    )]
+    let bytes = size as usize;
+    Ok(Size { bytes, mebibytes: size / MEBIBYTE })
+}
+
+/// Reads `100`, `100Hz` or `2.5kHz` as messages per second, more than none.
+///
+/// # Errors
+/// Where it is none of these.
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    const UNITS: [(&str, f64); 3] = [("kHz", 1e3), ("MHz", 1e6), ("Hz", 1.0)];
+    scaled(text, &UNITS, 1.0)
+        .filter(|rate| *rate > 0.0)
+        .ok_or_else(|| format!("expected a rate such as 100, 100Hz or 2kHz, found '{text}'"))
+}
+
+/// Reads a number that is not negative with one of the units, or with none.
+fn scaled(text: &str, units: &[(&str, f64)], bare: f64) -> Option<f64> {
+    let (number, scale) = units
+        .iter()
+        .find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, *scale)))
+        .unwrap_or((text, bare));
+    let number: f64 = number.trim_end().parse().ok()?;
+    let value = number * scale;
+    (value.is_finite() && value >= 0.0).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units_or_are_seconds() {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("2m", 120_000),
+            ("1.5", 1500),
+            ("0", 0),
+            ("3 s", 3000),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "s", "-1", "1d", "nan", "inf", "1e300"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units_or_are_mebibytes() {
+        for (text, bytes) in
+            [("1", 1 << 20), ("0.5", 1 << 19), ("64KiB", 65_536), ("8MB", 8_000_000), ("16B", 16)]
+        {
+            assert_eq!(parse_size(text).map(|size| size.bytes), Ok(bytes), "{text}");
+        }
+        for text in ["", "-1", "1 parsec", "1e300", "9999999GiB"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_more_than_none() {
+        assert_eq!(parse_rate("100"), Ok(100.0));
+        assert_eq!(parse_rate("2.5kHz"), Ok(2500.0));
+        assert!(parse_rate("0").is_err());
+    }
+}

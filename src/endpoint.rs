@@ -1,0 +1,255 @@
+//! Where messages come from and where they go, whatever it is.
+//!
+//! A [`Source`] or a [`Sink`] is opened by its address: `tcp://…`, `ipc://…` and `inproc://…` are
+//! streams, everything else is the path of a recording. Neither ever waits: it says what it waits
+//! for, and one [`WaitSet`] waits for all of them. None of them decodes.
+//!
+//! ```no_run
+//! use mflow::{Event, Options, Stop, WaitSet, open_source};
+//! let mut source = open_source("tcp://sf-lc:9999", Options::pull())?;
+//! loop {
+//!     match source.poll()? {
+//!         Event::Message(received) => println!("{} parts", received.frames.len()),
+//!         Event::Idle => {
+//!             let mut set = WaitSet::new();
+//!             source.readiness(&mut set);
+//!             set.wait(&Stop::never(), None)?;
+//!         }
+//!         Event::End => break,
+//!     }
+//! }
+//! # Ok::<(), mflow::Error>(())
+//! ```
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::recording::{FolderReader, FolderWriter};
+use crate::{Address, Frames, Offer, Options, Result, Stream, Tally, Unconfirmed, WaitSet};
+
+/// A time in nanoseconds since the Unix epoch (UTC) that never goes backwards in one process: the
+/// system's clock read once, and the monotonic time since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// Reads the clock.
+    #[must_use]
+    pub fn now() -> Self {
+        static ANCHOR: OnceLock<(u64, Instant)> = OnceLock::new();
+        let (start, monotonic) = ANCHOR.get_or_init(|| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            (nanoseconds(now), Instant::now())
+        });
+        Self(start.saturating_add(nanoseconds(monotonic.elapsed())))
+    }
+
+    /// Returns the nanoseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+}
+
+/// 2^64 ns last until the year 2554.
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Who a message came from, shared between all messages of a source.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The name of the source: its address or path.
+    pub name: String,
+}
+
+impl Origin {
+    /// Makes an origin for all messages of a source.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into() })
+    }
+}
+
+/// A message with the time it was received at and the source it came from.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// The message.
+    pub frames: Frames,
+    /// When it was received.
+    pub time: Timestamp,
+    /// Who it came from.
+    pub origin: Arc<Origin>,
+}
+
+/// What a source has at present.
+#[derive(Debug)]
+pub enum Event {
+    /// The next message.
+    Message(Received),
+    /// None at present.
+    Idle,
+    /// None any more.
+    End,
+}
+
+/// Anything messages come from.
+pub trait Source: Send {
+    /// Returns the name for people: an address or a path.
+    fn name(&self) -> &str;
+
+    /// Returns the endpoint that peers connect to, where it is one that waits for them.
+    fn listening(&self) -> Option<&str> {
+        None
+    }
+
+    /// Takes the next message where there is one; never waits.
+    ///
+    /// # Errors
+    /// Where the source has failed; it may be polled again, and ends where there is no more.
+    fn poll(&mut self) -> Result<Event>;
+
+    /// Adds what to wait for when [`poll`](Self::poll) was idle.
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
+
+    /// Counts messages that are there without keeping any: at most `most`, and few enough not to
+    /// take long; never waits.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    fn tally(&mut self, most: u64) -> Result<Tally> {
+        let mut tally = Tally::default();
+        while tally.has_room(most) {
+            match self.poll()? {
+                Event::Message(received) => {
+                    tally.messages += 1;
+                    tally.bytes += received.frames.bytes() as u64;
+                }
+                Event::Idle => break,
+                Event::End => {
+                    tally.ended = true;
+                    break;
+                }
+            }
+        }
+        Ok(tally)
+    }
+}
+
+/// Anything messages go to.
+pub trait Sink: Send {
+    /// Returns the name for people: an address or a path.
+    fn name(&self) -> &str;
+
+    /// Returns the endpoint that peers connect to, where it is one that waits for them.
+    fn listening(&self) -> Option<&str> {
+        None
+    }
+
+    /// Takes a share of a message, whole or not at all; never waits for a peer.
+    ///
+    /// # Errors
+    /// Where the sink has failed.
+    fn offer(&mut self, message: &Received) -> Result<Offer>;
+
+    /// Adds what to wait for when [`offer`](Self::offer) was refused.
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
+
+    /// Closes the sink after everything has left it, as long as there is some progress in each
+    /// `patience`, and says how many messages it could not hand over.
+    ///
+    /// # Errors
+    /// Where closing fails.
+    fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed>;
+}
+
+/// A stream that messages come from.
+struct StreamSource {
+    stream: Stream,
+    origin: Arc<Origin>,
+}
+
+impl Source for StreamSource {
+    fn name(&self) -> &str {
+        &self.origin.name
+    }
+
+    fn listening(&self) -> Option<&str> {
+        self.stream.listening()
+    }
+
+    fn poll(&mut self) -> Result<Event> {
+        Ok(match self.stream.try_receive()? {
+            Some(frames) => Event::Message(Received {
+                frames,
+                time: Timestamp::now(),
+                origin: Arc::clone(&self.origin),
+            }),
+            None => Event::Idle,
+        })
+    }
+
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        self.stream.readiness(set);
+    }
+
+    fn tally(&mut self, most: u64) -> Result<Tally> {
+        self.stream.tally(most)
+    }
+}
+
+impl From<Stream> for Box<dyn Source> {
+    fn from(stream: Stream) -> Self {
+        let origin = Origin::new(stream.address());
+        Box::new(StreamSource { stream, origin })
+    }
+}
+
+impl Sink for Stream {
+    fn name(&self) -> &str {
+        self.address()
+    }
+
+    fn listening(&self) -> Option<&str> {
+        Self::listening(self)
+    }
+
+    fn offer(&mut self, message: &Received) -> Result<Offer> {
+        Self::offer(self, &message.frames)
+    }
+
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        Self::readiness(self, set);
+    }
+
+    fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {
+        Ok(Self::finish(*self, patience))
+    }
+}
+
+/// Opens what messages come from: a stream where `address` has a scheme, else the recording at
+/// that path, for which the options mean nothing.
+///
+/// # Errors
+/// Where the address is none, or what it names cannot be opened.
+pub fn open_source(address: &str, options: Options) -> Result<Box<dyn Source>> {
+    if Address::is_meant_by(address) {
+        Ok(Stream::open(address, options)?.into())
+    } else {
+        Ok(Box::new(FolderReader::open(Path::new(address))?))
+    }
+}
+
+/// Opens what messages go to: a stream where `address` has a scheme, else a new recording at that
+/// path, for which the options mean nothing.
+///
+/// # Errors
+/// Where the address is none, or what it names cannot be opened.
+pub fn open_sink(address: &str, options: Options) -> Result<Box<dyn Sink>> {
+    if Address::is_meant_by(address) {
+        Ok(Box::new(Stream::open(address, options)?))
+    } else {
+        Ok(Box::new(FolderWriter::create(Path::new(address))?))
+    }
+}

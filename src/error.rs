@@ -1,0 +1,149 @@
+//! What can go wrong between a program and its streams, folders and configurations.
+//!
+//! What is wrong *inside* a message is no error here: it is
+//! [`Data::Broken`](mflow_handlers::Data::Broken).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::options::Mode;
+
+/// The error of this crate. Each variant says its own; the cause is its
+/// [`source`](std::error::Error::source).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An address that no stream can have.
+    #[error("'{address}' is not an address: {reason}")]
+    Address {
+        /// The address as given.
+        address: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A host name that cannot be resolved.
+    #[error("cannot resolve the host of '{address}'")]
+    Resolve {
+        /// The address as given.
+        address: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// A socket that could not be bound.
+    #[error("cannot bind '{address}'")]
+    Bind {
+        /// The address as given.
+        address: String,
+        /// What libzmq said.
+        source: zmq::Error,
+    },
+    /// A socket that could not be connected.
+    #[error("cannot connect to '{address}'")]
+    Connect {
+        /// The address as given.
+        address: String,
+        /// What libzmq said.
+        source: zmq::Error,
+    },
+    /// A socket that could not be made or does not take an option.
+    #[error("cannot set up a socket for '{address}'")]
+    Socket {
+        /// The address as given.
+        address: String,
+        /// What libzmq said.
+        source: zmq::Error,
+    },
+    /// A failure while receiving.
+    #[error("cannot receive from '{address}'")]
+    Receive {
+        /// The address of the stream.
+        address: String,
+        /// What libzmq said.
+        source: zmq::Error,
+    },
+    /// A failure while sending.
+    #[error("cannot send to '{address}'")]
+    Send {
+        /// The address of the stream.
+        address: String,
+        /// What libzmq said.
+        source: zmq::Error,
+    },
+    /// A message that no peer took before the stream's send timeout, or before a stop.
+    #[error("nobody took the message for '{address}' in time")]
+    NotTaken {
+        /// The address of the stream.
+        address: String,
+    },
+    /// A message without any part: ZeroMQ has none.
+    #[error("a message for '{address}' has no parts")]
+    NoParts {
+        /// The address of the stream.
+        address: String,
+    },
+    /// Sending on a stream that receives, or receiving on one that sends.
+    #[error("'{address}' is a {mode} stream, which cannot {verb}")]
+    Direction {
+        /// The address of the stream.
+        address: String,
+        /// The stream's mode.
+        mode: Mode,
+        /// What was asked of it.
+        verb: &'static str,
+    },
+    /// Decoded data that no handler could encode.
+    #[error("cannot encode the message for '{address}'")]
+    Encode {
+        /// The address of the stream.
+        address: String,
+        /// What the handler said.
+        source: mflow_handlers::EncodeError,
+    },
+    /// A wait that failed.
+    #[error("cannot wait for '{name}'")]
+    Wait {
+        /// What was waited for.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file or folder that could not be read or written.
+    #[error("cannot {verb} '{}'", path.display())]
+    File {
+        /// What was tried, such as `read` or `write`.
+        verb: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder that holds a recording already.
+    #[error("'{}' holds a recording already", path.display())]
+    RecordingExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder without any message in it.
+    #[error("'{}' holds no recording: expected files named like 000000_000.raw", path.display())]
+    NoRecording {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A configuration of m_split that cannot be used.
+    #[error(transparent)]
+    Config(#[from] crate::routing::ConfigError),
+    /// What a program writes its results to has failed.
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+}
+
+impl Error {
+    /// Makes the error of a failed file operation; shaped for `map_err`.
+    pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { verb, path, source }
+    }
+}
+
+/// A result with the error of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

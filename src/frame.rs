@@ -1,0 +1,433 @@
+//! One ZMQ frame as Rust sees it: a buffer of libzmq's, shared by reference count.
+//!
+//! How frames are put on a socket and taken off it in whole messages is the business of
+//! [`stream`](crate::stream).
+//!
+//! This is the room for `unsafe` over libzmq's message functions. Two facts about libzmq 4.x carry
+//! it, neither of them promised by `zmq.h`:
+//!
+//! * a `zmq_msg_t` may be moved by value (libzmq itself does so; nothing points into it);
+//! * `zmq_msg_copy` writes a flag of the message it copies *from*, without synchronisation, and
+//!   counts references atomically from then on. So a frame is `Send` but not `Sync`, and its
+//!   copies may live on other threads.
+#![allow(unsafe_code, reason = "the message functions of libzmq have no safe binding that shares")]
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_void};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use bytes::Bytes;
+use mflow_handlers::Message;
+use smallvec::SmallVec;
+use zmq_sys::zmq_msg_t;
+
+/// Up to this many bytes a copy is cheaper than handing a buffer over by reference.
+const COPY_INTO_FRAME: usize = 256;
+/// Up to this many bytes a copy is cheaper than `Bytes::from_owner`.
+const COPY_INTO_BYTES: usize = 1024;
+/// libzmq receives messages shorter than this into a buffer that several of them share.
+const SHARED_BUFFER: usize = 8192;
+/// libzmq keeps up to this many bytes inside the `zmq_msg_t` itself.
+const INLINE: usize = 33;
+
+/// One part of a message: bytes that libzmq or an owner of ours keeps alive.
+///
+/// Cloning shares the bytes. A received frame of up to 8 KiB is a slice of the buffer that libzmq
+/// received it in, together with its neighbours: what keeps small frames for long should keep
+/// [`detach`](Frame::detach)ed ones.
+///
+/// ```
+/// use mflow::Frame;
+/// let frame = Frame::from(&b"hello"[..]);
+/// let shared = frame.clone();
+/// assert_eq!(shared.as_ref(), b"hello");
+/// ```
+pub struct Frame(UnsafeCell<zmq_msg_t>);
+
+impl Frame {
+    /// Makes an empty frame.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut message = zmq_msg_t::default();
+        // SAFETY: `message` is memory for one message; initialising an empty one cannot fail.
+        unsafe { zmq_sys::zmq_msg_init(&raw mut message) };
+        Self(UnsafeCell::new(message))
+    }
+
+    /// Makes a frame of an owner's bytes without copying them; libzmq drops the owner on whichever
+    /// thread lets go of the last reference.
+    ///
+    /// # Panics
+    /// Where the process is out of memory.
+    #[must_use]
+    pub fn from_owner<T: AsRef<[u8]> + Send + 'static>(owner: T) -> Self {
+        let mut message = zmq_msg_t::default();
+        let owner = Box::into_raw(Box::new(owner));
+        // SAFETY: the box lives until `drop_owner` is called, and its bytes do not move or change:
+        // nothing but `drop_owner` touches it again, and libzmq only reads what it sends. An owner
+        // may be dropped on another thread because it is `Send`.
+        let status = unsafe {
+            let bytes = (*owner).as_ref();
+            zmq_sys::zmq_msg_init_data(
+                &raw mut message,
+                bytes.as_ptr().cast_mut().cast(),
+                bytes.len(),
+                Some(drop_owner::<T>),
+                owner.cast(),
+            )
+        };
+        assert_eq!(status, 0, "libzmq is out of memory");
+        Self(UnsafeCell::new(message))
+    }
+
+    /// Returns the number of bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        // SAFETY: `self` always holds an initialised message.
+        unsafe { zmq_sys::zmq_msg_size(self.0.get()) }
+    }
+
+    /// Tells whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Tells whether this frame was received with more parts of its message behind it.
+    #[must_use]
+    pub fn more(&self) -> bool {
+        // SAFETY: `self` always holds an initialised message.
+        unsafe { zmq_sys::zmq_msg_more(self.0.get()) != 0 }
+    }
+
+    /// Returns a frame of the same bytes that keeps no receive buffer alive: small ones are copied.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        if (INLINE + 1..SHARED_BUFFER).contains(&self.len()) {
+            Self::from(self.as_ref())
+        } else {
+            self.clone()
+        }
+    }
+
+    /// Receives one frame into `self`, whose old bytes it lets go of.
+    pub(crate) fn recv(&mut self, socket: &mut zmq::Socket, flags: i32) -> Result<(), zmq::Error> {
+        // SAFETY: both pointers are valid for the call and nobody else uses them: both are
+        // borrowed exclusively.
+        let received = unsafe { zmq_sys::zmq_msg_recv(self.0.get(), socket.as_mut_ptr(), flags) };
+        if received < 0 { Err(last_error()) } else { Ok(()) }
+    }
+
+    /// Sends this frame; gives it back where it was not taken.
+    pub(crate) fn send(
+        self,
+        socket: &mut zmq::Socket,
+        flags: i32,
+    ) -> Result<(), (zmq::Error, Self)> {
+        // SAFETY: as in `recv`. A sent message is left empty and initialised, a refused one as it
+        // was, so dropping or reusing `self` is right in both cases.
+        let sent = unsafe { zmq_sys::zmq_msg_send(self.0.get(), socket.as_mut_ptr(), flags) };
+        if sent < 0 { Err((last_error(), self)) } else { Ok(()) }
+    }
+}
+
+/// Drops the owner of a frame's bytes; libzmq calls it once, after the last reference has gone.
+unsafe extern "C" fn drop_owner<T>(_bytes: *mut c_void, owner: *mut c_void) {
+    // SAFETY: `owner` is the pointer that `from_owner` took out of its box, given back once.
+    drop(unsafe { Box::from_raw(owner.cast::<T>()) });
+}
+
+fn last_error() -> zmq::Error {
+    // SAFETY: reads the calling thread's error number.
+    let number: c_int = unsafe { zmq_sys::zmq_errno() };
+    zmq::Error::from_raw(number)
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        // SAFETY: `self` holds an initialised message and is not used again.
+        unsafe { zmq_sys::zmq_msg_close(self.0.get()) };
+    }
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Self {
+        let copy = Self::new();
+        // SAFETY: both messages are initialised. The copied one's flags are written through its
+        // `UnsafeCell`; `Frame` is not `Sync`, so no other thread sees it meanwhile.
+        let status = unsafe { zmq_sys::zmq_msg_copy(copy.0.get(), self.0.get()) };
+        assert_eq!(status, 0, "an initialised message can be shared");
+        copy
+    }
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: libzmq gives a pointer to `len` readable bytes, valid as long as the message is
+        // neither moved nor changed; the borrow of `self` forbids both.
+        unsafe {
+            std::slice::from_raw_parts(
+                zmq_sys::zmq_msg_data(self.0.get()).cast_const().cast::<u8>(),
+                self.len(),
+            )
+        }
+    }
+}
+
+/// Copies the bytes.
+impl From<&[u8]> for Frame {
+    fn from(bytes: &[u8]) -> Self {
+        let mut message = zmq_msg_t::default();
+        // SAFETY: `message` is memory for one message; after success it has room for all of
+        // `bytes`, which cannot overlap memory that was allocated just now.
+        unsafe {
+            let status = zmq_sys::zmq_msg_init_size(&raw mut message, bytes.len());
+            assert_eq!(status, 0, "libzmq is out of memory");
+            let target = zmq_sys::zmq_msg_data(&raw mut message).cast::<u8>();
+            target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        Self(UnsafeCell::new(message))
+    }
+}
+
+/// Shares the bytes; copies where that is cheaper.
+impl From<Bytes> for Frame {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.len() <= COPY_INTO_FRAME {
+            Self::from(bytes.as_ref())
+        } else {
+            Self::from_owner(bytes)
+        }
+    }
+}
+
+/// Takes the bytes over; copies where that is cheaper.
+impl From<Vec<u8>> for Frame {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::from(Bytes::from(bytes))
+    }
+}
+
+/// Shares the bytes; copies where that is cheaper, which also frees the receive buffer.
+impl From<Frame> for Bytes {
+    fn from(frame: Frame) -> Self {
+        if frame.len() <= COPY_INTO_BYTES {
+            Self::copy_from_slice(frame.as_ref())
+        } else {
+            Self::from_owner(frame)
+        }
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_ref() == other.as_ref()
+    }
+}
+
+impl Eq for Frame {}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({} bytes)", self.len())
+    }
+}
+
+/// One multipart message as it travels: its frames in order, not decoded.
+///
+/// Reads as a slice of [`Frame`]s; becomes a [`Message`] where somebody wants to decode it.
+///
+/// ```
+/// use mflow::{Frame, Frames, handlers::Message};
+/// let frames: Frames = [&b"{}"[..], b"data"].into_iter().map(Frame::from).collect();
+/// assert_eq!((frames.len(), frames.bytes()), (2, 6));
+/// assert_eq!(Message::from(frames).parts()[1], b"data"[..]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frames(SmallVec<[Frame; 2]>);
+
+impl Frames {
+    /// Makes a message without parts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a part at the end.
+    pub fn push(&mut self, frame: Frame) {
+        self.0.push(frame);
+    }
+
+    /// Takes the last part off.
+    pub fn pop(&mut self) -> Option<Frame> {
+        self.0.pop()
+    }
+
+    /// Returns the bytes of all parts together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(Frame::len).sum()
+    }
+
+    /// Returns the same message with each part [detached](Frame::detach) from receive buffers.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        self.0.iter().map(Frame::detach).collect()
+    }
+}
+
+impl Deref for Frames {
+    type Target = [Frame];
+    fn deref(&self) -> &[Frame] {
+        &self.0
+    }
+}
+
+impl DerefMut for Frames {
+    fn deref_mut(&mut self) -> &mut [Frame] {
+        &mut self.0
+    }
+}
+
+impl FromIterator<Frame> for Frames {
+    fn from_iter<I: IntoIterator<Item = Frame>>(frames: I) -> Self {
+        Self(frames.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Frames {
+    type Item = Frame;
+    type IntoIter = smallvec::IntoIter<[Frame; 2]>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// Makes a message of any number of parts.
+impl<P: Into<Frame>, const N: usize> From<[P; N]> for Frames {
+    fn from(parts: [P; N]) -> Self {
+        parts.into_iter().map(Into::into).collect()
+    }
+}
+
+/// Makes a message of any number of parts.
+impl<P: Into<Frame>> From<Vec<P>> for Frames {
+    fn from(parts: Vec<P>) -> Self {
+        parts.into_iter().map(Into::into).collect()
+    }
+}
+
+impl From<Message> for Frames {
+    fn from(message: Message) -> Self {
+        message.into_iter().map(Frame::from).collect()
+    }
+}
+
+impl From<Frames> for Message {
+    fn from(frames: Frames) -> Self {
+        frames.into_iter().map(Bytes::from).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Counts how often it was dropped.
+    struct Owner(Vec<u8>, Arc<AtomicUsize>);
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn pattern(len: usize) -> Vec<u8> {
+        (0..=250).cycle().take(len).collect()
+    }
+
+    #[test]
+    fn bytes_survive_every_conversion_at_every_kind_of_length() {
+        for len in [0, 1, 33, 34, 256, 257, 1024, 1025, 8191, 8192, 100_000] {
+            let bytes = pattern(len);
+            let frame = Frame::from(Bytes::from(bytes.clone()));
+            assert_eq!(frame.as_ref(), bytes);
+            assert_eq!(frame.clone(), frame);
+            assert_eq!(frame.detach(), frame);
+            assert_eq!(Bytes::from(frame), bytes);
+        }
+    }
+
+    #[test]
+    fn an_owner_is_dropped_once_after_the_last_share_on_any_thread() {
+        for len in [0, 5, 5000] {
+            let drops = Arc::new(AtomicUsize::new(0));
+            let frame = Frame::from_owner(Owner(pattern(len), Arc::clone(&drops)));
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    let share = frame.clone();
+                    std::thread::spawn(move || assert_eq!(share.as_ref(), pattern(len)))
+                })
+                .collect();
+            drop(frame);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(drops.load(Ordering::SeqCst), 1);
+        }
+    }
+
+    #[test]
+    fn bytes_made_of_a_frame_share_its_buffer_from_1_kib_up() {
+        let frame = Frame::from(pattern(4096));
+        let address = frame.as_ref().as_ptr();
+        assert_eq!(Bytes::from(frame.clone()).as_ptr(), address);
+        let small = Frame::from(pattern(100));
+        assert_ne!(Bytes::from(small.clone()).as_ptr(), small.as_ref().as_ptr());
+    }
+
+    #[test]
+    fn a_frame_goes_through_a_socket_and_back() {
+        let context = zmq::Context::new();
+        let mut push = context.socket(zmq::PUSH).unwrap();
+        let mut pull = context.socket(zmq::PULL).unwrap();
+        push.bind("tcp://127.0.0.1:*").unwrap();
+        pull.connect(&push.get_last_endpoint().unwrap().unwrap()).unwrap();
+        let drops = Arc::new(AtomicUsize::new(0));
+        for len in [0, 20, 200, 20_000] {
+            let owner = Owner(pattern(len), Arc::clone(&drops));
+            Frame::from(&b"first"[..]).send(&mut push, zmq::SNDMORE).unwrap();
+            Frame::from_owner(owner).send(&mut push, 0).unwrap();
+            let mut frame = Frame::new();
+            frame.recv(&mut pull, 0).unwrap();
+            assert!(frame.more());
+            assert_eq!(frame.as_ref(), b"first");
+            frame.recv(&mut pull, 0).unwrap();
+            assert!(!frame.more());
+            assert_eq!(frame.as_ref(), pattern(len));
+        }
+        drop((push, pull, context));
+        assert_eq!(drops.load(Ordering::SeqCst), 4);
+    }
+
+    #[test]
+    fn a_refused_frame_is_given_back() {
+        let context = zmq::Context::new();
+        let mut push = context.socket(zmq::PUSH).unwrap();
+        let (error, frame) = Frame::from(pattern(5000)).send(&mut push, zmq::DONTWAIT).unwrap_err();
+        assert_eq!((error, frame.as_ref()), (zmq::Error::EAGAIN, &pattern(5000)[..]));
+    }
+}

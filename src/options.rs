@@ -1,0 +1,262 @@
+//! How a stream behaves, decided before it is opened.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use mflow_handlers::Registry;
+
+use crate::Stop;
+
+/// The pattern of a stream's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Sends each message to one of its peers, in turn; waits where none takes it.
+    Push,
+    /// Receives from its peers in turn.
+    Pull,
+    /// Sends each message to all peers; a peer that is too slow misses messages, silently.
+    Pub,
+    /// Receives from publishers what it subscribed to.
+    Sub,
+}
+
+impl Mode {
+    /// Tells whether streams of this mode send; the others receive.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::Push | Self::Pub)
+    }
+
+    pub(crate) const fn socket_type(self) -> zmq::SocketType {
+        match self {
+            Self::Push => zmq::PUSH,
+            Self::Pull => zmq::PULL,
+            Self::Pub => zmq::PUB,
+            Self::Sub => zmq::SUB,
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Push => "PUSH",
+            Self::Pull => "PULL",
+            Self::Pub => "PUB",
+            Self::Sub => "SUB",
+        })
+    }
+}
+
+/// A text that names no mode.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of push, pull, pub and sub, found '{0}'")]
+pub struct UnknownMode(String);
+
+/// Reads the name of a mode, in any case.
+impl FromStr for Mode {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMode> {
+        match text.to_ascii_lowercase().as_str() {
+            "push" => Ok(Self::Push),
+            "pull" => Ok(Self::Pull),
+            "pub" => Ok(Self::Pub),
+            "sub" => Ok(Self::Sub),
+            _ => Err(UnknownMode(text.to_owned())),
+        }
+    }
+}
+
+/// Which end of a connection waits for the other; independent of who sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Attach {
+    /// Looks for a peer at the address, and again whenever it has gone.
+    #[default]
+    Connect,
+    /// Waits for peers at the address, which has to be of this machine.
+    Bind,
+}
+
+/// How a stream behaves: its mode, its queue, how long it waits.
+///
+/// ```
+/// use std::time::Duration;
+/// use mflow::Options;
+/// let options = Options::pull().queue_size(10).timeout(Duration::from_secs(5));
+/// assert_eq!(options.queue_size, 10);
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// The pattern of the socket; PULL by default.
+    pub mode: Mode,
+    /// Whether to connect (the default) or to bind.
+    pub attach: Attach,
+    /// How many messages wait at most for each peer on this side (ZMQ's high-water mark); 100 by
+    /// default, 0 for no limit. It counts messages, not bytes: lower it for large ones.
+    pub queue_size: u32,
+    /// The longest a receive waits; for ever by default, not at all when zero.
+    pub timeout: Option<Duration>,
+    /// The longest a send waits for a peer that takes the message; for ever by default.
+    pub send_timeout: Option<Duration>,
+    /// How long a closing stream goes on sending what is queued; 1 s by default, `None` for ever.
+    pub linger: Option<Duration>,
+    /// How many threads do the socket's work; 1 by default, which carries some GB/s.
+    pub io_threads: u16,
+    /// What a SUB stream wants: messages whose first part starts with one of these; all by default.
+    pub subscriptions: Vec<Vec<u8>>,
+    /// Ends every wait of the stream.
+    pub stop: Stop,
+    /// What decodes and encodes messages; the built-in formats by default.
+    pub handlers: Registry,
+    /// The ZMQ context to live in; one of its own by default. `inproc://` needs a shared one, whose
+    /// number of threads is then its own affair.
+    pub context: Option<zmq::Context>,
+}
+
+impl Options {
+    /// Makes the default options of a mode.
+    #[must_use]
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, ..Self::default() }
+    }
+
+    /// Makes options for a stream that receives its share of a PUSH.
+    #[must_use]
+    pub fn pull() -> Self {
+        Self::new(Mode::Pull)
+    }
+
+    /// Makes options for a stream that sends to one of its peers at a time.
+    #[must_use]
+    pub fn push() -> Self {
+        Self::new(Mode::Push)
+    }
+
+    /// Makes options for a stream that receives everything a PUB sends.
+    #[must_use]
+    pub fn sub() -> Self {
+        Self::new(Mode::Sub)
+    }
+
+    /// Makes options for a stream that sends to all its peers.
+    #[must_use]
+    pub fn publish() -> Self {
+        Self::new(Mode::Pub)
+    }
+
+    /// Binds rather than connects.
+    #[must_use]
+    pub fn bind(self) -> Self {
+        self.attach(Attach::Bind)
+    }
+
+    /// Sets whether to bind or to connect.
+    #[must_use]
+    pub fn attach(mut self, attach: Attach) -> Self {
+        self.attach = attach;
+        self
+    }
+
+    /// Sets how many messages wait at most for each peer.
+    #[must_use]
+    pub fn queue_size(mut self, messages: u32) -> Self {
+        self.queue_size = messages;
+        self
+    }
+
+    /// Sets the longest a receive waits.
+    #[must_use]
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Sets the longest a send waits.
+    #[must_use]
+    pub fn send_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.send_timeout = timeout.into();
+        self
+    }
+
+    /// Sets how long a closing stream goes on sending.
+    #[must_use]
+    pub fn linger(mut self, linger: impl Into<Option<Duration>>) -> Self {
+        self.linger = linger.into();
+        self
+    }
+
+    /// Sets how many threads do the socket's work.
+    #[must_use]
+    pub fn io_threads(mut self, threads: u16) -> Self {
+        self.io_threads = threads;
+        self
+    }
+
+    /// Adds a prefix to what a SUB stream wants.
+    #[must_use]
+    pub fn subscribe(mut self, prefix: impl Into<Vec<u8>>) -> Self {
+        self.subscriptions.push(prefix.into());
+        self
+    }
+
+    /// Sets what ends every wait of the stream.
+    #[must_use]
+    pub fn stop(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
+        self
+    }
+
+    /// Sets what decodes and encodes messages.
+    #[must_use]
+    pub fn handlers(mut self, handlers: Registry) -> Self {
+        self.handlers = handlers;
+        self
+    }
+
+    /// Sets the ZMQ context to live in.
+    #[must_use]
+    pub fn context(mut self, context: &zmq::Context) -> Self {
+        self.context = Some(context.clone());
+        self
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Pull,
+            attach: Attach::Connect,
+            queue_size: 100,
+            timeout: None,
+            send_timeout: None,
+            linger: Some(Duration::from_secs(1)),
+            io_threads: 1,
+            subscriptions: Vec::new(),
+            stop: Stop::never(),
+            handlers: Registry::default(),
+            context: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_read_in_any_case() {
+        for (text, mode) in
+            [("push", Mode::Push), ("PULL", Mode::Pull), ("Pub", Mode::Pub), ("sUB", Mode::Sub)]
+        {
+            assert_eq!(text.parse(), Ok(mode));
+            assert_eq!(mode.to_string().parse(), Ok(mode));
+        }
+        assert_eq!(
+            "router".parse::<Mode>().unwrap_err().to_string(),
+            "expected one of push, pull, pub and sub, found 'router'"
+        );
+    }
+}

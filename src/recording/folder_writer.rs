@@ -1,0 +1,120 @@
+//! Writing a folder of `.raw` files.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{PartNumber, list};
+use crate::{Error, Frame, Frames, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
+
+/// A folder that grows by a file for each part of each message.
+///
+/// Part 0 of a message is written last, so that a killed writer leaves no message that looks whole
+/// and is not; a message that could not be written whole is taken away again.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("mflow-writer-{}", std::process::id()));
+/// use mflow::{Frames, recording::FolderWriter};
+/// let mut writer = FolderWriter::create(&folder)?;
+/// writer.write(&Frames::from([&b"{}"[..], b"data"]))?;
+/// assert_eq!(std::fs::read(folder.join("000000_001.raw"))?, b"data");
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FolderWriter {
+    folder: PathBuf,
+    name: String,
+    next: u64,
+    keep: usize,
+}
+
+impl FolderWriter {
+    /// Starts a recording in a folder, which is made where it does not exist.
+    ///
+    /// # Errors
+    /// Where the folder holds a recording already, or cannot be made or read.
+    pub fn create(folder: &Path) -> Result<Self> {
+        let writer = Self::append(folder)?;
+        if writer.next > 0 {
+            return Err(Error::RecordingExists { path: folder.to_owned() });
+        }
+        Ok(writer)
+    }
+
+    /// Goes on after the highest message number in a folder, or starts one.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made or read.
+    pub fn append(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+        let (parts, _) = list(folder)?;
+        let next = parts.iter().map(|part| part.message + 1).max().unwrap_or(0);
+        Ok(Self {
+            folder: folder.to_owned(),
+            name: folder.display().to_string(),
+            next,
+            keep: usize::MAX,
+        })
+    }
+
+    /// Keeps only the first parts of each message, none where `parts` is zero.
+    #[must_use]
+    pub fn keep_parts(mut self, parts: usize) -> Self {
+        self.keep = parts;
+        self
+    }
+
+    /// Writes a message.
+    ///
+    /// # Errors
+    /// Where a file cannot be written; nothing of the message is left behind then.
+    pub fn write(&mut self, frames: &Frames) -> Result<()> {
+        let kept = &frames[..frames.len().min(self.keep)];
+        for (part, frame) in kept.iter().enumerate().rev() {
+            let path = self.path(part);
+            if let Err(error) = write_file(&path, frame) {
+                for written in part + 1..kept.len() {
+                    // It is of no use alone; if it stays, readers skip it.
+                    let _ = fs::remove_file(self.path(written));
+                }
+                return Err(Error::file("write", &path)(error));
+            }
+        }
+        self.next += 1;
+        Ok(())
+    }
+
+    fn path(&self, part: usize) -> PathBuf {
+        self.folder.join(PartNumber { message: self.next, part }.file_name())
+    }
+}
+
+/// Writes a file that does not exist yet, whole or not at all.
+fn write_file(path: &Path, frame: &Frame) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(frame.as_ref()).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
+}
+
+impl Sink for FolderWriter {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn offer(&mut self, message: &Received) -> Result<Offer> {
+        self.write(&message.frames).map(|()| Offer::Taken)
+    }
+
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        set.ready();
+    }
+
+    fn finish(self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
+        Ok(Unconfirmed::Count(0))
+    }
+}

@@ -1,0 +1,415 @@
+//! The configuration of a split: JSON, as the original m_split reads it.
+//!
+//! ```json
+//! {
+//!   "source": {"address": "tcp://sf-lc:9999", "mode": "PULL", "queue_size": 100},
+//!   "streams": [
+//!     {"address": "tcp://*:9998", "mode": "PUSH", "queue_size": 100},
+//!     {"address": "tcp://*:9997", "mode": "PUB", "modulo": 10}
+//!   ]
+//! }
+//! ```
+//!
+//! `tcp://*:PORT` binds and everything else connects, unless `"bind": true` or `false` says so.
+//! A SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message. `on_full` says what to do when an output takes nothing:
+//! `"block"`, `"drop"`, or a number of seconds to wait for it before messages are dropped.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::options::Attach;
+use crate::{Address, Mode, Options};
+
+/// What to split, and to where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where messages come from.
+    pub source: SourceConfig,
+    /// Where they go, at least one.
+    pub streams: Vec<OutputConfig>,
+}
+
+/// Where messages come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceConfig {
+    /// The address.
+    pub address: Address,
+    /// PULL or SUB.
+    pub mode: Mode,
+    /// Bind or connect.
+    pub attach: Attach,
+    /// How many messages wait at most.
+    pub queue_size: u32,
+    /// What a SUB wants: messages that start with one of these, all where there are none.
+    pub subscribe: Vec<String>,
+}
+
+/// Where messages go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputConfig {
+    /// The address.
+    pub address: Address,
+    /// PUSH or PUB.
+    pub mode: Mode,
+    /// Bind or connect.
+    pub attach: Attach,
+    /// How many messages wait at most for each peer.
+    pub queue_size: u32,
+    /// Sends the k-th, 2k-th, … message only.
+    pub modulo: NonZeroU64,
+    /// What to do when the output takes nothing.
+    pub on_full: OnFull,
+}
+
+/// What to do with messages for an output that takes nothing: its queue is full, or nobody is
+/// connected to a PUSH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// Waits for it, and all other outputs with it.
+    Block,
+    /// Drops them at once.
+    Drop,
+    /// Waits so long, then drops until it takes something again.
+    Wait(Duration),
+}
+
+/// Two seconds to connect or to catch up, then the others go on alone.
+impl Default for OnFull {
+    fn default() -> Self {
+        Self::Wait(Duration::from_secs(2))
+    }
+}
+
+impl SourceConfig {
+    /// Makes the configuration of a source that the command line names.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        let attach = address.usual_attach();
+        Self { address, mode: Mode::Pull, attach, queue_size: DEFAULT_QUEUE, subscribe: Vec::new() }
+    }
+
+    /// Returns how to open the stream.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        let options = Options::new(self.mode).attach(self.attach).queue_size(self.queue_size);
+        self.subscribe.iter().fold(options, |options, prefix| options.subscribe(prefix.as_str()))
+    }
+}
+
+impl OutputConfig {
+    /// Makes the configuration of an output that the command line names: it binds.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            mode: Mode::Push,
+            attach: Attach::Bind,
+            queue_size: DEFAULT_QUEUE,
+            modulo: NonZeroU64::MIN,
+            on_full: OnFull::default(),
+        }
+    }
+
+    /// Returns how to open the stream.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options::new(self.mode).attach(self.attach).queue_size(self.queue_size)
+    }
+}
+
+const DEFAULT_QUEUE: u32 = 100;
+
+/// A configuration that cannot be used: where, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {}{reason}", file.display(), Key(key))]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// The key in it, such as `streams[1].modulo`; empty for the whole.
+    pub key: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+struct Key<'a>(&'a str);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
+}
+
+/// A reason, and the key that it is about.
+type Problem = (String, String);
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is not JSON, or says something that cannot be meant: an
+    /// unknown key, a bad address or mode, modulo 0, or an address twice.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read(file).map_err(|error| (String::new(), error.to_string()));
+        text.and_then(|text| Self::parse(&text)).map_err(|(key, reason)| ConfigError {
+            file: file.to_owned(),
+            key,
+            reason,
+        })
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, Problem> {
+        let json = &mut serde_json::Deserializer::from_slice(text);
+        let raw: RawConfig = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
+            let path = error.path().to_string();
+            (if path == "." { String::new() } else { path }, error.into_inner().to_string())
+        })?;
+        json.end().map_err(|error| (String::new(), error.to_string()))?;
+        let config = Self {
+            source: raw.source.check("source")?,
+            streams: raw
+                .streams
+                .into_iter()
+                .enumerate()
+                .map(|(index, stream)| stream.check(&format!("streams[{index}]")))
+                .collect::<Result<_, _>>()?,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what concerns several streams.
+    fn check(&self) -> Result<(), Problem> {
+        if self.streams.is_empty() {
+            return Err(("streams".into(), "expected at least one stream".into()));
+        }
+        let mut seen = HashMap::from([(&self.source.address, "source".to_owned())]);
+        for (index, stream) in self.streams.iter().enumerate() {
+            if stream.address.as_str().ends_with(":*") {
+                continue;
+            }
+            let key = format!("streams[{index}]");
+            if let Some(other) = seen.insert(&stream.address, key.clone()) {
+                let reason = format!("'{}' is the address of {other} too", stream.address);
+                return Err((format!("{key}.address"), reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    source: RawSource,
+    streams: Vec<RawStream>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    address: String,
+    mode: Option<String>,
+    queue_size: Option<u32>,
+    bind: Option<bool>,
+    #[serde(default)]
+    subscribe: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStream {
+    address: String,
+    mode: Option<String>,
+    queue_size: Option<u32>,
+    bind: Option<bool>,
+    modulo: Option<u64>,
+    on_full: Option<Value>,
+}
+
+impl RawSource {
+    fn check(self, key: &str) -> Result<SourceConfig, Problem> {
+        let address = check_address(&self.address, key)?;
+        Ok(SourceConfig {
+            attach: check_attach(self.bind, &address),
+            mode: check_mode(self.mode, key, [Mode::Pull, Mode::Sub])?,
+            queue_size: self.queue_size.unwrap_or(DEFAULT_QUEUE),
+            subscribe: self.subscribe,
+            address,
+        })
+    }
+}
+
+impl RawStream {
+    fn check(self, key: &str) -> Result<OutputConfig, Problem> {
+        let address = check_address(&self.address, key)?;
+        let modulo = NonZeroU64::new(self.modulo.unwrap_or(1))
+            .ok_or_else(|| (format!("{key}.modulo"), "expected 1 or more, found 0".to_owned()))?;
+        Ok(OutputConfig {
+            attach: check_attach(self.bind, &address),
+            mode: check_mode(self.mode, key, [Mode::Push, Mode::Pub])?,
+            queue_size: self.queue_size.unwrap_or(DEFAULT_QUEUE),
+            modulo,
+            on_full: self.on_full.map_or(Ok(OnFull::default()), |value| {
+                check_on_full(&value).ok_or_else(|| {
+                    let reason = format!("expected \"block\", \"drop\" or seconds, found {value}");
+                    (format!("{key}.on_full"), reason)
+                })
+            })?,
+            address,
+        })
+    }
+}
+
+fn check_address(text: &str, key: &str) -> Result<Address, Problem> {
+    text.parse().map_err(|error: crate::Error| (format!("{key}.address"), error.to_string()))
+}
+
+fn check_attach(bind: Option<bool>, address: &Address) -> Attach {
+    match bind {
+        Some(true) => Attach::Bind,
+        Some(false) => Attach::Connect,
+        None => address.usual_attach(),
+    }
+}
+
+/// Takes one of two modes, the first of them where nothing is said.
+fn check_mode(text: Option<String>, key: &str, modes: [Mode; 2]) -> Result<Mode, Problem> {
+    let Some(text) = text else {
+        return Ok(modes[0]);
+    };
+    text.parse().ok().filter(|mode| modes.contains(mode)).ok_or_else(|| {
+        let reason = format!("expected {} or {}, found '{text}'", modes[0], modes[1]);
+        (format!("{key}.mode"), reason)
+    })
+}
+
+fn check_on_full(value: &Value) -> Option<OnFull> {
+    match value {
+        Value::String(text) if text == "block" => Some(OnFull::Block),
+        Value::String(text) if text == "drop" => Some(OnFull::Drop),
+        Value::Number(seconds) => {
+            Duration::try_from_secs_f64(seconds.as_f64()?).ok().map(OnFull::Wait)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        let (key, reason) = Config::parse(text.as_bytes()).unwrap_err();
+        format!("{}{reason}", Key(&key))
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_in_the_original() {
+        let config = Config::parse(
+            br#"{"source": {"address": "tcp://sf-lc:9999"},
+                 "streams": [{"address": "tcp://*:9998"}, {"address": "tcp://host:9997"}]}"#,
+        )
+        .unwrap();
+        let source = SourceConfig::new("tcp://sf-lc:9999".parse().unwrap());
+        let bound = OutputConfig::new("tcp://*:9998".parse().unwrap());
+        let connected = OutputConfig {
+            attach: Attach::Connect,
+            ..OutputConfig::new("tcp://host:9997".parse().unwrap())
+        };
+        assert_eq!(config, Config { source, streams: vec![bound, connected] });
+    }
+
+    #[test]
+    fn everything_that_can_be_said_is_read() {
+        let config = Config::parse(
+            br#"{"source": {"address": "tcp://*:9", "mode": "sub", "queue_size": 7, "bind": false,
+                            "subscribe": ["{"]},
+                 "streams": [{"address": "tcp://h:1", "mode": "PUB", "queue_size": 3, "bind": true,
+                              "modulo": 5, "on_full": "block"},
+                             {"address": "tcp://h:2", "on_full": 0.5}]}"#,
+        )
+        .unwrap();
+        let source = SourceConfig {
+            address: "tcp://*:9".parse().unwrap(),
+            mode: Mode::Sub,
+            attach: Attach::Connect,
+            queue_size: 7,
+            subscribe: vec!["{".into()],
+        };
+        let first = OutputConfig {
+            address: "tcp://h:1".parse().unwrap(),
+            mode: Mode::Pub,
+            attach: Attach::Bind,
+            queue_size: 3,
+            modulo: NonZeroU64::new(5).unwrap(),
+            on_full: OnFull::Block,
+        };
+        let second = OutputConfig {
+            attach: Attach::Connect,
+            on_full: OnFull::Wait(Duration::from_millis(500)),
+            ..OutputConfig::new("tcp://h:2".parse().unwrap())
+        };
+        assert_eq!(config, Config { source, streams: vec![first, second] });
+    }
+
+    #[test]
+    fn each_problem_names_its_key() {
+        let stream = |text: &str| {
+            format!(
+                r#"{{"source": {{"address": "tcp://h:1"}}, "streams": [{{"address": "tcp://*:2"}}, {text}]}}"#
+            )
+        };
+        let cases = [
+            (
+                stream(r#"{"address": "tcp://*:3", "modulo": 0}"#),
+                "streams[1].modulo: expected 1 or more, found 0",
+            ),
+            (
+                stream(r#"{"address": "tcp://*:3", "mode": "PULL"}"#),
+                "streams[1].mode: expected PUSH or PUB, found 'PULL'",
+            ),
+            (
+                stream(r#"{"address": "tcp://*:2"}"#),
+                "streams[1].address: 'tcp://*:2' is the address of streams[0] too",
+            ),
+            (
+                stream(r#"{"address": "tcp://h:1"}"#),
+                "streams[1].address: 'tcp://h:1' is the address of source too",
+            ),
+            (
+                stream(r#"{"address": "h:1"}"#),
+                "streams[1].address: 'h:1' is not an address: expected tcp://host:port, ipc://path \
+                 or inproc://name",
+            ),
+            (
+                stream(r#"{"address": "tcp://*:3", "on_full": "stop"}"#),
+                "streams[1].on_full: expected \"block\", \"drop\" or seconds, found \"stop\"",
+            ),
+            (
+                r#"{"source": {"address": "tcp://h:1"}, "streams": []}"#.into(),
+                "streams: expected at least one stream",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(problem(&text), expected);
+        }
+    }
+
+    #[test]
+    fn unknown_and_missing_keys_and_broken_json_name_their_place() {
+        let unknown = problem(r#"{"source": {"adress": "tcp://h:1"}, "streams": []}"#);
+        assert!(unknown.starts_with("source.adress: unknown field `adress`"), "{unknown}");
+        let missing = problem(r#"{"source": {"address": "tcp://h:1"}}"#);
+        assert!(missing.starts_with("missing field `streams`"), "{missing}");
+        let broken = problem("{");
+        assert!(broken.contains("line 1 column 1"), "{broken}");
+    }
+}

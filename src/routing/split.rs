@@ -1,0 +1,197 @@
+//! Handing each message to the outputs that want it, whatever the others do.
+
+use std::num::NonZeroU64;
+use std::time::{Duration, Instant};
+
+use super::{OnFull, OutputConfig};
+use crate::{Error, Offer, Received, Result, Sink, Stop, Unconfirmed, WaitSet};
+
+/// One output of a split, and what became of the messages meant for it.
+pub struct Output {
+    sink: Box<dyn Sink>,
+    modulo: NonZeroU64,
+    on_full: OnFull,
+    /// Whether its patience is used up: messages are dropped until it takes one again.
+    set_aside: bool,
+    sent: u64,
+    dropped: u64,
+}
+
+impl Output {
+    /// Makes an output of a sink, with what its configuration says about modulo and full queues.
+    #[must_use]
+    pub fn new(sink: Box<dyn Sink>, config: &OutputConfig) -> Self {
+        Self {
+            sink,
+            modulo: config.modulo,
+            on_full: config.on_full,
+            set_aside: false,
+            sent: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Returns the name of the sink.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.sink.name()
+    }
+
+    /// Returns how many messages the sink has taken.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Returns how many messages were dropped because the sink took nothing.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Tells whether messages are dropped at present.
+    #[must_use]
+    pub fn is_set_aside(&self) -> bool {
+        self.set_aside
+    }
+
+    /// Returns how long to wait for the sink from now on, for ever where it is `None`.
+    fn patience(&self) -> Option<Duration> {
+        match self.on_full {
+            OnFull::Block => None,
+            OnFull::Drop => Some(Duration::ZERO),
+            OnFull::Wait(_) if self.set_aside => Some(Duration::ZERO),
+            OnFull::Wait(patience) => Some(patience),
+        }
+    }
+
+    /// Offers a message without waiting.
+    fn offer(&mut self, message: &Received) -> Result<Offer> {
+        let offer = self.sink.offer(message)?;
+        if offer == Offer::Taken {
+            self.sent += 1;
+            if std::mem::take(&mut self.set_aside) {
+                tracing::info!(
+                    output = self.name(),
+                    dropped = self.dropped,
+                    "takes messages again"
+                );
+            }
+        }
+        Ok(offer)
+    }
+
+    fn drop_one(&mut self) {
+        self.dropped += 1;
+        if !std::mem::replace(&mut self.set_aside, true) {
+            tracing::warn!(output = self.name(), "takes no messages: dropping them until it does");
+        }
+    }
+}
+
+/// The outputs of one source.
+pub struct Split {
+    outputs: Vec<Output>,
+    seen: u64,
+    /// The outputs that have not taken the message at hand yet; kept to save its memory.
+    pending: Vec<usize>,
+}
+
+impl Split {
+    /// Splits to these outputs.
+    #[must_use]
+    pub fn new(outputs: Vec<Output>) -> Self {
+        let pending = Vec::with_capacity(outputs.len());
+        Self { outputs, seen: 0, pending }
+    }
+
+    /// Returns the outputs, in the order in which they were given.
+    #[must_use]
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// Hands a message to every output whose turn it is. Each gets a share of it, not a copy.
+    ///
+    /// Outputs that take nothing are waited for together, each as long as it may hold up the rest.
+    /// A stop ends the waiting, and drops the message for those outputs.
+    ///
+    /// # Errors
+    /// Where an output has failed.
+    pub fn route(&mut self, message: &Received, stop: &Stop) -> Result<()> {
+        self.seen += 1;
+        self.pending.clear();
+        for (index, output) in self.outputs.iter_mut().enumerate() {
+            if self.seen.is_multiple_of(output.modulo.get())
+                && output.offer(message)? == Offer::Full
+            {
+                self.pending.push(index);
+            }
+        }
+        if !self.pending.is_empty() {
+            self.wait_for_pending(message, stop)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_pending(&mut self, message: &Received, stop: &Stop) -> Result<()> {
+        let start = Instant::now();
+        while !self.pending.is_empty() {
+            self.give_up(start.elapsed());
+            if !self.pending.is_empty() && !self.wait_once(start.elapsed(), stop)? {
+                self.give_up(Duration::MAX);
+            }
+            self.offer_again(message)?;
+        }
+        Ok(())
+    }
+
+    /// Drops the message for outputs that were waited for long enough.
+    fn give_up(&mut self, waited: Duration) {
+        let outputs = &mut self.outputs;
+        self.pending.retain(|index| {
+            let output = &mut outputs[*index];
+            let enough = waited == Duration::MAX
+                || output.patience().is_some_and(|patience| patience <= waited);
+            if enough {
+                output.drop_one();
+            }
+            !enough
+        });
+    }
+
+    /// Waits until an output may take something or has been waited for long enough; false where a
+    /// stop is requested.
+    fn wait_once(&self, waited: Duration, stop: &Stop) -> Result<bool> {
+        let outputs = || self.pending.iter().map(|index| &self.outputs[*index]);
+        let mut set = WaitSet::new();
+        outputs().for_each(|output| output.sink.readiness(&mut set));
+        let patience = outputs().filter_map(Output::patience).min();
+        set.wait(stop, patience.map(|patience| patience.saturating_sub(waited))).map_err(
+            |source| {
+                let names: Vec<_> = outputs().map(Output::name).collect();
+                Error::Wait { name: names.join(", "), source }
+            },
+        )?;
+        Ok(!stop.is_requested())
+    }
+
+    fn offer_again(&mut self, message: &Received) -> Result<()> {
+        let mut place = 0;
+        while let Some(index) = self.pending.get(place) {
+            match self.outputs[*index].offer(message)? {
+                Offer::Taken => drop(self.pending.swap_remove(place)),
+                Offer::Full => place += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes all outputs after everything has left them, as [`Sink::finish`]; in their order.
+    ///
+    /// # Errors
+    /// Where an output cannot be closed.
+    pub fn finish(self, patience: Duration) -> Result<Vec<Unconfirmed>> {
+        self.outputs.into_iter().map(|output| output.sink.finish(patience)).collect()
+    }
+}

@@ -1,0 +1,147 @@
+//! m_generate: messages to measure a link with.
+//!
+//! Each is a `raw-1.0` message of two parts: a header that counts, and zeros that are never copied.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::run::Run;
+use super::stats::Report;
+use super::{Ending, Limits, Observer, Progress};
+use crate::{
+    Frame, Frames, Origin, Received, Result, Sink, Stop, Throughput, Timestamp, Unconfirmed,
+    WaitSet,
+};
+
+/// How often rates are printed.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// What to generate.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of the second part; 1 MiB by default.
+    pub bytes: usize,
+    /// Messages per second, as fast as it goes by default.
+    pub rate: Option<f64>,
+    /// When to end.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { bytes: 1 << 20, rate: None, limits: Limits::default() }
+    }
+}
+
+/// What was generated.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// Everything that was sent: the payload alone.
+    pub total: Throughput,
+    /// How many messages were not handed to a peer.
+    pub unconfirmed: Unconfirmed,
+    /// What ended the run.
+    pub ending: Ending,
+}
+
+/// Generates messages into a sink, printing rates as the original does, and waits at the end
+/// until everything has left, at most `linger` without progress.
+///
+/// # Errors
+/// Where the sink or the output fails.
+pub fn run(
+    mut sink: Box<dyn Sink>,
+    options: &Options,
+    linger: Duration,
+    stop: &Stop,
+    out: &mut dyn Write,
+    observer: &mut dyn Observer,
+) -> Result<Summary> {
+    let payload = Frame::from(Bytes::from(vec![0; options.bytes]));
+    let origin = Origin::new("m_generate");
+    let mut message = Received { frames: Frames::new(), time: Timestamp::now(), origin };
+    let batch = batch(options);
+    let mut report = Report::new(INTERVAL);
+    let mut run = Run::new(options.limits, stop);
+    let mut first_sent: Option<Instant> = None;
+    let mut sent = 0; // since the run was told
+    let ending = loop {
+        let number = run.messages() + sent;
+        if let (Some(rate), Some(start)) = (options.rate, first_sent) {
+            let mut set = WaitSet::new();
+            set.deadline(start + offset(number, rate));
+            if let Some(ending) = run.wait(set, sink.name())? {
+                break ending;
+            }
+        }
+        message.frames = Frames::from([header(options.bytes, number), payload.clone()]);
+        if let Some(ending) = run.hand_over(sink.as_mut(), &message)? {
+            break ending;
+        }
+        sent += 1;
+        if sent < batch.min(run.remaining()) {
+            continue;
+        }
+        let now = Instant::now();
+        message.time = Timestamp::now();
+        first_sent.get_or_insert(now);
+        tell(&mut run, &mut report, std::mem::take(&mut sent), options, now, out)?;
+        observer.progress(Progress {
+            messages: run.messages(),
+            bytes: run.messages() * options.bytes as u64,
+            total: options.limits.count,
+        });
+        if let Some(ending) = run.ending(now) {
+            break ending;
+        }
+    };
+    if sent > 0 {
+        tell(&mut run, &mut report, sent, options, Instant::now(), out)?;
+    }
+    if ending == Ending::Stopped {
+        writeln!(out, "Terminated by user.")?;
+    }
+    let total = report.finish(run.measured_until(ending), out)?;
+    let unconfirmed = sink.finish(linger)?;
+    Ok(Summary { total, unconfirmed, ending })
+}
+
+/// Counts messages that were sent, and prints their rate where that is due.
+fn tell(
+    run: &mut Run<'_>,
+    report: &mut Report,
+    sent: u64,
+    options: &Options,
+    now: Instant,
+    out: &mut dyn Write,
+) -> Result<()> {
+    run.count(sent, now);
+    report.record(sent, sent * options.bytes as u64, now, out)?;
+    Ok(())
+}
+
+/// Returns how many messages to send before looking at the clock.
+fn batch(options: &Options) -> u64 {
+    match (options.rate, options.bytes) {
+        (None, 0..=1023) => 64,
+        (None, 1024..=65_535) => 8,
+        _ => 1,
+    }
+}
+
+/// Returns when a message is due, counted from the first one.
+fn offset(number: u64, rate: f64) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "exact for longer than anybody generates")]
+    let seconds = number as f64 / rate;
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+/// Makes the header of a message, as the original does (with a whole number in the shape).
+fn header(bytes: usize, frame: u64) -> Frame {
+    let integers = bytes / 4;
+    let text =
+        format!(r#"{{"htype":"raw-1.0","type":"int32","shape":[1,{integers}],"frame":{frame}}}"#);
+    Frame::from(text.as_bytes())
+}

@@ -1,0 +1,64 @@
+//! The five tools as functions: options in, summary out.
+//!
+//! Parsing command lines, signals and progress bars are left to the programs. Results go to the
+//! writer that a tool is given, everything else to its [`Observer`].
+//!
+//! ```
+//! use std::time::Duration;
+//! use mflow::Stop;
+//! use mflow::tools::{Limits, Silent, stats};
+//! let options = stats::Options {
+//!     limits: Limits { duration: Some(Duration::from_millis(300)), ..Limits::default() },
+//!     ..stats::Options::default()
+//! };
+//! let mut text = Vec::new();
+//! let summary = stats::loopback(&options, 1 << 16, &Stop::never(), &mut text, &mut Silent)?;
+//! assert!(summary.total.message_rate() > 0.0);
+//! # Ok::<(), mflow::Error>(())
+//! ```
+
+pub mod dump;
+pub mod generate;
+pub mod replay;
+mod run;
+pub mod split;
+pub mod stats;
+
+use std::fmt;
+
+pub use run::{Ending, Limits};
+
+/// How far a tool is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Messages done.
+    pub messages: u64,
+    /// Bytes done.
+    pub bytes: u64,
+    /// Messages to do, where that is known.
+    pub total: Option<u64>,
+}
+
+/// What a tool tells while it runs. All of it may be ignored, as [`Silent`] does.
+pub trait Observer {
+    /// A socket is bound to this endpoint.
+    fn listening(&mut self, endpoint: &str) {
+        let _ = endpoint;
+    }
+
+    /// A message was dealt with; called for each one.
+    fn progress(&mut self, progress: Progress) {
+        let _ = progress;
+    }
+
+    /// There is something that a person should know.
+    fn notice(&mut self, text: fmt::Arguments<'_>) {
+        let _ = text;
+    }
+}
+
+/// Ignores everything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}

@@ -1,0 +1,129 @@
+//! m_replay: a recording into a stream again.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::run::Run;
+use super::{Ending, Limits, Observer, Progress};
+use crate::recording::{FolderReader, part_file_name};
+use crate::{Event, Frames, Result, Sink, Source, Stop, Unconfirmed};
+
+/// How to replay.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// What to do at the end of the recording.
+    pub repeat: Repeat,
+    /// How much to tell.
+    pub detail: Detail,
+    /// When to end.
+    pub limits: Limits,
+}
+
+/// What to do at the end of a recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeat {
+    /// Ends.
+    #[default]
+    Once,
+    /// Starts again.
+    Forever,
+}
+
+/// How much to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing on the output.
+    #[default]
+    Quiet,
+    /// A line for each part that is sent, as the original prints.
+    Parts,
+}
+
+/// What was replayed.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// How many messages were sent.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many messages of the recording were skipped because they are damaged.
+    pub damaged: u64,
+    /// How many messages were not handed to a peer.
+    pub unconfirmed: Unconfirmed,
+    /// What ended the run.
+    pub ending: Ending,
+}
+
+/// Replays a folder into a sink, and waits at the end until everything has left, at most `linger`
+/// without progress.
+///
+/// # Errors
+/// Where a file cannot be read, or the sink or the output fails.
+pub fn run(
+    reader: &mut FolderReader,
+    mut sink: Box<dyn Sink>,
+    options: &Options,
+    linger: Duration,
+    stop: &Stop,
+    out: &mut dyn Write,
+    observer: &mut dyn Observer,
+) -> Result<Summary> {
+    tell_what_is_odd(reader, observer);
+    let total = match (options.limits.count, options.repeat) {
+        (count, Repeat::Forever) => count,
+        (count, Repeat::Once) => Some(reader.messages().min(count.unwrap_or(u64::MAX))),
+    };
+    let mut run = Run::new(options.limits, stop);
+    let mut bytes = 0;
+    let ending = loop {
+        let Event::Message(received) = reader.poll()? else {
+            if options.repeat == Repeat::Once || run.messages() == 0 {
+                break Ending::SourceEnded;
+            }
+            reader.rewind();
+            continue;
+        };
+        if options.detail == Detail::Parts {
+            print_parts(reader.position(), &received.frames, out)?;
+        }
+        if let Some(ending) = run.hand_over(sink.as_mut(), &received)? {
+            break ending;
+        }
+        bytes += received.frames.bytes() as u64;
+        let now = Instant::now();
+        run.count(1, now);
+        observer.progress(Progress { messages: run.messages(), bytes, total });
+        if let Some(ending) = run.ending(now) {
+            break ending;
+        }
+    };
+    out.flush()?;
+    let unconfirmed = sink.finish(linger)?;
+    if reader.damaged() > 0 {
+        let (name, damaged) = (reader.name(), reader.damaged());
+        observer.notice(format_args!("'{name}': skipped {damaged} messages that lack parts"));
+    }
+    let (messages, damaged) = (run.messages(), reader.damaged());
+    Ok(Summary { messages, bytes, damaged, unconfirmed, ending })
+}
+
+fn tell_what_is_odd(reader: &FolderReader, observer: &mut dyn Observer) {
+    let name = reader.name();
+    if reader.foreign_files() > 0 {
+        let files = reader.foreign_files();
+        observer.notice(format_args!("'{name}': ignoring {files} files that are no parts"));
+    }
+    if reader.gaps() > 0 {
+        let gaps = reader.gaps();
+        observer.notice(format_args!("'{name}': {gaps} messages are missing in between"));
+    }
+}
+
+/// Prints a line for each part, in the words of the original.
+fn print_parts(number: u64, frames: &Frames, out: &mut dyn Write) -> Result<()> {
+    for part in 0..frames.len() {
+        let more = if part + 1 < frames.len() { "True" } else { "False" };
+        writeln!(out, "Sending {} [{more}]", part_file_name(number, part))?;
+    }
+    Ok(())
+}

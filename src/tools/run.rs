@@ -1,0 +1,166 @@
+//! When a run ends, and waiting until then.
+
+use std::time::{Duration, Instant};
+
+use crate::{Error, Offer, Received, Result, Sink, Stop, WaitSet};
+
+/// What ends a run, besides a stop and the end of its source; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// This many messages.
+    pub count: Option<u64>,
+    /// The run has taken so long.
+    pub duration: Option<Duration>,
+    /// Nothing has come or gone for so long, since the start or the last message.
+    pub timeout: Option<Duration>,
+}
+
+/// What has ended a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The messages that were asked for are done.
+    Count,
+    /// The time is up.
+    Duration,
+    /// There was nothing for too long.
+    Timeout,
+    /// A stop was requested.
+    Stopped,
+    /// The source has no more.
+    SourceEnded,
+}
+
+impl Limits {
+    /// Tells whether a run that ended so has done less than was asked: fewer messages than `count`,
+    /// or none at all. One that was stopped by hand has done what was wanted.
+    #[must_use]
+    pub fn missed_by(&self, messages: u64, ending: Ending) -> bool {
+        ending != Ending::Stopped && messages < self.count.unwrap_or(1)
+    }
+}
+
+/// A run under way.
+pub(super) struct Run<'a> {
+    limits: Limits,
+    stop: &'a Stop,
+    started: Instant,
+    latest: Instant,
+    messages: u64,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(limits: Limits, stop: &'a Stop) -> Self {
+        let now = Instant::now();
+        Self { limits, stop, started: now, latest: now, messages: 0 }
+    }
+
+    /// Counts messages done by `now`.
+    pub(super) fn count(&mut self, messages: u64, now: Instant) {
+        self.messages += messages;
+        self.latest = now;
+    }
+
+    /// Returns how many messages are done.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Returns how many messages may still be done.
+    pub(super) fn remaining(&self) -> u64 {
+        self.limits.count.map_or(u64::MAX, |count| count.saturating_sub(self.messages))
+    }
+
+    /// Tells whether the run has ended by `now`, without waiting.
+    pub(super) fn ending(&self, now: Instant) -> Option<Ending> {
+        if self.stop.is_requested() {
+            Some(Ending::Stopped)
+        } else if self.remaining() == 0 {
+            Some(Ending::Count)
+        } else if self.limits.duration.is_some_and(|limit| now - self.started >= limit) {
+            Some(Ending::Duration)
+        } else {
+            None
+        }
+    }
+
+    /// Waits for what is in the set, or until the run has ended.
+    pub(super) fn wait(&self, set: WaitSet<'_>, name: &str) -> Result<Option<Ending>> {
+        let now = Instant::now();
+        if let Some(ending) = self.ending(now) {
+            return Ok(Some(ending));
+        }
+        let until = |start: Instant, limit: Option<Duration>| start.checked_add(limit?);
+        let duration = until(self.started, self.limits.duration);
+        let timeout = until(self.latest, self.limits.timeout);
+        let end = duration.into_iter().chain(timeout).min();
+        let woken = set
+            .wait(self.stop, end.map(|end| end.saturating_duration_since(now)))
+            .map_err(|source| Error::Wait { name: name.to_owned(), source })?;
+        if woken {
+            return Ok(None);
+        }
+        let now = Instant::now();
+        Ok(self
+            .ending(now)
+            .or_else(|| timeout.is_some_and(|timeout| timeout <= now).then_some(Ending::Timeout)))
+    }
+
+    /// Hands a message to a sink, waiting for it to take it; returns what ended the run before.
+    pub(super) fn hand_over(
+        &self,
+        sink: &mut dyn Sink,
+        message: &Received,
+    ) -> Result<Option<Ending>> {
+        while sink.offer(message)? == Offer::Full {
+            let mut set = WaitSet::new();
+            sink.readiness(&mut set);
+            let ending = self.wait(set, sink.name())?;
+            if ending.is_some() {
+                return Ok(ending);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the time up to which rates are to be told: the silence that ended a run is not
+    /// part of what it measured.
+    pub(super) fn measured_until(&self, ending: Ending) -> Instant {
+        if ending == Ending::Timeout { self.latest } else { Instant::now() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_was_stopped_by_hand_has_missed_nothing() {
+        let limits = Limits { count: Some(10), ..Limits::default() };
+        assert!(!limits.missed_by(0, Ending::Stopped));
+        assert!(limits.missed_by(9, Ending::Timeout));
+        assert!(limits.missed_by(9, Ending::SourceEnded));
+        assert!(!limits.missed_by(10, Ending::Count));
+        assert!(Limits::default().missed_by(0, Ending::Duration));
+        assert!(!Limits::default().missed_by(1, Ending::Timeout));
+    }
+
+    #[test]
+    fn each_limit_ends_the_run() {
+        let stop = Stop::new().unwrap();
+        let set = || {
+            let mut set = WaitSet::new();
+            set.deadline(Instant::now() + Duration::from_secs(100));
+            set
+        };
+        let short = Some(Duration::from_millis(2));
+        let limits = Limits { timeout: short, ..Limits::default() };
+        assert_eq!(Run::new(limits, &stop).wait(set(), "").unwrap(), Some(Ending::Timeout));
+        let limits = Limits { duration: short, ..Limits::default() };
+        assert_eq!(Run::new(limits, &stop).wait(set(), "").unwrap(), Some(Ending::Duration));
+        let mut run = Run::new(Limits { count: Some(2), ..Limits::default() }, &stop);
+        run.count(2, Instant::now());
+        assert_eq!(run.ending(Instant::now()), Some(Ending::Count));
+        stop.request();
+        assert_eq!(run.wait(set(), "").unwrap(), Some(Ending::Stopped));
+    }
+}

@@ -1,0 +1,153 @@
+//! m_split: one source to many outputs.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::run::Run;
+use super::{Ending, Limits, Observer, Progress};
+use crate::routing::{Config, Output, Split};
+use crate::{Event, Result, Source, Stop, Stream, Unconfirmed, WaitSet, connect};
+
+/// What went to one output.
+#[derive(Clone, Debug)]
+pub struct OutputSummary {
+    /// Its address.
+    pub name: String,
+    /// How many messages it took.
+    pub sent: u64,
+    /// How many were dropped because it took nothing.
+    pub dropped: u64,
+    /// How many it could not hand to a peer at the end.
+    pub unconfirmed: Unconfirmed,
+}
+
+/// What was split.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// How many messages came.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The outputs, in the order in which they were given.
+    pub outputs: Vec<OutputSummary>,
+    /// What ended the run.
+    pub ending: Ending,
+}
+
+/// A table of the outputs.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.outputs.iter().map(|output| output.name.len());
+        let width = names.chain(["output".len()]).max().unwrap_or(0);
+        write!(
+            f,
+            "{:<width$}  {:>12}  {:>12}  {:>12}",
+            "output", "sent", "dropped", "not handed over"
+        )?;
+        for output in &self.outputs {
+            let OutputSummary { name, sent, dropped, unconfirmed } = output;
+            write!(f, "\n{name:<width$}  {sent:>12}  {dropped:>12}  {unconfirmed:>15}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens the streams of a configuration; `tune` may change the options of each.
+///
+/// # Errors
+/// Where one of them cannot be opened.
+pub fn open(
+    config: &Config,
+    tune: impl Fn(crate::Options) -> crate::Options,
+    observer: &mut dyn Observer,
+) -> Result<(Box<dyn Source>, Split)> {
+    let mut open = |address: &str, options: crate::Options| -> Result<Stream> {
+        let stream = connect(address, tune(options))?;
+        stream.listening().into_iter().for_each(|endpoint| observer.listening(endpoint));
+        Ok(stream)
+    };
+    let mut outputs = Vec::new();
+    for output in &config.streams {
+        let stream = open(output.address.as_str(), output.options())?;
+        outputs.push(Output::new(Box::new(stream), output));
+    }
+    let source = open(config.source.address.as_str(), config.source.options())?;
+    Ok((source.into(), Split::new(outputs)))
+}
+
+/// Splits until the run ends, and waits then until everything has left, at most `linger` without
+/// progress.
+///
+/// # Errors
+/// Where the source or an output fails.
+pub fn run(
+    source: &mut dyn Source,
+    mut split: Split,
+    limits: Limits,
+    linger: Duration,
+    stop: &Stop,
+    observer: &mut dyn Observer,
+) -> Result<Summary> {
+    let mut run = Run::new(limits, stop);
+    let mut bytes = 0;
+    let mut told = vec![false; split.outputs().len()];
+    let ending = loop {
+        match source.poll()? {
+            Event::Message(received) => {
+                split.route(&received, stop)?;
+                bytes += received.frames.bytes() as u64;
+                let now = Instant::now();
+                run.count(1, now);
+                tell_changes(&split, &mut told, observer);
+                observer.progress(Progress {
+                    messages: run.messages(),
+                    bytes,
+                    total: limits.count,
+                });
+                if let Some(ending) = run.ending(now) {
+                    break ending;
+                }
+            }
+            Event::End => break Ending::SourceEnded,
+            Event::Idle => {
+                let mut set = WaitSet::new();
+                source.readiness(&mut set);
+                if let Some(ending) = run.wait(set, source.name())? {
+                    break ending;
+                }
+            }
+        }
+    };
+    let mut outputs: Vec<_> = split
+        .outputs()
+        .iter()
+        .map(|output| OutputSummary {
+            name: output.name().to_owned(),
+            sent: output.sent(),
+            dropped: output.dropped(),
+            unconfirmed: Unconfirmed::Unknown,
+        })
+        .collect();
+    for (output, unconfirmed) in outputs.iter_mut().zip(split.finish(linger)?) {
+        output.unconfirmed = unconfirmed;
+    }
+    Ok(Summary { messages: run.messages(), bytes, outputs, ending })
+}
+
+/// Tells which outputs have stopped or started to take messages since the last time.
+fn tell_changes(split: &Split, told: &mut [bool], observer: &mut dyn Observer) {
+    for (output, told) in split.outputs().iter().zip(told) {
+        if output.is_set_aside() == *told {
+            continue;
+        }
+        *told = output.is_set_aside();
+        let (name, dropped) = (output.name(), output.dropped());
+        if *told {
+            observer.notice(format_args!(
+                "'{name}' takes no messages: dropping what is for it until it does"
+            ));
+        } else {
+            observer.notice(format_args!("'{name}' takes messages again, {dropped} were dropped"));
+        }
+    }
+}

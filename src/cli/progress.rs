@@ -20,6 +20,8 @@ pub struct Terminal {
     quiet: bool,
     bar: ProgressBar,
     drawn: Option<Instant>,
+    /// What the program said last, and what of it was drawn.
+    latest: Progress,
     told: Progress,
     statistics: ThroughputStatistics,
 }
@@ -32,6 +34,7 @@ impl Terminal {
             quiet: verbosity.is_quiet(),
             bar: ProgressBar::hidden(),
             drawn: None,
+            latest: Progress::default(),
             told: Progress::default(),
             statistics: ThroughputStatistics::new(SAMPLE, 1),
         }
@@ -43,16 +46,30 @@ impl Terminal {
         if !self.quiet && stderr().is_terminal() {
             self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             self.bar.set_style(style("{spinner} {elapsed_precise}  {msg}"));
+            self.bar.set_message("waiting for messages");
+            self.bar.enable_steady_tick(REDRAW);
         }
         self
     }
 
     /// Tells what was done, after the run.
-    pub fn summary(&self, text: impl fmt::Display) {
+    pub fn summary(&mut self, text: impl fmt::Display) {
+        self.finish();
         self.tell(format_args!("{text}"));
     }
 
-    fn draw(&mut self, progress: Progress, now: Instant) {
+    /// Leaves the bar as it is at last.
+    fn finish(&mut self) {
+        if !self.bar.is_finished() && !self.bar.is_hidden() {
+            if self.latest.messages > 0 {
+                self.draw(Instant::now());
+            }
+            self.bar.abandon();
+        }
+    }
+
+    fn draw(&mut self, now: Instant) {
+        let progress = self.latest;
         if let Some(total) = progress.total
             && self.bar.length() != Some(total)
         {
@@ -94,11 +111,10 @@ impl Observer for Terminal {
         if self.bar.is_hidden() {
             return;
         }
+        self.latest = progress;
         let now = Instant::now();
-        if self.drawn.is_none_or(|drawn| now - drawn >= REDRAW)
-            || progress.total == Some(progress.messages)
-        {
-            self.draw(progress, now);
+        if self.drawn.is_none_or(|drawn| now - drawn >= REDRAW) {
+            self.draw(now);
         }
     }
 
@@ -109,7 +125,7 @@ impl Observer for Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.bar.abandon();
+        self.finish();
     }
 }
 

@@ -116,7 +116,7 @@ impl FolderReader {
                     self.damaged += 1;
                     let message = number.message;
                     let folder = &self.origin.name;
-                    tracing::warn!(%folder, "message {message} lacks part {part}: skipped");
+                    tracing::info!(%folder, "message {message} lacks part {part}: skipped");
                 }
             }
         }

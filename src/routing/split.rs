@@ -71,7 +71,7 @@ impl Output {
         if offer == Offer::Taken {
             self.sent += 1;
             if std::mem::take(&mut self.set_aside) {
-                tracing::info!(
+                tracing::debug!(
                     output = self.name(),
                     dropped = self.dropped,
                     "takes messages again"
@@ -84,7 +84,7 @@ impl Output {
     fn drop_one(&mut self) {
         self.dropped += 1;
         if !std::mem::replace(&mut self.set_aside, true) {
-            tracing::warn!(output = self.name(), "takes no messages: dropping them until it does");
+            tracing::debug!(output = self.name(), "takes no messages: dropping them until it does");
         }
     }
 }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use serde::de::Deserialize;
 use serde_json::Value;
 
 use crate::error::{EncodeError, Place};
 use crate::field::Valid;
+use crate::outline::Outline;
 use crate::peek::Peek;
 
 /// A JSON part of a message: its text as it was received, and its value.
@@ -55,16 +55,8 @@ impl Json {
         Ok(Self::checked(text))
     }
 
-    /// Takes a part that is a JSON object of which `T` reads the fields it knows. `T` must check all
-    /// others with [`Valid`].
-    pub(crate) fn parse_fields<'a, T: Deserialize<'a>>(
-        text: &'a Bytes,
-    ) -> Result<(Self, T), serde_json::Error> {
-        let fields = serde_json::from_slice(text)?;
-        Ok((Self::checked(text.clone()), fields))
-    }
-
-    fn checked(text: Bytes) -> Self {
+    /// Takes a part that was checked already.
+    pub(crate) fn checked(text: Bytes) -> Self {
         Self(State::Received {
             text,
             value: OnceLock::new(),
@@ -105,17 +97,14 @@ impl Json {
 
     /// Reads htype, series and frame, if the value is an object that has them.
     pub fn peek(&self) -> Peek<'_> {
-        match &self.0 {
-            State::Received { text, .. } => Peek::of(text),
-            State::Edited(value) => Peek::read(&**value),
-        }
+        self.outline().into()
     }
 
-    /// Reads the fields that `T` knows; `None` if the value is not an object.
-    pub(crate) fn fields<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
+    /// Reads the fields that formats share, if the value is an object that has them.
+    pub(crate) fn outline(&self) -> Outline<'_> {
         match &self.0 {
-            State::Received { text, .. } => serde_json::from_slice(text).ok(),
-            State::Edited(value) => T::deserialize(&**value).ok(),
+            State::Received { text, .. } => Outline::of(text).0,
+            State::Edited(value) => Outline::read(&**value).0,
         }
     }
 

@@ -139,7 +139,7 @@ impl Registry {
         let result = match parts.htype().map(|htype| self.handlers.get(htype)) {
             Some(Some(handler)) => run(&**handler, parts),
             Some(None) => return Data::Unknown(message),
-            None => match unreadable(parts) {
+            None => match unreadable(&message) {
                 Some(error) => Err(error),
                 None => return Data::Unknown(message),
             },
@@ -209,10 +209,12 @@ fn run(handler: &dyn Handler, mut parts: Parts<'_>) -> Result<Data, DecodeError>
 }
 
 /// Tells what is wrong with a message without htype, if it is one that should have one.
-fn unreadable(mut parts: Parts<'_>) -> Option<DecodeError> {
-    match parts.clone().next() {
+fn unreadable(message: &Message) -> Option<DecodeError> {
+    match message.parts().first() {
         None => Some(DecodeError::NoParts),
-        Some(part) if part.trim_ascii_start().starts_with(b"{") => parts.next_json().err(),
+        Some(part) if part.trim_ascii_start().starts_with(b"{") => {
+            Parts::new(message).next_json().err()
+        }
         Some(_) => None,
     }
 }

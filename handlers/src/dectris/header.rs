@@ -24,8 +24,8 @@ use crate::array::{Array, ArrayError};
 use crate::dtype::ByteOrder;
 use crate::error::{DecodeError, EncodeError, Place};
 use crate::json::Json;
-use crate::layout::{Axes, Layout};
 use crate::message::Message;
+use crate::outline::Axes;
 use crate::parts::Parts;
 use crate::warning::{self, Warning};
 
@@ -90,8 +90,9 @@ impl Table {
     ///
     /// If the description is incomplete or does not fit the bytes.
     pub fn array(&self) -> Result<Array, ArrayError> {
-        let layout: Layout<'_> = self.description.fields().unwrap_or_default();
-        layout.array(Axes::FastFirst, ByteOrder::Little, self.blob.clone())
+        self.description
+            .outline()
+            .array(Axes::FastFirst, ByteOrder::Little, self.blob.clone())
     }
 
     fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {

@@ -21,8 +21,8 @@ use super::in_order;
 use crate::array::{Array, ArrayError};
 use crate::error::{DecodeError, EncodeError, Place};
 use crate::json::Json;
-use crate::layout::{Axes, Layout};
 use crate::message::Message;
+use crate::outline::{Axes, Outline};
 use crate::parts::Parts;
 use crate::warning::{self, Warning};
 
@@ -129,7 +129,7 @@ impl Image {
     ///
     /// [`PixelError::NoEncoding`] or [`PixelError::UnknownEncoding`].
     pub fn encoding(&self) -> Result<Encoding, PixelError> {
-        encoding(&self.layout())
+        encoding(&self.description.outline())
     }
 
     /// Returns the pixels, in C order `[height, width]`.
@@ -139,16 +139,16 @@ impl Image {
     /// [`PixelError::MissingCodec`] if the image is compressed; others if its description is
     /// unknown or does not fit the blob.
     pub fn pixels(&self) -> Result<Array, PixelError> {
-        let layout = self.layout();
-        let encoding = encoding(&layout)?;
+        let outline = self.description.outline();
+        let encoding = encoding(&outline)?;
         if let Some(codec) = encoding.codec() {
-            let name = layout.encoding.as_deref().unwrap_or_default().into();
+            let name = outline.encoding.as_deref().unwrap_or_default().into();
             return Err(PixelError::MissingCodec {
                 codec,
                 encoding: name,
             });
         }
-        Ok(layout.array(Axes::FastFirst, encoding.order, self.blob.clone())?)
+        Ok(outline.array(Axes::FastFirst, encoding.order, self.blob.clone())?)
     }
 
     /// Reads the parts of a message.
@@ -216,14 +216,10 @@ impl Image {
         warnings.extend(warning::extra_parts(5, self.extra.len()));
         warnings
     }
-
-    fn layout(&self) -> Layout<'_> {
-        self.description.fields().unwrap_or_default()
-    }
 }
 
-fn encoding(layout: &Layout<'_>) -> Result<Encoding, PixelError> {
-    Ok(layout
+fn encoding(outline: &Outline<'_>) -> Result<Encoding, PixelError> {
+    Ok(outline
         .encoding
         .as_deref()
         .ok_or(PixelError::NoEncoding)?

@@ -102,7 +102,7 @@ impl ArrayMessage {
     /// [`describe`](Self::describe)) or has no elements.
     pub fn encode(&self) -> Result<Message, EncodeError> {
         let outline = self.header.outline();
-        let mut message = Message::new([self.header.to_object(|| Place::new(Some(HTYPE), 1))?]);
+        let mut message = Message::new([self.header.encode(HTYPE, 1)?]);
         for (array, part) in self.data.iter().zip(2..) {
             if let Some(array) = array {
                 check(&outline, array).map_err(|source| EncodeError::NotTheArray {

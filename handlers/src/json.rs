@@ -116,13 +116,20 @@ impl Json {
         }
     }
 
-    /// Returns the part, which must be an object as every header is.
-    pub(crate) fn to_object(&self, place: impl FnOnce() -> Place) -> Result<Bytes, EncodeError> {
-        if self.is_object() {
-            Ok(self.to_bytes())
-        } else {
-            Err(EncodeError::NotAnObject { place: place() })
+    /// Returns the part, which must be an object as every header is, and must read back.
+    pub(crate) fn encode(&self, htype: &str, part: usize) -> Result<Bytes, EncodeError> {
+        let place = || Place::new(Some(htype), part);
+        if !self.is_object() {
+            return Err(EncodeError::NotAnObject { place: place() });
         }
+        let text = self.to_bytes();
+        if matches!(self.0, State::Edited(_)) {
+            serde_json::from_slice::<Valid>(&text).map_err(|source| EncodeError::NotJson {
+                place: place(),
+                source,
+            })?;
+        }
+        Ok(text)
     }
 }
 
@@ -223,5 +230,39 @@ mod tests {
                 frame: None
             }
         );
+    }
+
+    #[test]
+    fn only_objects_that_read_back_are_encoded() {
+        let error = |part: &Json| part.encode("a-1.0", 2).unwrap_err().to_string();
+        assert_eq!(
+            error(&parse("[1]")),
+            "part 2 of 'a-1.0' must be a JSON object"
+        );
+        assert_eq!(
+            error(&Json::from(json!(7))),
+            "part 2 of 'a-1.0' must be a JSON object"
+        );
+        let deep = (0..200).fold(json!({}), |value, _| json!({ "a": value }));
+        assert_eq!(
+            error(&Json::from(deep)),
+            "part 2 of 'a-1.0' would not be valid JSON"
+        );
+    }
+
+    #[test]
+    fn floats_read_back_equal() {
+        for number in [
+            0.1 + 0.2,
+            1.0 / 3.0,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+            5e-324,
+            -0.0,
+            1e23,
+        ] {
+            let part = Json::from(json!({ "x": number }));
+            assert_eq!(Json::parse(part.to_bytes()).unwrap(), part);
+        }
     }
 }

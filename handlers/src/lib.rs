@@ -81,7 +81,7 @@ pub use dtype::{ByteOrder, Dtype, UnknownByteOrder, UnknownType};
 pub use error::{DecodeError, EncodeError, Place};
 pub use format::Format;
 pub use json::Json;
-pub use message::{IntoIter, Message};
+pub use message::{IntoParts, Message};
 pub use parts::Parts;
 pub use peek::Peek;
 pub use raw::Raw;

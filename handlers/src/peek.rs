@@ -82,7 +82,7 @@ mod tests {
             Some("array-1.0".into())
         );
         assert_eq!(htype(br#"{"htype":[]}"#), None);
-        assert_eq!(htype(br#"{"htype":[["x"]]}"#), None);
+        assert_eq!(htype(br#"{"htype":[7,"x"]}"#), None);
     }
 
     #[test]

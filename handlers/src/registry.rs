@@ -53,7 +53,7 @@ pub trait Handler: Send + Sync {
     ///
     /// If the value is not one that the handler makes, or the handler only decodes.
     fn encode(&self, data: &Data) -> Result<Message, EncodeError> {
-        Err(data.not_supported())
+        Err(EncodeError::not_supported(data))
     }
 }
 
@@ -171,7 +171,7 @@ impl Registry {
 impl Default for Registry {
     fn default() -> Self {
         let mut registry = Self::empty();
-        for (htype, format) in Format::BY_HTYPE {
+        for &(htype, format) in Format::BY_HTYPE {
             registry.insert(htype, format);
         }
         registry
@@ -364,6 +364,20 @@ mod tests {
         assert_eq!(
             registry.encode(&data).unwrap_err().to_string(),
             "no handler is registered for 'my-1.0'"
+        );
+    }
+
+    #[test]
+    fn a_value_of_one_format_is_not_sent_as_another() {
+        let registry = Registry::default();
+        let mut data = registry.decode(message(&[r#"{"htype":"raw-1.0"}"#, "a"]));
+        if let Data::Raw(raw) = &mut data {
+            raw.header.value_mut()["htype"] = "array-1.0".into();
+        }
+        let error = registry.encode(&data).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the handler of 'array-1.0' does not encode Data::Raw"
         );
     }
 

@@ -202,7 +202,7 @@ impl DetectorHeader {
     /// [`EncodeError::Gap`] if a part is left out before one that is there, and
     /// [`EncodeError::NotAnObject`].
     pub fn encode(&self) -> Result<Message, EncodeError> {
-        let object = |json: &Json, part| json.to_object(|| Place::new(Some(HTYPE), part)).map(Some);
+        let object = |json: &Json, part| json.encode(HTYPE, part).map(Some);
         let detail = self.detail()?;
         let mut parts = vec![object(&self.header, 1)?];
         if let Some(config) = &self.config {

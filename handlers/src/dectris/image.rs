@@ -19,7 +19,7 @@ use super::encoding::{Encoding, UnknownEncoding};
 use super::free_text::FreeText;
 use super::in_order;
 use crate::array::{Array, ArrayError};
-use crate::error::{DecodeError, EncodeError, Place};
+use crate::error::{DecodeError, EncodeError};
 use crate::json::Json;
 use crate::message::Message;
 use crate::outline::{Axes, Outline};
@@ -175,8 +175,8 @@ impl Image {
     /// [`EncodeError::NotAnObject`].
     pub fn encode(&self) -> Result<Message, EncodeError> {
         let head = [
-            Some(self.header.to_object(|| Place::new(Some(HTYPE), 1))?),
-            Some(self.description.to_object(|| Place::new(Some(HTYPE), 2))?),
+            Some(self.header.encode(HTYPE, 1)?),
+            Some(self.description.encode(HTYPE, 2)?),
             Some(self.blob.clone()),
             self.config.as_ref().map(|config| config.bytes().clone()),
             self.appendix

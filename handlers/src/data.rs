@@ -89,6 +89,19 @@ impl Data {
         }
     }
 
+    /// Returns the header for editing.
+    pub fn header_mut(&mut self) -> Option<&mut Json> {
+        match self {
+            Self::Raw(raw) => Some(&mut raw.header),
+            Self::Array(message) => Some(&mut message.header),
+            Self::Header(header) => Some(&mut header.header),
+            Self::Image(image) => Some(&mut image.header),
+            Self::SeriesEnd(end) => Some(&mut end.header),
+            Self::Bsread(bsread) => Some(&mut bsread.main_header),
+            Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
+        }
+    }
+
     /// Returns what was tolerated in the message.
     pub fn warnings(&self) -> Vec<Warning> {
         match self {

@@ -83,9 +83,11 @@ impl ArrayMessage {
         let (header, outline) = parts.next_outline()?;
         let mut data = Vec::with_capacity(parts.remaining());
         while let Some(bytes) = parts.next() {
-            let array = (!bytes.is_empty())
-                .then(|| described(&outline, bytes))
-                .transpose();
+            let array = if bytes.is_empty() {
+                Ok(None)
+            } else {
+                described(&outline, bytes).map(Some)
+            };
             data.push(array.map_err(|source| DecodeError::NotTheArray {
                 place: parts.place(),
                 source,

@@ -319,6 +319,18 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_is_not_utf8_is_broken() {
+        let parts = [
+            Bytes::from_static(b"{\"htype\":\"\xff\"}"),
+            Bytes::from_static(b"{\"\xff\":1,\"htype\":\"raw-1.0\"}"),
+        ];
+        for part in parts {
+            let data = Registry::default().decode(Message::new([part]));
+            assert_eq!(error(&data), "part 1 is not valid JSON");
+        }
+    }
+
+    #[test]
     fn an_htype_in_a_list_finds_its_handler() {
         let data = Registry::default().decode(message(&[r#"{"htype":["raw-1.0","x"]}"#]));
         assert!(matches!(data, Data::Raw(_)), "{data:?}");

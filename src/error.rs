@@ -3,6 +3,7 @@
 //! What is wrong *inside* a message is no error here: it is
 //! [`Data::Broken`](mflow_handlers::Data::Broken).
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -129,12 +130,28 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// A configuration of m_split that cannot be used.
-    #[error(transparent)]
-    Config(#[from] crate::routing::ConfigError),
+    /// A configuration that cannot be used.
+    #[error("{}: {}{reason}", file.display(), Prefix(key))]
+    Config {
+        /// The file.
+        file: PathBuf,
+        /// The key in it, such as `streams[1].modulo`; empty for the whole.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// What a program writes its results to has failed.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
+}
+
+/// A key and a colon; nothing where there is no key.
+struct Prefix<'a>(&'a str);
+
+impl fmt::Display for Prefix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
 }
 
 impl Error {

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use crate::array::{Array, ArrayError};
 use crate::error::{DecodeError, EncodeError, Place};
 use crate::json::Json;
-use crate::layout::{Axes, Layout};
 use crate::message::Message;
+use crate::outline::{Axes, Outline};
 use crate::parts::Parts;
 use crate::warning::Warning;
 
@@ -74,10 +74,11 @@ impl ArrayMessage {
     /// [`DecodeError::NotTheArray`] where a part is not what the header says; others if the header
     /// is not a JSON object.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
-        let (header, layout) = parts.next_fields::<Layout<'_>>()?;
+        let (header, outline) = parts.next_outline()?;
         let mut data = Vec::with_capacity(parts.remaining());
         while let Some(bytes) = parts.next() {
-            let array = (!bytes.is_empty()).then(|| described(&layout, bytes)).transpose();
+            let array =
+                if bytes.is_empty() { Ok(None) } else { described(&outline, bytes).map(Some) };
             data.push(
                 array
                     .map_err(|source| DecodeError::NotTheArray { place: parts.place(), source })?,
@@ -93,11 +94,11 @@ impl ArrayMessage {
     /// [`EncodeError::NotTheArray`] if an array is not what the header says (see
     /// [`describe`](Self::describe)) or has no elements.
     pub fn encode(&self) -> Result<Message, EncodeError> {
-        let layout = self.layout();
-        let mut message = Message::new([self.header.to_object(|| Place::new(Some(HTYPE), 1))?]);
+        let outline = self.header.outline();
+        let mut message = Message::new([self.header.encode(HTYPE, 1)?]);
         for (array, part) in self.data.iter().zip(2..) {
             if let Some(array) = array {
-                check(&layout, array).map_err(|source| EncodeError::NotTheArray {
+                check(&outline, array).map_err(|source| EncodeError::NotTheArray {
                     place: Place::new(Some(HTYPE), part),
                     source,
                 })?;
@@ -109,12 +110,12 @@ impl ArrayMessage {
 
     /// Returns what was tolerated in the message.
     pub fn warnings(&self) -> Vec<Warning> {
-        let layout = self.layout();
+        let outline = self.header.outline();
         let mut warnings = Vec::new();
-        if layout.has_misspelled_order() {
+        if outline.has_misspelled_order() {
             warnings.push(Warning::Misspelled { expected: "endianness", found: "endianess" });
         }
-        if layout.has_ambiguous_type() {
+        if outline.has_ambiguous_type() {
             for (array, part) in self.data.iter().zip(2..) {
                 warnings.extend(
                     array
@@ -125,22 +126,18 @@ impl ArrayMessage {
         }
         warnings
     }
-
-    fn layout(&self) -> Layout<'_> {
-        self.header.fields().unwrap_or_default()
-    }
 }
 
-fn described(layout: &Layout<'_>, bytes: bytes::Bytes) -> Result<Array, ArrayError> {
-    layout.array(Axes::SlowFirst, layout.order()?, bytes)
+fn described(outline: &Outline<'_>, bytes: bytes::Bytes) -> Result<Array, ArrayError> {
+    outline.array(Axes::SlowFirst, outline.order()?, bytes)
 }
 
 /// Checks that an array would be read back as it is.
-fn check(layout: &Layout<'_>, array: &Array) -> Result<(), ArrayError> {
+fn check(outline: &Outline<'_>, array: &Array) -> Result<(), ArrayError> {
     if array.is_empty() {
         return Err(ArrayError::Empty);
     }
-    let read = described(layout, array.bytes().clone())?;
+    let read = described(outline, array.bytes().clone())?;
     if read.is_like(array) {
         Ok(())
     } else {

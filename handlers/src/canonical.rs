@@ -45,7 +45,11 @@ pub fn canonical(data: &Data) -> Value {
         Data::Array(message) => array_message(message),
         Data::Header(header) => detector_header(header),
         Data::Image(image) => self::image(image),
-        Data::SeriesEnd(end) => fields([("header", json(&end.header))]),
+        Data::SeriesEnd(end) => {
+            let mut object = fields([("header", json(&end.header))]);
+            insert_tail(&mut object, None, &end.extra);
+            object
+        }
         Data::Bsread(message) => bsread(message),
         Data::Custom(custom) => fields([("custom", custom.type_name().into())]),
         Data::Unknown(message) => undecoded(message),
@@ -251,4 +255,93 @@ fn float(number: f64) -> Value {
 
 fn complex(re: f64, im: f64) -> Value {
     json!({ "re": float(re), "im": float(im) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+
+    fn decoded(parts: &[&str]) -> Value {
+        let message = parts.iter().map(|part| Bytes::from((*part).to_owned())).collect();
+        canonical(&Registry::default().decode(message))
+    }
+
+    fn values(array: &Array) -> Value {
+        super::array(array)["values"].clone()
+    }
+
+    #[test]
+    fn what_is_no_number_is_named() {
+        let floats =
+            Array::from_elements(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5], &[4]).unwrap();
+        assert_eq!(
+            values(&floats),
+            json!([{"float": "nan"}, {"float": "inf"}, {"float": "-inf"}, 0.5])
+        );
+        let complex = Array::from_elements(&[[1.0, f64::NAN]], &[]).unwrap();
+        assert_eq!(values(&complex), json!({"re": 1.0, "im": {"float": "nan"}}));
+    }
+
+    #[test]
+    fn values_are_nested_as_the_shape_tells() {
+        let array = |shape: &[usize]| Array::from_elements(&[1_u8, 2, 3, 4, 5, 6], shape).unwrap();
+        assert_eq!(values(&array(&[6])), json!([1, 2, 3, 4, 5, 6]));
+        assert_eq!(values(&array(&[2, 3])), json!([[1, 2, 3], [4, 5, 6]]));
+        assert_eq!(values(&array(&[1, 3, 1, 2])), json!([[[[1, 2]], [[3, 4]], [[5, 6]]]]));
+        assert_eq!(values(&Array::from_elements::<u8>(&[], &[2, 0]).unwrap()), json!([]));
+    }
+
+    #[test]
+    fn more_than_64_elements_are_not_written_out() {
+        let array =
+            |len: usize| super::array(&Array::from_elements(&vec![0_u8; len], &[len]).unwrap());
+        assert!(array(64).get("values").is_some());
+        assert_eq!(array(65).get("values"), None);
+        assert_eq!(bytes(&Bytes::from_static(&[0xab, 1])), json!({"bytes_hex": "ab01"}));
+        assert_eq!(bytes(&vec![0; 65].into())["bytes_len"], 65);
+    }
+
+    #[test]
+    fn the_hash_does_not_depend_on_the_byte_order() {
+        let little = Array::from_elements(&[1_u32, 2], &[2]).unwrap().to_order(ByteOrder::Little);
+        assert_eq!(super::array(&little), super::array(&little.to_order(ByteOrder::Big)));
+    }
+
+    #[test]
+    fn a_message_that_was_not_decoded_shows_its_parts() {
+        assert_eq!(
+            decoded(&[r#"{"htype":"x-1.0"}"#, "ab", ""]),
+            json!({"header": {"htype": "x-1.0"}, "data": [{"bytes_hex": "6162"}, null]})
+        );
+        assert_eq!(decoded(&["ab"]), json!({"header_raw": {"bytes_hex": "6162"}, "data": []}));
+        assert_eq!(decoded(&[]), json!({"data": [], "error": "the message has no parts"}));
+        assert_eq!(
+            decoded(&[r#"{"htype":"array-1.0","type":"u1"}"#, "ab"]),
+            json!({
+                "header": {"htype": "array-1.0", "type": "u1"},
+                "data": [{"bytes_hex": "6162"}],
+                "error": "part 2 of 'array-1.0' is not the array its header describes: \
+                          expected 1 bytes of uint8 in shape [], found 2",
+            })
+        );
+    }
+
+    #[test]
+    fn warnings_are_there_when_something_was_tolerated() {
+        let decoded = decoded(&[r#"{"htype":"dseries_end-1.0","series":4}"#, "more"]);
+        assert_eq!(
+            decoded,
+            json!({
+                "header": {"htype": "dseries_end-1.0", "series": 4},
+                "extra": [{"bytes_hex": "6d6f7265"}],
+                "warnings": ["expected at most 1 parts, found 2"],
+            })
+        );
+    }
+
+    #[test]
+    fn a_custom_value_shows_its_type() {
+        assert_eq!(canonical(&Data::custom(7_u8)), json!({"custom": "u8"}));
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::array_message::ArrayMessage;
 use crate::bsread::Bsread;
 use crate::dectris::{DetectorHeader, Image, SeriesEnd};
-use crate::error::{DecodeError, EncodeError};
+use crate::error::DecodeError;
 use crate::json::Json;
 use crate::message::Message;
 use crate::raw::Raw;
@@ -16,7 +16,8 @@ use crate::warning::Warning;
 
 /// What decoding a message gives: one variant a format, and three for what no format here reads.
 ///
-/// Decoding loses nothing. A value that nobody edited encodes to the parts it came from.
+/// Decoding loses nothing: [`Registry::encode`](crate::Registry::encode) makes of a value that nobody
+/// edited the parts it came from.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Data {
@@ -84,6 +85,19 @@ impl Data {
         }
     }
 
+    /// Returns the header for editing.
+    pub fn header_mut(&mut self) -> Option<&mut Json> {
+        match self {
+            Self::Raw(raw) => Some(&mut raw.header),
+            Self::Array(message) => Some(&mut message.header),
+            Self::Header(header) => Some(&mut header.header),
+            Self::Image(image) => Some(&mut image.header),
+            Self::SeriesEnd(end) => Some(&mut end.header),
+            Self::Bsread(bsread) => Some(&mut bsread.main_header),
+            Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
+        }
+    }
+
     /// Returns what was tolerated in the message.
     pub fn warnings(&self) -> Vec<Warning> {
         match self {
@@ -99,33 +113,8 @@ impl Data {
         }
     }
 
-    /// Makes the parts of the message, by the formats of this crate alone.
-    ///
-    /// [`Registry::encode`](crate::Registry::encode) does so by the handlers of the user, too.
-    ///
-    /// # Errors
-    ///
-    /// If the value does not make a message that reads back equal, and for [`Data::Custom`].
-    pub fn encode(&self) -> Result<Message, EncodeError> {
-        match self {
-            Self::Raw(raw) => raw.encode(),
-            Self::Array(message) => message.encode(),
-            Self::Header(header) => header.encode(),
-            Self::Image(image) => image.encode(),
-            Self::SeriesEnd(end) => end.encode(),
-            Self::Bsread(bsread) => bsread.encode(),
-            Self::Unknown(message) | Self::Broken(Broken { message, .. }) => Ok(message.clone()),
-            Self::Custom(_) => Err(self.not_supported()),
-        }
-    }
-
-    /// Says that a handler does not encode this.
-    pub(crate) fn not_supported(&self) -> EncodeError {
-        let htype = self.htype().unwrap_or_default().into();
-        EncodeError::NotSupported { htype, variant: self.variant() }
-    }
-
-    fn variant(&self) -> &'static str {
+    /// Returns the name of the variant, for errors.
+    pub(crate) fn variant(&self) -> &'static str {
         match self {
             Self::Raw(_) => "Data::Raw",
             Self::Array(_) => "Data::Array",

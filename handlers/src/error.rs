@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::array::ArrayError;
+use crate::data::Data;
 
 /// Where in a message something is wrong: a part, counted from 1 as the descriptions of the formats
 /// do, of a message of some htype.
@@ -115,6 +116,14 @@ pub enum EncodeError {
         /// The part it would have become.
         place: Place,
     },
+    /// A header was edited to something that no reader takes, as it is nested too deeply.
+    #[error("{place} would not be valid JSON")]
+    NotJson {
+        /// The part it would have become.
+        place: Place,
+        /// What a reader finds wrong in it.
+        source: serde_json::Error,
+    },
     /// An array is not what the header beside it says.
     #[error("{place} would not be the array its header describes")]
     NotTheArray {
@@ -146,6 +155,11 @@ impl EncodeError {
     /// Wraps the error, or the text, of a handler of the user's own.
     pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Other(error.into())
+    }
+
+    pub(crate) fn not_supported(data: &Data) -> Self {
+        let htype = data.htype().unwrap_or_default().into();
+        Self::NotSupported { htype, variant: data.variant() }
     }
 }
 

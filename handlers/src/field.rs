@@ -62,22 +62,9 @@ impl<'a> Field<'a> for Text<'a> {
     }
 
     fn list<A: SeqAccess<'a>>(mut list: A) -> Result<Self, A::Error> {
-        let first = list.next_element::<FirstText<'a>>()?;
+        let first = list.next_element::<Self>()?;
         while list.next_element::<Valid>()?.is_some() {}
         Ok(Self(first.and_then(|text| text.0)))
-    }
-}
-
-/// A text inside a list: a list inside that list is nothing.
-struct FirstText<'a>(Option<Cow<'a, str>>);
-
-impl<'a> Field<'a> for FirstText<'a> {
-    fn other() -> Self {
-        Self(None)
-    }
-
-    fn text(text: Cow<'a, str>) -> Self {
-        Self(Some(text))
     }
 }
 
@@ -118,7 +105,7 @@ macro_rules! deserialize {
     )*};
 }
 
-deserialize!(Valid, Text<'a>, FirstText<'a>, Count, Shape);
+deserialize!(Valid, Text<'a>, Count, Shape);
 
 /// Visits any JSON value and makes a field of it.
 struct Tolerant<T>(PhantomData<T>);

@@ -39,7 +39,7 @@ pub enum Format {
 
 impl Format {
     /// The htypes that are known, each with its format.
-    pub const BY_HTYPE: [(&str, Self); 7] = [
+    pub const BY_HTYPE: &[(&str, Self)] = &[
         ("raw-1.0", Self::Raw),
         ("array-1.0", Self::Array),
         ("dheader-1.0", Self::Header),
@@ -63,6 +63,14 @@ impl Handler for Format {
     }
 
     fn encode(&self, data: &Data) -> Result<Message, EncodeError> {
-        data.encode()
+        match (self, data) {
+            (Self::Raw, Data::Raw(raw)) => raw.encode(),
+            (Self::Array, Data::Array(message)) => message.encode(),
+            (Self::Header, Data::Header(header)) => header.encode(),
+            (Self::Image, Data::Image(image)) => image.encode(),
+            (Self::SeriesEnd, Data::SeriesEnd(end)) => end.encode(),
+            (Self::Bsread, Data::Bsread(bsread)) => bsread.encode(),
+            _ => Err(EncodeError::not_supported(data)),
+        }
     }
 }

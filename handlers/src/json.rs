@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use serde::de::Deserialize;
 use serde_json::Value;
 
 use crate::error::{EncodeError, Place};
 use crate::field::Valid;
+use crate::outline::Outline;
 use crate::peek::Peek;
 
 /// A JSON part of a message: its text as it was received, and its value.
@@ -52,16 +52,8 @@ impl Json {
         Ok(Self::checked(text))
     }
 
-    /// Takes a part that is a JSON object of which `T` reads the fields it knows. `T` must check all
-    /// others with [`Valid`].
-    pub(crate) fn parse_fields<'a, T: Deserialize<'a>>(
-        text: &'a Bytes,
-    ) -> Result<(Self, T), serde_json::Error> {
-        let fields = serde_json::from_slice(text)?;
-        Ok((Self::checked(text.clone()), fields))
-    }
-
-    fn checked(text: Bytes) -> Self {
+    /// Takes a part that was checked already.
+    pub(crate) fn checked(text: Bytes) -> Self {
         Self(State::Received { text, value: OnceLock::new() })
     }
 
@@ -99,17 +91,14 @@ impl Json {
 
     /// Reads htype, series and frame, if the value is an object that has them.
     pub fn peek(&self) -> Peek<'_> {
-        match &self.0 {
-            State::Received { text, .. } => Peek::of(text),
-            State::Edited(value) => Peek::read(&**value),
-        }
+        self.outline().into()
     }
 
-    /// Reads the fields that `T` knows; `None` if the value is not an object.
-    pub(crate) fn fields<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
+    /// Reads the fields that formats share, if the value is an object that has them.
+    pub(crate) fn outline(&self) -> Outline<'_> {
         match &self.0 {
-            State::Received { text, .. } => serde_json::from_slice(text).ok(),
-            State::Edited(value) => T::deserialize(&**value).ok(),
+            State::Received { text, .. } => Outline::of(text).0,
+            State::Edited(value) => Outline::read(&**value).0,
         }
     }
 
@@ -121,13 +110,18 @@ impl Json {
         }
     }
 
-    /// Returns the part, which must be an object as every header is.
-    pub(crate) fn to_object(&self, place: impl FnOnce() -> Place) -> Result<Bytes, EncodeError> {
-        if self.is_object() {
-            Ok(self.to_bytes())
-        } else {
-            Err(EncodeError::NotAnObject { place: place() })
+    /// Returns the part, which must be an object as every header is, and must read back.
+    pub(crate) fn encode(&self, htype: &str, part: usize) -> Result<Bytes, EncodeError> {
+        let place = || Place::new(Some(htype), part);
+        if !self.is_object() {
+            return Err(EncodeError::NotAnObject { place: place() });
         }
+        let text = self.to_bytes();
+        if matches!(self.0, State::Edited(_)) {
+            serde_json::from_slice::<Valid>(&text)
+                .map_err(|source| EncodeError::NotJson { place: place(), source })?;
+        }
+        Ok(text)
     }
 }
 
@@ -215,5 +209,22 @@ mod tests {
     fn peek_reads_an_edited_value() {
         let part = Json::from(json!({"htype": "a-1.0", "series": 3}));
         assert_eq!(part.peek(), Peek { htype: Some("a-1.0".into()), series: Some(3), frame: None });
+    }
+
+    #[test]
+    fn only_objects_that_read_back_are_encoded() {
+        let error = |part: &Json| part.encode("a-1.0", 2).unwrap_err().to_string();
+        assert_eq!(error(&parse("[1]")), "part 2 of 'a-1.0' must be a JSON object");
+        assert_eq!(error(&Json::from(json!(7))), "part 2 of 'a-1.0' must be a JSON object");
+        let deep = (0..200).fold(json!({}), |value, _| json!({ "a": value }));
+        assert_eq!(error(&Json::from(deep)), "part 2 of 'a-1.0' would not be valid JSON");
+    }
+
+    #[test]
+    fn floats_read_back_equal() {
+        for number in [0.1 + 0.2, 1.0 / 3.0, f64::MAX, f64::MIN_POSITIVE, 5e-324, -0.0, 1e23] {
+            let part = Json::from(json!({ "x": number }));
+            assert_eq!(Json::parse(part.to_bytes()).unwrap(), part);
+        }
     }
 }

@@ -89,9 +89,9 @@ impl Extend<Bytes> for Message {
 
 /// The parts of a message that is given away.
 #[derive(Debug)]
-pub struct IntoIter(smallvec::IntoIter<[Bytes; 2]>);
+pub struct IntoParts(smallvec::IntoIter<[Bytes; 2]>);
 
-impl Iterator for IntoIter {
+impl Iterator for IntoParts {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
@@ -103,14 +103,14 @@ impl Iterator for IntoIter {
     }
 }
 
-impl ExactSizeIterator for IntoIter {}
+impl ExactSizeIterator for IntoParts {}
 
 impl IntoIterator for Message {
     type Item = Bytes;
-    type IntoIter = IntoIter;
+    type IntoIter = IntoParts;
 
-    fn into_iter(self) -> IntoIter {
-        IntoIter(self.parts.into_iter())
+    fn into_iter(self) -> IntoParts {
+        IntoParts(self.parts.into_iter())
     }
 }
 
@@ -120,5 +120,33 @@ impl<'m> IntoIterator for &'m Message {
 
     fn into_iter(self) -> Self::IntoIter {
         self.parts.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_keep_their_order_whatever_made_the_message() {
+        let parts: Vec<Bytes> = ["a", "", "bc"].map(Bytes::from).to_vec();
+        let message = Message::from(parts.clone());
+        assert_eq!(message, Message::new(parts.clone()));
+        assert_eq!(message, parts.iter().cloned().collect());
+        assert_eq!((message.len(), message.bytes(), message.is_empty()), (3, 3, false));
+        assert_eq!(message.clone().into_iter().collect::<Vec<_>>(), parts);
+        assert_eq!(message.into_parts(), parts);
+    }
+
+    #[test]
+    fn a_clone_shares_the_parts() {
+        let message = Message::from(vec![Bytes::from(vec![7; 100])]);
+        assert_eq!(message.clone().parts()[0].as_ptr(), message.parts()[0].as_ptr());
+    }
+
+    #[test]
+    fn a_message_without_parts_has_no_htype() {
+        assert_eq!(Message::default().peek(), Peek::default());
+        assert_eq!(Message::default().htype(), None);
     }
 }

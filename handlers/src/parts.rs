@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::de::Deserialize;
 
 use crate::error::{DecodeError, Place};
 use crate::json::Json;
 use crate::message::Message;
+use crate::outline::Outline;
 
 /// A cursor over the parts of a message, first to last, with which decoders read it.
 ///
@@ -27,17 +27,24 @@ use crate::message::Message;
 /// assert_eq!(parts.next_part().unwrap_err().to_string(), "part 3 of 'x-1.0' is missing");
 /// # Ok::<(), mflow_handlers::DecodeError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Parts<'m> {
     parts: &'m [Bytes],
     index: usize,
     htype: Option<Cow<'m, str>>,
+    /// The first part, read once for the htype, for its check and for the decoder.
+    first: Outline<'m>,
+    /// Whether the first part is a JSON object without fault.
+    is_first_object: bool,
 }
 
 impl<'m> Parts<'m> {
     /// Begins at the first part of a message.
     pub fn new(message: &'m Message) -> Self {
-        Self { parts: message.parts(), index: 0, htype: message.htype() }
+        let parts = message.parts();
+        let (first, result) = Outline::of(parts.first().map_or(&[], |part| part));
+        let htype = first.htype.clone();
+        Self { parts, index: 0, htype, first, is_first_object: result.is_ok() }
     }
 
     /// Returns the htype of the message, if it has one.
@@ -71,7 +78,11 @@ impl<'m> Parts<'m> {
     ///
     /// [`DecodeError::MissingPart`] if there is none.
     pub fn next_part(&mut self) -> Result<Bytes, DecodeError> {
-        self.take().cloned()
+        let missing =
+            || DecodeError::MissingPart { place: Place::new(self.htype(), self.index + 1) };
+        let part = self.parts.get(self.index).ok_or_else(missing)?;
+        self.index += 1;
+        Ok(part.clone())
     }
 
     /// Takes the next part, which must be JSON.
@@ -80,7 +91,11 @@ impl<'m> Parts<'m> {
     ///
     /// [`DecodeError::MissingPart`] if there is none, [`DecodeError::NotJson`] if it is not JSON.
     pub fn next_json(&mut self) -> Result<Json, DecodeError> {
+        let is_checked = self.index == 0 && self.is_first_object;
         let part = self.next_part()?;
+        if is_checked {
+            return Ok(Json::checked(part));
+        }
         Json::parse(part).map_err(|source| DecodeError::NotJson { place: self.place(), source })
     }
 
@@ -98,17 +113,15 @@ impl<'m> Parts<'m> {
         }
     }
 
-    /// Takes the next part, a JSON object of which `T` reads the fields it knows, in one pass.
-    pub(crate) fn next_fields<T: Deserialize<'m>>(&mut self) -> Result<(Json, T), DecodeError> {
-        let part = self.take()?;
-        Json::parse_fields(part).map_err(|source| {
-            let place = self.place();
-            if source.is_data() {
-                DecodeError::NotAnObject { place }
-            } else {
-                DecodeError::NotJson { place, source }
-            }
-        })
+    /// Takes the next part, which must be a JSON object, with what it tells.
+    pub(crate) fn next_outline(&mut self) -> Result<(Json, Outline<'m>), DecodeError> {
+        let (parts, index) = (self.parts, self.index);
+        let object = self.next_object()?;
+        let outline = match index {
+            0 => std::mem::take(&mut self.first),
+            _ => Outline::of(&parts[index]).0,
+        };
+        Ok((object, outline))
     }
 
     /// Returns the parts not yet taken, one after the other.
@@ -116,15 +129,6 @@ impl<'m> Parts<'m> {
     /// This is the cursor itself, as an iterator.
     pub fn rest(&mut self) -> &mut Self {
         self
-    }
-
-    fn take(&mut self) -> Result<&'m Bytes, DecodeError> {
-        let part = self.parts.get(self.index);
-        let part = part.ok_or_else(|| DecodeError::MissingPart {
-            place: Place::new(self.htype(), self.index + 1),
-        })?;
-        self.index += 1;
-        Ok(part)
     }
 }
 

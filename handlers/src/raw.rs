@@ -11,7 +11,7 @@
 
 use bytes::Bytes;
 
-use crate::error::{DecodeError, EncodeError, Place};
+use crate::error::{DecodeError, EncodeError};
 use crate::json::Json;
 use crate::message::Message;
 use crate::parts::Parts;
@@ -53,7 +53,34 @@ impl Raw {
     ///
     /// [`EncodeError::NotAnObject`] if the header is not an object.
     pub fn encode(&self) -> Result<Message, EncodeError> {
-        let header = self.header.to_object(|| Place::new(Some(HTYPE), 1))?;
+        let header = self.header.encode(HTYPE, 1)?;
         Ok(std::iter::once(header).chain(self.data.iter().cloned()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_that_was_built_reads_back_equal() {
+        let header = Json::from(json!({ "htype": "raw-1.0", "shape": [1, 262.0] }));
+        for data in [vec![], vec!["abc".into()], vec![Bytes::new(), "abc".into(), Bytes::new()]] {
+            let raw = Raw { header: header.clone(), data };
+            assert_eq!(Raw::decode(&mut Parts::new(&raw.encode().unwrap())).unwrap(), raw);
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_no_object_is_an_error() {
+        let error = |header: &str| {
+            let message = Message::new([Bytes::from(header.to_owned())]);
+            Raw::decode(&mut Parts::new(&message)).unwrap_err().to_string()
+        };
+        assert_eq!(error("[1]"), "part 1 is JSON, but not an object");
+        assert_eq!(error("hello"), "part 1 is not valid JSON");
+        assert_eq!(error(""), "part 1 is not valid JSON");
     }
 }

@@ -53,7 +53,7 @@ pub trait Handler: Send + Sync {
     ///
     /// If the value is not one that the handler makes, or the handler only decodes.
     fn encode(&self, data: &Data) -> Result<Message, EncodeError> {
-        Err(data.not_supported())
+        Err(EncodeError::not_supported(data))
     }
 }
 
@@ -137,7 +137,7 @@ impl Registry {
         let result = match parts.htype().map(|htype| self.handlers.get(htype)) {
             Some(Some(handler)) => run(&**handler, parts),
             Some(None) => return Data::Unknown(message),
-            None => match unreadable(parts) {
+            None => match unreadable(&message) {
                 Some(error) => Err(error),
                 None => return Data::Unknown(message),
             },
@@ -167,7 +167,7 @@ impl Registry {
 impl Default for Registry {
     fn default() -> Self {
         let mut registry = Self::empty();
-        for (htype, format) in Format::BY_HTYPE {
+        for &(htype, format) in Format::BY_HTYPE {
             registry.insert(htype, format);
         }
         registry
@@ -205,10 +205,12 @@ fn run(handler: &dyn Handler, mut parts: Parts<'_>) -> Result<Data, DecodeError>
 }
 
 /// Tells what is wrong with a message without htype, if it is one that should have one.
-fn unreadable(mut parts: Parts<'_>) -> Option<DecodeError> {
-    match parts.clone().next() {
+fn unreadable(message: &Message) -> Option<DecodeError> {
+    match message.parts().first() {
         None => Some(DecodeError::NoParts),
-        Some(part) if part.trim_ascii_start().starts_with(b"{") => parts.next_json().err(),
+        Some(part) if part.trim_ascii_start().starts_with(b"{") => {
+            Parts::new(message).next_json().err()
+        }
         Some(_) => None,
     }
 }
@@ -291,6 +293,18 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_is_not_utf8_is_broken() {
+        let parts = [
+            Bytes::from_static(b"{\"htype\":\"\xff\"}"),
+            Bytes::from_static(b"{\"\xff\":1,\"htype\":\"raw-1.0\"}"),
+        ];
+        for part in parts {
+            let data = Registry::default().decode(Message::new([part]));
+            assert_eq!(error(&data), "part 1 is not valid JSON");
+        }
+    }
+
+    #[test]
     fn an_htype_in_a_list_finds_its_handler() {
         let data = Registry::default().decode(message(&[r#"{"htype":["raw-1.0","x"]}"#]));
         assert!(matches!(data, Data::Raw(_)), "{data:?}");
@@ -331,6 +345,17 @@ mod tests {
             registry.encode(&data).unwrap_err().to_string(),
             "no handler is registered for 'my-1.0'"
         );
+    }
+
+    #[test]
+    fn a_value_of_one_format_is_not_sent_as_another() {
+        let registry = Registry::default();
+        let mut data = registry.decode(message(&[r#"{"htype":"raw-1.0"}"#, "a"]));
+        if let Data::Raw(raw) = &mut data {
+            raw.header.value_mut()["htype"] = "array-1.0".into();
+        }
+        let error = registry.encode(&data).unwrap_err();
+        assert_eq!(error.to_string(), "the handler of 'array-1.0' does not encode Data::Raw");
     }
 
     #[test]

@@ -84,15 +84,8 @@ fn every_vector_with_an_edited_header_reads_back_equal() {
     let registry = Registry::default();
     for vector in vector::all() {
         let mut data = registry.decode(vector.message);
-        let header = match &mut data {
-            Data::Raw(raw) => &mut raw.header,
-            Data::Array(message) => &mut message.header,
-            Data::Header(header) => &mut header.header,
-            Data::Image(image) => &mut image.header,
-            Data::SeriesEnd(end) => &mut end.header,
-            other => panic!("expected a known format, found {other:?}"),
-        };
-        header.value_mut()["comment"] = "edited: é \u{1f600} \"".into();
+        let header = data.header_mut().unwrap().value_mut();
+        header["comment"] = "edited: é \u{1f600} \"".into();
         let encoded = registry.encode(&data).unwrap();
         assert_eq!(registry.decode(encoded), data, "{}", vector.name);
     }

@@ -79,7 +79,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
 /// Reads the configuration file, or makes a configuration of the command line.
 fn configuration(cli: &Cli) -> Result<Config> {
     if let Some(file) = &cli.config {
-        return Ok(Config::read(file)?);
+        return Config::read(file);
     }
     // Without a configuration, the command line has a source.
     let source = cli.source.as_deref().unwrap_or_default();

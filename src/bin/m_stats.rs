@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Receiving, Size, Terminal, Verbose, Verbosity};
-use mflow::tools::{Limits, Observer, stats};
+use mflow::tools::{Limits, Observer, loopback, stats};
 use mflow::{Result, Stop, open_source};
 
 /// Measure a message stream: rates while it runs, a summary at the end
@@ -61,7 +61,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
                 limits.duration = Some(Duration::from_secs(5));
             }
             let options = stats::Options { interval: cli.interval, limits };
-            stats::loopback(&options, cli.size.bytes, stop, &mut stdout().lock(), &mut terminal)?
+            loopback::run(&options, cli.size.bytes, stop, &mut stdout().lock(), &mut terminal)?
         }
     };
     Ok(Exit::Done.unless_missed(limits.missed_by(summary.total.messages, summary.ending)))

@@ -30,7 +30,7 @@ impl Exit {
         match error {
             // Whoever read the output has seen enough.
             Error::Output(cause) if closed(cause) => Self::Done,
-            Error::Config(_) => {
+            Error::Config { .. } => {
                 Self::failed(error);
                 Self::Configuration
             }

@@ -15,17 +15,16 @@
 //! `"block"`, `"drop"`, or a number of seconds to wait for it before messages are dropped.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs;
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::options::Attach;
-use crate::{Address, Mode, Options};
+use crate::{Address, Error, Mode, Options};
 
 /// What to split, and to where.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,28 +125,7 @@ impl OutputConfig {
 
 const DEFAULT_QUEUE: u32 = 100;
 
-/// A configuration that cannot be used: where, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {}{reason}", file.display(), Key(key))]
-#[non_exhaustive]
-pub struct ConfigError {
-    /// The file.
-    pub file: PathBuf,
-    /// The key in it, such as `streams[1].modulo`; empty for the whole.
-    pub key: String,
-    /// What is wrong.
-    pub reason: String,
-}
-
-struct Key<'a>(&'a str);
-
-impl fmt::Display for Key<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
-    }
-}
-
-/// A reason, and the key that it is about.
+/// A key, and what is wrong with it.
 type Problem = (String, String);
 
 impl Config {
@@ -156,12 +134,11 @@ impl Config {
     /// # Errors
     /// Where the file cannot be read, is not JSON, or says something that cannot be meant: an
     /// unknown key, a bad address or mode, modulo 0, or an address twice.
-    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+    pub fn read(file: &Path) -> crate::Result<Self> {
         let text = fs::read(file).map_err(|error| (String::new(), error.to_string()));
-        text.and_then(|text| Self::parse(&text)).map_err(|(key, reason)| ConfigError {
-            file: file.to_owned(),
-            key,
-            reason,
+        text.and_then(|text| Self::parse(&text)).map_err(|(key, reason)| {
+            let file = file.to_owned();
+            Error::Config { file, key, reason }
         })
     }
 
@@ -269,7 +246,7 @@ impl RawStream {
 }
 
 fn check_address(text: &str, key: &str) -> Result<Address, Problem> {
-    text.parse().map_err(|error: crate::Error| (format!("{key}.address"), error.to_string()))
+    text.parse().map_err(|error: Error| (format!("{key}.address"), error.to_string()))
 }
 
 fn check_attach(bind: Option<bool>, address: &Address) -> Attach {
@@ -308,7 +285,8 @@ mod tests {
 
     fn problem(text: &str) -> String {
         let (key, reason) = Config::parse(text.as_bytes()).unwrap_err();
-        format!("{}{reason}", Key(&key))
+        let error = Error::Config { file: "split.json".into(), key, reason }.to_string();
+        error.strip_prefix("split.json: ").unwrap().to_owned()
     }
 
     #[test]

@@ -6,5 +6,5 @@
 mod config;
 mod split;
 
-pub use config::{Config, ConfigError, OnFull, OutputConfig, SourceConfig};
+pub use config::{Config, OnFull, OutputConfig, SourceConfig};
 pub use split::{Output, Split};

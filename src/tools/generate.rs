@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::report::Report;
 use super::run::Run;
-use super::stats::Report;
+
 use super::{Ending, Limits, Observer, Progress};
 use crate::{
     Frame, Frames, Origin, Received, Result, Sink, Stop, Throughput, Timestamp, Unconfirmed,

@@ -6,20 +6,22 @@
 //! ```
 //! use std::time::Duration;
 //! use mflow::Stop;
-//! use mflow::tools::{Limits, Silent, stats};
+//! use mflow::tools::{Limits, Silent, loopback, stats};
 //! let options = stats::Options {
 //!     limits: Limits { duration: Some(Duration::from_millis(300)), ..Limits::default() },
 //!     ..stats::Options::default()
 //! };
 //! let mut text = Vec::new();
-//! let summary = stats::loopback(&options, 1 << 16, &Stop::never(), &mut text, &mut Silent)?;
+//! let summary = loopback::run(&options, 1 << 16, &Stop::never(), &mut text, &mut Silent)?;
 //! assert!(summary.total.message_rate() > 0.0);
 //! # Ok::<(), mflow::Error>(())
 //! ```
 
 pub mod dump;
 pub mod generate;
+pub mod loopback;
 pub mod replay;
+mod report;
 mod run;
 pub mod split;
 pub mod stats;

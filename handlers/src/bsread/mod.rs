@@ -15,7 +15,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::error::{DecodeError, EncodeError, Place};
+use crate::error::{DecodeError, EncodeError};
 use crate::json::Json;
 use crate::message::Message;
 use crate::parts::Parts;
@@ -77,10 +77,49 @@ impl Bsread {
     ///
     /// [`EncodeError::NotAnObject`] if the main header is not an object.
     pub fn encode(&self) -> Result<Message, EncodeError> {
-        let main_header = self.main_header.to_object(|| Place::new(Some(HTYPE), 1))?;
+        let main_header = self.main_header.encode(HTYPE, 1)?;
         Ok([main_header, self.data_header.clone()]
             .into_iter()
             .chain(self.channels.iter().cloned())
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(parts: &[&'static str]) -> Result<Bsread, String> {
+        let message: Message = parts.iter().copied().map(Bytes::from).collect();
+        let bsread =
+            Bsread::decode(&mut Parts::new(&message)).map_err(|error| error.to_string())?;
+        assert_eq!(bsread.encode().unwrap(), message);
+        Ok(bsread)
+    }
+
+    #[test]
+    fn the_keys_tell_the_time_and_not_the_version() {
+        let old = decode(&[r#"{"htype":"bsr_m-1.1","global_timestamp":{"epoch":7,"ns":8}}"#, ""])
+            .unwrap();
+        assert_eq!((old.pulse_id(), old.global_timestamp()), (None, Some((7, 8))));
+        let none =
+            decode(&[r#"{"htype":"bsr_m-1.0","pulse_id":"x","global_timestamp":7}"#, ""]).unwrap();
+        assert_eq!((none.pulse_id(), none.global_timestamp()), (None, None));
+    }
+
+    #[test]
+    fn parts_of_channels_are_kept_as_they_are() {
+        let bsread =
+            decode(&[r#"{"htype":"bsr_m-1.1"}"#, "data header", "value", "time", ""]).unwrap();
+        assert_eq!(bsread.data_header, "data header");
+        assert_eq!(bsread.channels, ["value", "time", ""]);
+    }
+
+    #[test]
+    fn a_missing_data_header_is_an_error() {
+        assert_eq!(
+            decode(&[r#"{"htype":"bsr_m-1.1"}"#]).unwrap_err(),
+            "part 2 of 'bsr_m-1.1' is missing"
+        );
     }
 }

@@ -24,8 +24,8 @@ use crate::array::{Array, ArrayError};
 use crate::dtype::ByteOrder;
 use crate::error::{DecodeError, EncodeError, Place};
 use crate::json::Json;
-use crate::layout::{Axes, Layout};
 use crate::message::Message;
+use crate::outline::Axes;
 use crate::parts::Parts;
 use crate::warning::{self, Warning};
 
@@ -90,8 +90,7 @@ impl Table {
     ///
     /// If the description is incomplete or does not fit the bytes.
     pub fn array(&self) -> Result<Array, ArrayError> {
-        let layout: Layout<'_> = self.description.fields().unwrap_or_default();
-        layout.array(Axes::FastFirst, ByteOrder::Little, self.blob.clone())
+        self.description.outline().array(Axes::FastFirst, ByteOrder::Little, self.blob.clone())
     }
 
     fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
@@ -192,7 +191,7 @@ impl DetectorHeader {
     /// [`EncodeError::Gap`] if a part is left out before one that is there, and
     /// [`EncodeError::NotAnObject`].
     pub fn encode(&self) -> Result<Message, EncodeError> {
-        let object = |json: &Json, part| json.to_object(|| Place::new(Some(HTYPE), part)).map(Some);
+        let object = |json: &Json, part| json.encode(HTYPE, part).map(Some);
         let detail = self.detail()?;
         let mut parts = vec![object(&self.header, 1)?];
         if let Some(config) = &self.config {

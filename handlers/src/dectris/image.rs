@@ -19,10 +19,10 @@ use super::encoding::{Encoding, UnknownEncoding};
 use super::free_text::FreeText;
 use super::in_order;
 use crate::array::{Array, ArrayError};
-use crate::error::{DecodeError, EncodeError, Place};
+use crate::error::{DecodeError, EncodeError};
 use crate::json::Json;
-use crate::layout::{Axes, Layout};
 use crate::message::Message;
+use crate::outline::{Axes, Outline};
 use crate::parts::Parts;
 use crate::warning::{self, Warning};
 
@@ -123,7 +123,7 @@ impl Image {
     ///
     /// [`PixelError::NoEncoding`] or [`PixelError::UnknownEncoding`].
     pub fn encoding(&self) -> Result<Encoding, PixelError> {
-        encoding(&self.layout())
+        encoding(&self.description.outline())
     }
 
     /// Returns the pixels, in C order `[height, width]`.
@@ -133,13 +133,13 @@ impl Image {
     /// [`PixelError::MissingCodec`] if the image is compressed; others if its description is
     /// unknown or does not fit the blob.
     pub fn pixels(&self) -> Result<Array, PixelError> {
-        let layout = self.layout();
-        let encoding = encoding(&layout)?;
+        let outline = self.description.outline();
+        let encoding = encoding(&outline)?;
         if let Some(codec) = encoding.codec() {
-            let name = layout.encoding.as_deref().unwrap_or_default().into();
+            let name = outline.encoding.as_deref().unwrap_or_default().into();
             return Err(PixelError::MissingCodec { codec, encoding: name });
         }
-        Ok(layout.array(Axes::FastFirst, encoding.order, self.blob.clone())?)
+        Ok(outline.array(Axes::FastFirst, encoding.order, self.blob.clone())?)
     }
 
     /// Reads the parts of a message.
@@ -166,8 +166,8 @@ impl Image {
     /// [`EncodeError::NotAnObject`].
     pub fn encode(&self) -> Result<Message, EncodeError> {
         let head = [
-            Some(self.header.to_object(|| Place::new(Some(HTYPE), 1))?),
-            Some(self.description.to_object(|| Place::new(Some(HTYPE), 2))?),
+            Some(self.header.encode(HTYPE, 1)?),
+            Some(self.description.encode(HTYPE, 2)?),
             Some(self.blob.clone()),
             self.config.as_ref().map(|config| config.bytes().clone()),
             self.appendix.as_ref().map(|appendix| appendix.bytes().clone()),
@@ -194,14 +194,10 @@ impl Image {
         warnings.extend(warning::extra_parts(5, self.extra.len()));
         warnings
     }
-
-    fn layout(&self) -> Layout<'_> {
-        self.description.fields().unwrap_or_default()
-    }
 }
 
-fn encoding(layout: &Layout<'_>) -> Result<Encoding, PixelError> {
-    Ok(layout.encoding.as_deref().ok_or(PixelError::NoEncoding)?.parse()?)
+fn encoding(outline: &Outline<'_>) -> Result<Encoding, PixelError> {
+    Ok(outline.encoding.as_deref().ok_or(PixelError::NoEncoding)?.parse()?)
 }
 
 /// Reads a size, which some senders write as text.

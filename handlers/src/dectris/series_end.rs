@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::in_order;
-use crate::error::{DecodeError, EncodeError, Place};
+use crate::error::{DecodeError, EncodeError};
 use crate::json::Json;
 use crate::message::Message;
 use crate::parts::Parts;
@@ -58,12 +58,32 @@ impl SeriesEnd {
     ///
     /// [`EncodeError::NotAnObject`] if the header is not an object.
     pub fn encode(&self) -> Result<Message, EncodeError> {
-        let header = self.header.to_object(|| Place::new(Some(HTYPE), 1))?;
+        let header = self.header.encode(HTYPE, 1)?;
         in_order(HTYPE, std::iter::once(header).chain(self.extra.iter().cloned()).map(Some))
     }
 
     /// Returns what was tolerated in the message.
     pub fn warnings(&self) -> Vec<Warning> {
         warning::extra_parts(1, self.extra.len()).into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_the_format_does_not_know_are_kept_and_told() {
+        let end = SeriesEnd { extra: vec!["more".into(), Bytes::new()], ..SeriesEnd::new(4) };
+        assert_eq!(end.warnings(), [Warning::ExtraParts { expected: 1, found: 3 }]);
+        let message = end.encode().unwrap();
+        assert_eq!(SeriesEnd::decode(&mut Parts::new(&message)).unwrap(), end);
+    }
+
+    #[test]
+    fn a_series_that_is_no_number_is_none() {
+        let mut end = SeriesEnd::new(4);
+        end.header.value_mut()["series"] = json!("4");
+        assert_eq!(end.series(), None);
     }
 }

@@ -1,0 +1,136 @@
+//! [`Outline`]: the fields of a JSON part that more than one reader asks for, read in one pass which
+//! checks the whole text. array-1.0 and the images and tables of DECTRIS describe arrays alike; here
+//! is what they share.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use crate::array::{Array, ArrayError};
+use crate::dtype::{ByteOrder, Dtype};
+use crate::field::{Count, Extents, Shape, Text, Valid};
+
+/// What a JSON part tells, as far as it tells it: a field that is missing or of another type than it
+/// should be is `None`, and of equal keys the last counts.
+#[derive(Debug, Default)]
+pub(crate) struct Outline<'a> {
+    pub(crate) htype: Option<Cow<'a, str>>,
+    pub(crate) series: Option<u64>,
+    pub(crate) frame: Option<u64>,
+    pub(crate) encoding: Option<Cow<'a, str>>,
+    dtype: Option<Cow<'a, str>>,
+    shape: Option<Shape>,
+    /// Under `endianness`.
+    order: Option<Cow<'a, str>>,
+    /// Under `endianess`, as the specification of array-1.0 writes it in its example.
+    misspelled_order: Option<Cow<'a, str>>,
+}
+
+/// In which order a `shape` lists the dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Axes {
+    /// C order, the fastest dimension last: array-1.0.
+    SlowFirst,
+    /// The fastest dimension first, `[width, height]`: DECTRIS.
+    FastFirst,
+}
+
+impl<'a> Outline<'a> {
+    /// Reads a part, up to the first fault in it.
+    ///
+    /// The error is the fault, a data error if the part is JSON but not an object.
+    pub(crate) fn of(part: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
+        let mut deserializer = serde_json::Deserializer::from_slice(part);
+        let (outline, result) = Self::read(&mut deserializer);
+        (outline, result.and_then(|()| deserializer.end()))
+    }
+
+    pub(crate) fn read<D: Deserializer<'a>>(deserializer: D) -> (Self, Result<(), D::Error>) {
+        let mut outline = Self::default();
+        let result = deserializer.deserialize_map(Object(&mut outline));
+        (outline, result)
+    }
+
+    /// Makes the array of a binary part, its byte order given by `type`, else by `order`.
+    pub(crate) fn array(
+        &self,
+        axes: Axes,
+        order: ByteOrder,
+        bytes: Bytes,
+    ) -> Result<Array, ArrayError> {
+        let name = self.dtype.as_deref().ok_or(ArrayError::NoType)?;
+        let (dtype, explicit_order) = Dtype::parse_ordered(name)?;
+        let order = explicit_order.unwrap_or(order);
+        let shape = self.extents(axes)?;
+        if !self.has_ambiguous_type() {
+            return Array::from_extents(dtype, order, shape, bytes);
+        }
+        // numpy's float has 64 bits, other senders' has 32: the length tells.
+        Array::from_extents(dtype, order, shape.clone(), bytes.clone()).or_else(|error| {
+            Array::from_extents(Dtype::Float32, order, shape, bytes).map_err(|_| error)
+        })
+    }
+
+    /// Returns the byte order that is told beside the type, little if none is told.
+    pub(crate) fn order(&self) -> Result<ByteOrder, ArrayError> {
+        match self.order.as_deref().or(self.misspelled_order.as_deref()) {
+            Some(name) => Ok(name.parse()?),
+            None => Ok(ByteOrder::Little),
+        }
+    }
+
+    /// Tells whether the byte order stands under the misspelled key alone.
+    pub(crate) fn has_misspelled_order(&self) -> bool {
+        self.order.is_none() && self.misspelled_order.is_some()
+    }
+
+    /// Tells whether the type is one whose size senders disagree about.
+    pub(crate) fn has_ambiguous_type(&self) -> bool {
+        matches!(self.dtype.as_deref(), Some("float" | "double"))
+    }
+
+    /// Returns the shape in C order. In array-1.0 none at all means a single element.
+    fn extents(&self, axes: Axes) -> Result<Extents, ArrayError> {
+        match (&self.shape, axes) {
+            (Some(Shape(Some(extents))), Axes::SlowFirst) => Ok(extents.clone()),
+            (Some(Shape(Some(extents))), Axes::FastFirst) => {
+                Ok(extents.iter().rev().copied().collect())
+            }
+            (None, Axes::SlowFirst) => Ok(Extents::new()),
+            _ => Err(ArrayError::NoShape),
+        }
+    }
+}
+
+/// Fills an [`Outline`] with the fields of an object.
+struct Object<'o, 'a>(&'o mut Outline<'a>);
+
+impl<'a> Visitor<'a> for Object<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        let outline = self.0;
+        while let Some(Text(key)) = map.next_key()? {
+            match key.as_deref() {
+                Some("htype") => outline.htype = map.next_value::<Text<'a>>()?.0,
+                Some("series") => outline.series = map.next_value::<Count>()?.0,
+                Some("frame") => outline.frame = map.next_value::<Count>()?.0,
+                Some("encoding") => outline.encoding = map.next_value::<Text<'a>>()?.0,
+                Some("type") => outline.dtype = map.next_value::<Text<'a>>()?.0,
+                Some("shape") => outline.shape = Some(map.next_value()?),
+                Some("endianness") => outline.order = map.next_value::<Text<'a>>()?.0,
+                Some("endianess") => outline.misspelled_order = map.next_value::<Text<'a>>()?.0,
+                _ => {
+                    map.next_value::<Valid>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! m_stats --loopback: what this machine can do, with nothing else at hand.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::{Observer, Silent, generate, stats};
+use crate::{Error, Options, Result, Source, Stop, connect};
+
+/// Measures this machine: a generator sends messages of `size` bytes to a free port of the
+/// loopback interface, and they are measured as [`stats::run`] does.
+///
+/// # Errors
+/// Where there is no loopback interface, or the output fails.
+pub fn run(
+    options: &stats::Options,
+    size: usize,
+    stop: &Stop,
+    out: &mut dyn Write,
+    observer: &mut dyn Observer,
+) -> Result<stats::Summary> {
+    let failed = |source| Error::Wait { name: "the loopback generator".into(), source };
+    let measured = Stop::new().map_err(failed)?;
+    let sender = connect(
+        "tcp://127.0.0.1:*",
+        Options::push().bind().stop(&measured).linger(Duration::ZERO),
+    )?;
+    observer.listening(sender.endpoint());
+    let mut source = Box::<dyn Source>::from(connect(sender.endpoint(), Options::pull())?);
+    let generate = generate::Options { bytes: size, ..generate::Options::default() };
+    std::thread::scope(|scope| {
+        let generator = scope.spawn(|| {
+            let (out, observer) = (&mut io::sink(), &mut Silent);
+            generate::run(Box::new(sender), &generate, Duration::ZERO, &measured, out, observer)
+        });
+        let summary = stats::run(source.as_mut(), options, stop, out);
+        measured.request();
+        match generator.join() {
+            Ok(Ok(_)) => summary,
+            Ok(Err(error)) => Err(error),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}

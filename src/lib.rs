@@ -92,3 +92,8 @@ pub use wait::WaitSet;
 pub fn connect(address: &str, options: Options) -> Result<Stream> {
     Stream::open(address, options)
 }
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Receiving, Terminal, Verbose, Verbosity};
+use mflow::recording::FolderWriter;
 use mflow::tools::Observer;
-use mflow::tools::dump::{self, Existing};
-use mflow::{Result, Stop, open_source};
+use mflow::tools::dump::{self, TextWriter};
+use mflow::{Result, Sink, Stop, open_source};
 
 /// Dump the messages of a stream to a folder, a file for each part, or to the screen
 ///
@@ -45,17 +46,21 @@ fn main() -> Exit {
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let limits = cli.limiting.limits();
-    let options = dump::Options {
-        folder: cli.folder.clone(),
-        keep_parts: cli.skip.checked_sub(1),
-        existing: if cli.force { Existing::Append } else { Existing::Refuse },
-        limits,
-    };
     let terminal = Terminal::new(&cli.verbosity);
     let mut terminal = if cli.folder.is_some() { terminal.with_bar() } else { terminal };
+    // The sink first: a source that is open takes messages away from others.
+    let sink = sink(cli)?;
     let mut source = open_source(&cli.source, cli.receiving.options(&cli.source, stop)?)?;
     source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
-    let mut out = stdout().lock();
-    let summary = dump::run(source.as_mut(), &options, stop, &mut out, &mut terminal)?;
+    let summary = dump::run(source.as_mut(), sink, limits, stop, &mut terminal)?;
     Ok(Exit::Done.unless_missed(limits.missed_by(summary.messages, summary.ending)))
+}
+
+fn sink(cli: &Cli) -> Result<Box<dyn Sink>> {
+    let keep = cli.skip.checked_sub(1).unwrap_or(usize::MAX);
+    Ok(match &cli.folder {
+        None => Box::new(TextWriter::new(stdout()).keep_parts(keep)),
+        Some(folder) if cli.force => Box::new(FolderWriter::append(folder)?.keep_parts(keep)),
+        Some(folder) => Box::new(FolderWriter::create(folder)?.keep_parts(keep)),
+    })
 }

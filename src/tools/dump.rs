@@ -1,136 +1,104 @@
 //! m_dump: messages to a folder, or as text to look at.
 
 use std::io::Write;
-use std::path::PathBuf;
-use std::time::Instant;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use super::run::Run;
-use super::{Ending, Limits, Observer, Progress};
-use crate::recording::FolderWriter;
-use crate::{Event, Frame, Frames, Result, Source, Stop, WaitSet};
+use super::{Ending, Limits, Observer};
+use crate::{Frame, Offer, Received, Result, Sink, Source, Stop, Unconfirmed, WaitSet};
 
 /// How many bytes of a part are shown where it is not text.
 const SHOWN: usize = 64;
-
-/// What to do with the messages.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The folder to write them to; as text to the output where there is none.
-    pub folder: Option<PathBuf>,
-    /// How many parts of each message to keep, all where it is `None`.
-    pub keep_parts: Option<usize>,
-    /// What to do with a folder that holds a recording already.
-    pub existing: Existing,
-    /// When to end.
-    pub limits: Limits,
-}
-
-/// What to do with a folder that holds a recording already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Existing {
-    /// Refuses it.
-    #[default]
-    Refuse,
-    /// Goes on after its highest number.
-    Append,
-}
 
 /// What was dumped.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary {
     /// How many messages.
     pub messages: u64,
-    /// Their bytes, all parts together.
-    pub bytes: u64,
     /// What ended the run.
     pub ending: Ending,
 }
 
-/// Dumps what comes from a source.
+/// Dumps what comes from a source into a sink: a folder, or a [`TextWriter`].
 ///
 /// # Errors
-/// Where the source, the folder or the output fails.
+/// Where the source or the sink fails.
 pub fn run(
     source: &mut dyn Source,
-    options: &Options,
+    mut sink: Box<dyn Sink + '_>,
+    limits: Limits,
     stop: &Stop,
-    out: &mut dyn Write,
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
-    let mut target = Target::open(options, out)?;
-    let mut run = Run::new(options.limits, stop);
-    let mut bytes = 0;
+    let mut run = Run::new(limits, stop);
     let ending = loop {
-        match source.poll()? {
-            Event::Message(received) => {
-                target.write(run.messages(), &received.frames)?;
-                bytes += received.frames.bytes() as u64;
-                let now = Instant::now();
-                run.count(1, now);
-                observer.progress(Progress {
-                    messages: run.messages(),
-                    bytes,
-                    total: options.limits.count,
-                });
-                if let Some(ending) = run.ending(now) {
-                    break ending;
-                }
-            }
-            Event::End => break Ending::SourceEnded,
-            Event::Idle => {
-                let mut set = WaitSet::new();
-                source.readiness(&mut set);
-                if let Some(ending) = run.wait(set, source.name())? {
-                    break ending;
-                }
-            }
+        let received = match run.next(source)? {
+            ControlFlow::Continue(received) => received,
+            ControlFlow::Break(ending) => break ending,
+        };
+        if let Some(ending) = run.hand_over(sink.as_mut(), &received)? {
+            break ending;
         }
+        run.count(1, received.frames.bytes() as u64, Instant::now());
+        observer.progress(run.progress());
     };
-    target.finish()?;
-    Ok(Summary { messages: run.messages(), bytes, ending })
+    sink.finish(Duration::ZERO)?;
+    Ok(Summary { messages: run.messages(), ending })
 }
 
-/// Where the messages go.
-enum Target<'a> {
-    Folder(FolderWriter),
-    Text { out: &'a mut dyn Write, keep: usize },
+/// Messages as text to look at, a line for each part: message, part, bytes, and JSON as text or the
+/// first bytes in hex.
+///
+/// ```
+/// use mflow::tools::dump::TextWriter;
+/// let mut text = Vec::new();
+/// let writer = TextWriter::new(&mut text);
+/// ```
+pub struct TextWriter<W> {
+    out: W,
+    number: u64,
+    keep: usize,
 }
 
-impl<'a> Target<'a> {
-    fn open(options: &Options, out: &'a mut dyn Write) -> Result<Self> {
-        let keep = options.keep_parts.unwrap_or(usize::MAX);
-        let Some(folder) = &options.folder else {
-            return Ok(Self::Text { out, keep });
-        };
-        let writer = match options.existing {
-            Existing::Refuse => FolderWriter::create(folder)?,
-            Existing::Append => FolderWriter::append(folder)?,
-        };
-        Ok(Self::Folder(writer.keep_parts(keep)))
+impl<W: Write> TextWriter<W> {
+    /// Makes a writer that shows messages from number 0 on.
+    pub fn new(out: W) -> Self {
+        Self { out, number: 0, keep: usize::MAX }
     }
 
-    fn write(&mut self, number: u64, frames: &Frames) -> Result<()> {
-        match self {
-            Self::Folder(writer) => writer.write(frames),
-            Self::Text { out, keep } => {
-                for (part, frame) in frames.iter().enumerate().take(*keep) {
-                    show(number, part, frame, *out)?;
-                }
-                Ok(())
-            }
+    /// Shows only the first parts of each message, none where `parts` is zero.
+    #[must_use]
+    pub fn keep_parts(mut self, parts: usize) -> Self {
+        self.keep = parts;
+        self
+    }
+}
+
+impl<W: Write + Send> Sink for TextWriter<W> {
+    fn name(&self) -> &'static str {
+        "the output"
+    }
+
+    fn offer(&mut self, message: &Received) -> Result<Offer> {
+        for (part, frame) in message.frames.iter().enumerate().take(self.keep) {
+            show(self.number, part, frame, &mut self.out)?;
         }
+        self.number += 1;
+        Ok(Offer::Taken)
     }
 
-    fn finish(self) -> Result<()> {
-        match self {
-            Self::Folder(_) => Ok(()),
-            Self::Text { out, .. } => Ok(out.flush()?),
-        }
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        set.ready();
+    }
+
+    fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
+        self.out.flush()?;
+        Ok(Unconfirmed::Count(0))
     }
 }
 
-/// Prints one part as a line: message, part, bytes, and JSON as text or the first bytes in hex.
-/// Nothing that could upset a terminal gets out.
+/// Prints one part as a line. Nothing that could upset a terminal gets out.
 fn show(number: u64, part: usize, frame: &Frame, out: &mut dyn Write) -> Result<()> {
     let bytes = frame.as_ref();
     write!(out, "{number:>6} {part:>3} {:>10}  ", bytes.len())?;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::report::Report;
 use super::run::Run;
 
-use super::{Ending, Limits, Observer, Progress};
+use super::{Ending, Limits, Observer};
 use crate::{
     Frame, Frames, Origin, Received, Result, Sink, Stop, Throughput, Timestamp, Unconfirmed,
     WaitSet,
@@ -89,11 +89,7 @@ pub fn run(
         message.time = Timestamp::now();
         first_sent.get_or_insert(now);
         tell(&mut run, &mut report, std::mem::take(&mut sent), options, now, out)?;
-        observer.progress(Progress {
-            messages: run.messages(),
-            bytes: run.messages() * options.bytes as u64,
-            total: options.limits.count,
-        });
+        observer.progress(run.progress());
         if let Some(ending) = run.ending(now) {
             break ending;
         }
@@ -118,8 +114,9 @@ fn tell(
     now: Instant,
     out: &mut dyn Write,
 ) -> Result<()> {
-    run.count(sent, now);
-    report.record(sent, sent * options.bytes as u64, now, out)?;
+    let bytes = sent * options.bytes as u64;
+    run.count(sent, bytes, now);
+    report.record(sent, bytes, now, out)?;
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! m_replay: a recording into a stream again.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::Run;
-use super::{Ending, Limits, Observer, Progress};
+use super::{Ending, Limits, Observer};
 use crate::recording::{FolderReader, part_file_name};
-use crate::{Event, Frames, Result, Sink, Source, Stop, Unconfirmed};
+use crate::{Frames, Result, Sink, Source, Stop, Unconfirmed};
 
 /// How to replay.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,8 +45,6 @@ pub enum Detail {
 pub struct Summary {
     /// How many messages were sent.
     pub messages: u64,
-    /// Their bytes.
-    pub bytes: u64,
     /// How many messages of the recording were skipped because they are damaged.
     pub damaged: u64,
     /// How many messages were not handed to a peer.
@@ -69,19 +68,20 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
     tell_what_is_odd(reader, observer);
-    let total = match (options.limits.count, options.repeat) {
-        (count, Repeat::Forever) => count,
-        (count, Repeat::Once) => Some(reader.messages().min(count.unwrap_or(u64::MAX))),
-    };
     let mut run = Run::new(options.limits, stop);
-    let mut bytes = 0;
+    if options.repeat == Repeat::Once {
+        run = run.expecting(reader.messages());
+    }
     let ending = loop {
-        let Event::Message(received) = reader.poll()? else {
-            if options.repeat == Repeat::Once || run.messages() == 0 {
-                break Ending::SourceEnded;
+        let received = match run.next(reader)? {
+            ControlFlow::Continue(received) => received,
+            ControlFlow::Break(Ending::SourceEnded)
+                if options.repeat == Repeat::Forever && run.messages() > 0 =>
+            {
+                reader.rewind();
+                continue;
             }
-            reader.rewind();
-            continue;
+            ControlFlow::Break(ending) => break ending,
         };
         if options.detail == Detail::Parts {
             print_parts(reader.position(), &received.frames, out)?;
@@ -89,13 +89,8 @@ pub fn run(
         if let Some(ending) = run.hand_over(sink.as_mut(), &received)? {
             break ending;
         }
-        bytes += received.frames.bytes() as u64;
-        let now = Instant::now();
-        run.count(1, now);
-        observer.progress(Progress { messages: run.messages(), bytes, total });
-        if let Some(ending) = run.ending(now) {
-            break ending;
-        }
+        run.count(1, received.frames.bytes() as u64, Instant::now());
+        observer.progress(run.progress());
     };
     out.flush()?;
     let unconfirmed = sink.finish(linger)?;
@@ -103,8 +98,7 @@ pub fn run(
         let (name, damaged) = (reader.name(), reader.damaged());
         observer.notice(format_args!("'{name}': skipped {damaged} messages that lack parts"));
     }
-    let (messages, damaged) = (run.messages(), reader.damaged());
-    Ok(Summary { messages, bytes, damaged, unconfirmed, ending })
+    Ok(Summary { messages: run.messages(), damaged: reader.damaged(), unconfirmed, ending })
 }
 
 fn tell_what_is_odd(reader: &FolderReader, observer: &mut dyn Observer) {

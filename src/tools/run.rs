@@ -1,8 +1,10 @@
 //! When a run ends, and waiting until then.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::{Error, Offer, Received, Result, Sink, Stop, WaitSet};
+use super::Progress;
+use crate::{Error, Event, Offer, Received, Result, Sink, Source, Stop, WaitSet};
 
 /// What ends a run, besides a stop and the end of its source; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,29 +47,61 @@ pub(super) struct Run<'a> {
     stop: &'a Stop,
     started: Instant,
     latest: Instant,
-    messages: u64,
+    done: Progress,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(limits: Limits, stop: &'a Stop) -> Self {
         let now = Instant::now();
-        Self { limits, stop, started: now, latest: now, messages: 0 }
+        let done = Progress { messages: 0, bytes: 0, total: limits.count };
+        Self { limits, stop, started: now, latest: now, done }
+    }
+
+    /// Has the run announce `total` messages, where there may be no more.
+    pub(super) fn expecting(mut self, total: u64) -> Self {
+        self.done.total = Some(self.limits.count.map_or(total, |count| count.min(total)));
+        self
     }
 
     /// Counts messages done by `now`.
-    pub(super) fn count(&mut self, messages: u64, now: Instant) {
-        self.messages += messages;
+    pub(super) fn count(&mut self, messages: u64, bytes: u64, now: Instant) {
+        self.done.messages += messages;
+        self.done.bytes += bytes;
         self.latest = now;
+    }
+
+    /// Returns what is done.
+    pub(super) fn progress(&self) -> Progress {
+        self.done
     }
 
     /// Returns how many messages are done.
     pub(super) fn messages(&self) -> u64 {
-        self.messages
+        self.done.messages
     }
 
     /// Returns how many messages may still be done.
     pub(super) fn remaining(&self) -> u64 {
-        self.limits.count.map_or(u64::MAX, |count| count.saturating_sub(self.messages))
+        self.limits.count.map_or(u64::MAX, |count| count.saturating_sub(self.done.messages))
+    }
+
+    /// Waits for the next message of a source, or for the end of the run.
+    pub(super) fn next(&self, source: &mut dyn Source) -> Result<ControlFlow<Ending, Received>> {
+        loop {
+            if let Some(ending) = self.ending(Instant::now()) {
+                return Ok(ControlFlow::Break(ending));
+            }
+            match source.poll()? {
+                Event::Message(received) => return Ok(ControlFlow::Continue(received)),
+                Event::End => return Ok(ControlFlow::Break(Ending::SourceEnded)),
+                Event::Idle => {}
+            }
+            let mut set = WaitSet::new();
+            source.readiness(&mut set);
+            if let Some(ending) = self.wait(set, source.name())? {
+                return Ok(ControlFlow::Break(ending));
+            }
+        }
     }
 
     /// Tells whether the run has ended by `now`, without waiting.
@@ -158,7 +192,7 @@ mod tests {
         let limits = Limits { duration: short, ..Limits::default() };
         assert_eq!(Run::new(limits, &stop).wait(set(), "").unwrap(), Some(Ending::Duration));
         let mut run = Run::new(Limits { count: Some(2), ..Limits::default() }, &stop);
-        run.count(2, Instant::now());
+        run.count(2, 20, Instant::now());
         assert_eq!(run.ending(Instant::now()), Some(Ending::Count));
         stop.request();
         assert_eq!(run.wait(set(), "").unwrap(), Some(Ending::Stopped));

@@ -1,12 +1,13 @@
 //! m_split: one source to many outputs.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::Run;
-use super::{Ending, Limits, Observer, Progress};
+use super::{Ending, Limits, Observer};
 use crate::routing::{Config, Output, Split};
-use crate::{Event, Result, Source, Stop, Stream, Unconfirmed, WaitSet, connect};
+use crate::{Result, Source, Stop, Stream, Unconfirmed, connect};
 
 /// What went to one output.
 #[derive(Clone, Debug)]
@@ -26,8 +27,6 @@ pub struct OutputSummary {
 pub struct Summary {
     /// How many messages came.
     pub messages: u64,
-    /// Their bytes.
-    pub bytes: u64,
     /// The outputs, in the order in which they were given.
     pub outputs: Vec<OutputSummary>,
     /// What ended the run.
@@ -89,34 +88,16 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
     let mut run = Run::new(limits, stop);
-    let mut bytes = 0;
     let mut told = vec![false; split.outputs().len()];
     let ending = loop {
-        match source.poll()? {
-            Event::Message(received) => {
-                split.route(&received, stop)?;
-                bytes += received.frames.bytes() as u64;
-                let now = Instant::now();
-                run.count(1, now);
-                tell_changes(&split, &mut told, observer);
-                observer.progress(Progress {
-                    messages: run.messages(),
-                    bytes,
-                    total: limits.count,
-                });
-                if let Some(ending) = run.ending(now) {
-                    break ending;
-                }
-            }
-            Event::End => break Ending::SourceEnded,
-            Event::Idle => {
-                let mut set = WaitSet::new();
-                source.readiness(&mut set);
-                if let Some(ending) = run.wait(set, source.name())? {
-                    break ending;
-                }
-            }
-        }
+        let received = match run.next(source)? {
+            ControlFlow::Continue(received) => received,
+            ControlFlow::Break(ending) => break ending,
+        };
+        split.route(&received, stop)?;
+        run.count(1, received.frames.bytes() as u64, Instant::now());
+        tell_changes(&split, &mut told, observer);
+        observer.progress(run.progress());
     };
     let mut outputs: Vec<_> = split
         .outputs()
@@ -131,7 +112,7 @@ pub fn run(
     for (output, unconfirmed) in outputs.iter_mut().zip(split.finish(linger)?) {
         output.unconfirmed = unconfirmed;
     }
-    Ok(Summary { messages: run.messages(), bytes, outputs, ending })
+    Ok(Summary { messages: run.messages(), outputs, ending })
 }
 
 /// Tells which outputs have stopped or started to take messages since the last time.

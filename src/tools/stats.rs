@@ -52,7 +52,7 @@ pub fn run(
         let tally = source.tally(run.remaining().min(batch))?;
         let now = Instant::now();
         if tally.messages > 0 {
-            run.count(tally.messages, now);
+            run.count(tally.messages, tally.bytes, now);
             report.record(tally.messages, tally.bytes, now, out)?;
         }
         if let Some(ending) = run.ending(now) {

@@ -53,7 +53,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut source = open_source(&cli.source, cli.receiving.options(&cli.source, stop)?)?;
     source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
     let summary = dump::run(source.as_mut(), sink, limits, stop, &mut terminal)?;
-    Ok(Exit::Done.unless_missed(limits.missed_by(summary.messages, summary.ending)))
+    Ok(Exit::Done.unless_missed(&limits, summary.messages, summary.ending))
 }
 
 fn sink(cli: &Cli) -> Result<Box<dyn Sink>> {

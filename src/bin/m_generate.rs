@@ -46,6 +46,6 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let linger = cli.sending.linger();
     let summary = generate::run(sink, &options, linger, stop, &mut out, &mut terminal)?;
     Ok(Exit::Done
-        .unless_missed(limits.missed_by(summary.total.messages, summary.ending))
+        .unless_missed(&limits, summary.total.messages, summary.ending)
         .unless_unconfirmed(summary.unconfirmed))
 }

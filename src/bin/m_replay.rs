@@ -54,6 +54,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut out = stdout().lock();
     let summary = replay::run(&mut reader, sink, &options, linger, stop, &mut out, &mut terminal)?;
     let done = if summary.damaged > 0 { Exit::Damaged } else { Exit::Done };
-    let missed = limits.missed_by(summary.messages, summary.ending);
-    Ok(done.unless_missed(missed).unless_unconfirmed(summary.unconfirmed))
+    Ok(done
+        .unless_missed(&limits, summary.messages, summary.ending)
+        .unless_unconfirmed(summary.unconfirmed))
 }

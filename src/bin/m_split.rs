@@ -68,8 +68,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let (limits, linger) = (cli.limiting.limits(), cli.lingering.linger);
     let summary = split::run(source.as_mut(), split, limits, linger, stop, &mut terminal)?;
     terminal.summary(&summary);
-    let missed = limits.missed_by(summary.messages, summary.ending);
-    let exit = Exit::Done.unless_missed(missed);
+    let exit = Exit::Done.unless_missed(&limits, summary.messages, summary.ending);
     Ok(summary
         .outputs
         .iter()

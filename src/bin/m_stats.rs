@@ -64,5 +64,5 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
             loopback::run(&options, cli.size.bytes, stop, &mut stdout().lock(), &mut terminal)?
         }
     };
-    Ok(Exit::Done.unless_missed(limits.missed_by(summary.total.messages, summary.ending)))
+    Ok(Exit::Done.unless_missed(&limits, summary.total.messages, summary.ending))
 }

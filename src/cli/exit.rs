@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::process::{ExitCode, Termination};
 
+use crate::tools::{Ending, Limits};
 use crate::{Error, Unconfirmed};
 
 /// How a program ends.
@@ -69,10 +70,21 @@ impl Exit {
         }
     }
 
-    /// Ends with [`Missed`](Self::Missed) where less was done than asked.
+    /// Ends with [`Missed`](Self::Missed) where a run has done less than its limits asked for, and
+    /// says so.
     #[must_use]
-    pub fn unless_missed(self, missed: bool) -> Self {
-        if missed && self == Self::Done { Self::Missed } else { self }
+    #[expect(clippy::print_stderr, reason = "the program's last word")]
+    pub fn unless_missed(self, limits: &Limits, messages: u64, ending: Ending) -> Self {
+        if self != Self::Done || !limits.missed_by(messages, ending) {
+            return self;
+        }
+        match limits.count {
+            Some(count) if messages > 0 => {
+                eprintln!("error: only {messages} of {count} messages {ending}");
+            }
+            _ => eprintln!("error: no messages {ending}"),
+        }
+        Self::Missed
     }
 }
 

@@ -37,6 +37,12 @@ impl Output {
         self.sink.name()
     }
 
+    /// Returns the address that peers connect to, or the name where there is none.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.sink.listening().unwrap_or(self.sink.name())
+    }
+
     /// Returns how many messages the sink has taken.
     #[must_use]
     pub fn sent(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! When a run ends, and waiting until then.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,19 @@ pub enum Ending {
     Stopped,
     /// The source has no more.
     SourceEnded,
+}
+
+/// Continues a sentence, as in `only 3 of 10 messages before the timeout`.
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Count => "as asked for",
+            Self::Duration => "before the time was up",
+            Self::Timeout => "before the timeout",
+            Self::Stopped => "before it was stopped",
+            Self::SourceEnded => "before the source ended",
+        })
+    }
 }
 
 impl Limits {

@@ -12,7 +12,7 @@ use crate::{Result, Source, Stop, Stream, Unconfirmed, connect};
 /// What went to one output.
 #[derive(Clone, Debug)]
 pub struct OutputSummary {
-    /// Its address.
+    /// Its address, as peers know it.
     pub name: String,
     /// How many messages it took.
     pub sent: u64,
@@ -103,7 +103,7 @@ pub fn run(
         .outputs()
         .iter()
         .map(|output| OutputSummary {
-            name: output.name().to_owned(),
+            name: output.endpoint().to_owned(),
             sent: output.sent(),
             dropped: output.dropped(),
             unconfirmed: Unconfirmed::Unknown,
@@ -122,7 +122,7 @@ fn tell_changes(split: &Split, told: &mut [bool], observer: &mut dyn Observer) {
             continue;
         }
         *told = output.is_set_aside();
-        let (name, dropped) = (output.name(), output.dropped());
+        let (name, dropped) = (output.endpoint(), output.dropped());
         if *told {
             observer.notice(format_args!(
                 "'{name}' takes no messages: dropping what is for it until it does"

@@ -11,7 +11,7 @@
 //! ```
 
 #![allow(dead_code, unused_imports, reason = "no test uses all of it")]
-#![allow(clippy::unwrap_used, reason = "only tests use it")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "only tests use it")]
 
 mod peer;
 mod process;
@@ -22,8 +22,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use peer::{Peers, free_address};
@@ -124,7 +124,7 @@ impl Dir {
 impl Drop for Dir {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for record in self.records.lock().unwrap_or_else(|error| error.into_inner()).iter() {
+            for record in self.records.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                 eprintln!("{record}");
             }
         }

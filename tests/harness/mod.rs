@@ -24,7 +24,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub(crate) use peer::{Peers, free_address};
 pub(crate) use process::{Finished, Process};
@@ -123,13 +124,22 @@ impl Dir {
 
 impl Drop for Dir {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             for record in self.records.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                 eprintln!("{record}");
             }
         }
         // What a test has made unreadable stays in the target folder.
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Waits for something that nothing tells about, such as what another program writes to a file.
+pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !happened() {
+        assert!(Instant::now() < deadline, "waiting for {what}: it did not happen in time");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

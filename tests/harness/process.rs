@@ -113,6 +113,14 @@ impl Process {
         self.record.wait(&format!("'{text}' on stdout"), |state| line(&state.stdout, text))
     }
 
+    /// Waits for a line on stdout that contains `text`, or for the end without one.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        self.record.wait(&format!("'{text}' on stdout, or its end"), |state| {
+            let said = line(&state.stdout, text).is_some();
+            (said || state.stdout.closed).then_some(said)
+        })
+    }
+
     /// Waits for a line on stderr that contains `text`, and returns it.
     pub(crate) fn stderr_line(&self, text: &str) -> String {
         self.record.wait(&format!("'{text}' on stderr"), |state| line(&state.stderr, text))

@@ -57,6 +57,7 @@ mod array;
 mod array_message;
 mod bsread;
 mod canonical;
+pub mod compression;
 mod data;
 pub mod dectris;
 mod dtype;

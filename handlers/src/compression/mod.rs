@@ -1,0 +1,86 @@
+//! Compressed data: LZ4 and bitshuffle as detectors and bsread frame them.
+//!
+//! Everything is decoded into a buffer whose length is known before, so that nothing a message says
+//! decides how much memory is taken.
+//!
+//! ```
+//! use mflow_handlers::compression::{Codec, Element, Threads};
+//!
+//! let pixels: Vec<u8> = (0..2000_u16).flat_map(|pixel| (pixel % 7).to_le_bytes()).collect();
+//! let codec = Codec::BitshuffleLz4(Element::of_bytes(2)?);
+//! let compressed = codec.encode(&pixels)?;
+//! assert_eq!(codec.decode(&compressed, 1 << 20, Threads::One)?, pixels);
+//! # Ok::<(), mflow_handlers::compression::CompressionError>(())
+//! ```
+
+#![allow(unsafe_code, reason = "SIMD, and the C library of LZ4")]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod decode;
+mod error;
+mod frame;
+mod lz4;
+mod transpose;
+
+use std::num::NonZeroUsize;
+
+pub use decode::{decode_lz4_block, encode_lz4_block};
+pub use error::CompressionError;
+
+/// How data was compressed and framed. `lz4<` of DECTRIS V1 has no frame: [`decode_lz4_block`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// Framed blocks of LZ4, as HDF5's filter 32004 writes them: `lz4` of DECTRIS V2.
+    Lz4,
+    /// Framed blocks of LZ4 whose bits were transposed, as HDF5's filter 32008 writes them.
+    BitshuffleLz4(Element),
+    /// The same with Zstandard; decoded only.
+    BitshuffleZstd(Element),
+}
+
+/// The size of the elements whose bits were transposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Element(NonZeroUsize);
+
+/// How many threads decode the blocks of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// The caller's own.
+    One,
+    /// The caller's own and others for as long as it takes; fewer where the data is small.
+    UpTo(NonZeroUsize),
+}
+
+impl Element {
+    /// Makes the size of an element of that many bytes.
+    ///
+    /// # Errors
+    /// [`CompressionError::Element`] unless it is 1 to 64.
+    pub fn of_bytes(bytes: usize) -> Result<Self, CompressionError> {
+        NonZeroUsize::new(bytes)
+            .filter(|bytes| bytes.get() <= 64)
+            .map(Self)
+            .ok_or(CompressionError::Element { length: 0, element: bytes })
+    }
+
+    /// Returns the size in bytes.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        self.0.get()
+    }
+
+    /// Checks that a length is that of whole elements.
+    fn check(self, length: usize) -> Result<(), CompressionError> {
+        if length.is_multiple_of(self.bytes()) {
+            Ok(())
+        } else {
+            Err(CompressionError::Element { length, element: self.bytes() })
+        }
+    }
+
+    /// Returns the bytes of a block where nobody says: 8 KiB, and at least 128 elements.
+    fn block(self) -> usize {
+        (8192 / self.bytes() / 8 * 8).max(128) * self.bytes()
+    }
+}

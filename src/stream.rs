@@ -287,7 +287,7 @@ impl Stream {
     }
 
     /// Iterates over the messages to come, decoded; ends at the timeout or when a stop is
-    /// requested. A message that cannot be decoded does not end it.
+    /// requested, whether or not there are more. A message that cannot be decoded does not end it.
     pub fn messages(&mut self) -> Messages<'_> {
         Messages(self)
     }
@@ -544,6 +544,10 @@ impl Iterator for Messages<'_> {
     type Item = Result<Decoded>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        // Nothing waits while messages keep coming, so nothing else would see the stop.
+        if self.0.stop.is_requested() {
+            return None;
+        }
         self.0.receive().transpose()
     }
 }

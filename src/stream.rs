@@ -5,11 +5,16 @@
 //!
 //! ## Whole messages or nothing
 //!
-//! A message arrives whole or not at all. Sending is atomic too, with one gap that ZeroMQ leaves:
-//! when a peer dies while the parts of a message are handed to libzmq, what was handed over is lost
-//! with that peer. The stream notices, makes libzmq forget the rest, and sends the whole message
-//! again to another peer. What a dead peer had in its queues, on either side, is lost with it: ZMTP
-//! has no acknowledgement.
+//! A message arrives whole or not at all. Sending is atomic too, with two gaps that ZeroMQ leaves
+//! when a peer dies while the parts of a message are handed to libzmq:
+//!
+//! * What was handed over is lost with that peer. Where libzmq says so, the stream makes it forget
+//!   the rest, and sends the whole message again to another peer; at times it does not.
+//! * libzmq 4.3 may send the rest of a message to another peer than its beginning, where there are
+//!   three peers or more and it learns in mid-message that one has gone. The stream has it learn
+//!   such things between messages, often enough that this is improbable, but it cannot rule it out.
+//!
+//! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -21,6 +26,9 @@ use crate::options::Attach;
 use crate::receipt::Receipts;
 use crate::statistics::Statistics;
 use crate::{Address, Error, Frame, Frames, Mode, Options, Result, Stop, WaitSet};
+
+/// After how many parts to have libzmq look at its peers: a look costs as much as sending some.
+const PARTS_BETWEEN_LOOKS: usize = 32;
 
 /// A connected or bound socket that carries whole messages one way.
 ///
@@ -51,6 +59,8 @@ pub struct Stream {
     statistics: Statistics,
     /// The parts of a message that is being gathered by `send_part`.
     gathered: Frames,
+    /// How many parts were sent since libzmq has looked at its peers.
+    parts_since_look: usize,
     /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
     receipts: Option<Receipts>,
 }
@@ -164,6 +174,7 @@ impl Stream {
             handlers: options.handlers,
             statistics: Statistics::default(),
             gathered: Frames::new(),
+            parts_since_look: 0,
             receipts: (options.mode == Mode::Push).then(Receipts::default),
         })
     }
@@ -420,6 +431,7 @@ impl Stream {
         let Some(mut last) = frames.pop() else {
             return Err(Error::NoParts { address: self.address.to_string() });
         };
+        self.look_at_peers(frames.len() + 1)?;
         'message: loop {
             for (index, part) in frames.iter().enumerate() {
                 match self.send_one(part.clone(), zmq::SNDMORE)? {
@@ -441,6 +453,20 @@ impl Stream {
         }
         frames.push(last);
         Ok(Some(frames))
+    }
+
+    /// Has libzmq deal with peers that have come or gone, now and then, before a message of so many
+    /// parts rather than in the middle of it.
+    fn look_at_peers(&mut self, parts: usize) -> Result<()> {
+        self.parts_since_look += parts;
+        if parts > 1 && self.parts_since_look >= PARTS_BETWEEN_LOOKS {
+            self.parts_since_look = 0;
+            // Asking for events is what makes it look.
+            self.socket
+                .get_events()
+                .map_err(|source| Error::Send { address: self.address.to_string(), source })?;
+        }
+        Ok(())
     }
 
     /// Sends one part; gives it back where it was not taken.

@@ -114,7 +114,8 @@ pub enum Offer {
 /// How many messages a closing sender could not hand over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unconfirmed {
-    /// This many of them; zero where all went out.
+    /// At most this many of them; zero where all went out. It counts the message that was under
+    /// way to each peer too, though that may have left.
     Count(u64),
     /// Nobody can tell, as with PUB.
     Unknown,

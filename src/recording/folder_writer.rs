@@ -130,3 +130,48 @@ impl Sink for FolderWriter {
         Ok(Unconfirmed::Count(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::FolderReader;
+    use crate::{Event, Source};
+
+    #[test]
+    fn what_a_killed_writer_left_is_no_message_and_its_number_is_not_used_again() {
+        let name = format!("mflow-killed-writer-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let message = |text: &str| Frames::from([text.as_bytes(), b"data"]);
+        let mut writer = FolderWriter::create(&folder).unwrap();
+        writer.write(&message("one")).unwrap();
+        // It had written the other parts of message 1 already, and half of its first one.
+        fs::write(folder.join("000001_001.raw"), "data").unwrap();
+        fs::write(folder.join("000001_000.raw.part"), "tw").unwrap();
+        // Of message 2, which has one part, there is half of that.
+        fs::write(folder.join("000002_000.raw.part"), "").unwrap();
+        FolderWriter::append(&folder).unwrap().write(&message("three")).unwrap();
+
+        let mut reader = FolderReader::open(&folder).unwrap();
+        let mut read = Vec::new();
+        while let Event::Message(received) = reader.poll().unwrap() {
+            read.push((reader.position(), received.frames));
+        }
+        assert_eq!(read, [(0, message("one")), (3, message("three"))]);
+        assert_eq!((reader.damaged(), reader.foreign_files()), (1, 2));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_in_the_way_is_not_replaced_and_nothing_of_the_message_stays() {
+        let name = format!("mflow-in-the-way-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let mut writer = FolderWriter::create(&folder).unwrap();
+        fs::write(folder.join("000000_000.raw"), "somebody's").unwrap();
+        let error = writer.write(&Frames::from([&b"mine"[..], b"data"])).unwrap_err();
+        let path = folder.join("000000_000.raw");
+        assert_eq!(error.to_string(), format!("cannot write '{}'", path.display()));
+        assert_eq!(fs::read(&path).unwrap(), b"somebody's");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -402,7 +402,7 @@ impl Stream {
         };
         'message: loop {
             for (index, part) in others.iter().enumerate() {
-                if self.send_one(part.clone(), zmq::SNDMORE)? == Offer::Taken {
+                if self.send_one(part.share(), zmq::SNDMORE)? == Offer::Taken {
                     continue;
                 }
                 if index == 0 {
@@ -411,7 +411,7 @@ impl Stream {
                 self.forget_unfinished()?;
                 continue 'message;
             }
-            let last = self.count_out(last.clone());
+            let last = self.count_out(last);
             let offer = self.send_one(last, 0)?;
             if offer == Offer::Taken || others.is_empty() {
                 return Ok(offer);
@@ -419,11 +419,11 @@ impl Stream {
         }
     }
 
-    /// Has a message counted until libzmq lets go of its last part.
-    fn count_out(&mut self, last: Frame) -> Frame {
+    /// Returns a share of the last part of a message, which counts until libzmq lets go of it.
+    fn count_out(&mut self, last: &Frame) -> Frame {
         match &mut self.receipts {
             Some(receipts) => receipts.count(last),
-            None => last,
+            None => last.share(),
         }
     }
 
@@ -449,8 +449,8 @@ impl Stream {
 
     /// Closes the stream after everything was handed over, as long as there is some progress in
     /// each `patience`; says how many messages were not.
-    pub(crate) fn finish(self, patience: Duration) -> Unconfirmed {
-        let left = self.receipts.as_ref().map(|receipts| receipts.settle(patience));
+    pub(crate) fn finish(mut self, patience: Duration) -> Unconfirmed {
+        let left = self.receipts.as_mut().map(|receipts| receipts.settle(patience));
         let linger = match left {
             None | Some(0) => i32::try_from(patience.as_millis()).unwrap_or(i32::MAX),
             Some(_) => 0,

@@ -366,7 +366,7 @@ impl Stream {
     /// [`Error::NoParts`] for a message without parts; otherwise where the transport fails, or the
     /// stream is one that receives.
     pub fn send(&mut self, message: impl Into<Frames>) -> Result<()> {
-        self.send_frames(message.into())
+        self.send_frames(&message.into())
     }
 
     /// Gathers the parts of a message and sends it with the last one.
@@ -379,7 +379,7 @@ impl Stream {
             More::Follows => Ok(()),
             More::Last => {
                 let message = std::mem::take(&mut self.gathered);
-                self.send_frames(message)
+                self.send_frames(&message)
             }
         }
     }
@@ -396,64 +396,40 @@ impl Stream {
         self.send(message)
     }
 
-    fn send_frames(&mut self, mut frames: Frames) -> Result<()> {
-        self.count_out(&mut frames);
+    fn send_frames(&mut self, frames: &Frames) -> Result<()> {
         let end = self.send_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        loop {
-            match self.try_send(frames)? {
-                None => return Ok(()),
-                Some(refused) => frames = refused,
-            }
+        while self.offer(frames)? == Offer::Full {
             if !self.wait_for(zmq::POLLOUT, end)? {
                 return Err(Error::NotTaken { address: self.address.to_string() });
             }
         }
+        Ok(())
     }
 
     /// Hands a share of a message to libzmq, whole or not at all.
     pub(crate) fn offer(&mut self, frames: &Frames) -> Result<Offer> {
-        let mut share = frames.clone();
-        self.count_out(&mut share);
-        Ok(if self.try_send(share)?.is_none() { Offer::Taken } else { Offer::Full })
-    }
-
-    /// Has a message counted until libzmq lets go of it.
-    fn count_out(&self, frames: &mut Frames) {
-        if let Some(receipts) = &self.receipts
-            && let Some(last) = frames.pop()
-        {
-            frames.push(receipts.count(last));
-        }
-    }
-
-    /// Hands a message to libzmq, whole or not at all; gives it back where there is no room.
-    fn try_send(&mut self, mut frames: Frames) -> Result<Option<Frames>> {
         self.check_direction(Direction::Send)?;
-        let Some(mut last) = frames.pop() else {
+        let Some((last, others)) = frames.split_last() else {
             return Err(Error::NoParts { address: self.address.to_string() });
         };
-        self.look_at_peers(frames.len() + 1)?;
+        self.look_at_peers(frames.len())?;
         'message: loop {
-            for (index, part) in frames.iter().enumerate() {
-                match self.send_one(part.clone(), zmq::SNDMORE)? {
-                    None => {}
-                    Some(_) if index == 0 => break 'message,
-                    Some(_) => {
-                        self.forget_unfinished()?;
-                        continue 'message;
-                    }
+            for (index, part) in others.iter().enumerate() {
+                if self.send_one(part.share(), zmq::SNDMORE)? == Offer::Taken {
+                    continue;
                 }
+                if index == 0 {
+                    return Ok(Offer::Full);
+                }
+                self.forget_unfinished()?;
+                continue 'message;
             }
-            match self.send_one(last, 0)? {
-                None => return Ok(None),
-                Some(refused) => last = refused,
-            }
-            if frames.is_empty() {
-                break;
+            let last = self.count_out(last);
+            let offer = self.send_one(last, 0)?;
+            if offer == Offer::Taken || others.is_empty() {
+                return Ok(offer);
             }
         }
-        frames.push(last);
-        Ok(Some(frames))
     }
 
     /// Has libzmq deal with peers that have come or gone, now and then, before a message of so many
@@ -470,14 +446,22 @@ impl Stream {
         Ok(())
     }
 
-    /// Sends one part; gives it back where it was not taken.
-    fn send_one(&mut self, mut frame: Frame, flags: i32) -> Result<Option<Frame>> {
+    /// Returns a share of the last part of a message, which counts until libzmq lets go of it.
+    fn count_out(&mut self, last: &Frame) -> Frame {
+        match &mut self.receipts {
+            Some(receipts) => receipts.count(last),
+            None => last.share(),
+        }
+    }
+
+    /// Hands one part to libzmq.
+    fn send_one(&mut self, mut frame: Frame, flags: i32) -> Result<Offer> {
         loop {
             match frame.send(&mut self.socket, flags | zmq::DONTWAIT) {
-                Ok(()) => return Ok(None),
-                Err((zmq::Error::EAGAIN, refused)) => return Ok(Some(refused)),
-                Err((zmq::Error::EINTR, refused)) => frame = refused,
-                Err((source, _)) => {
+                Ok(()) => return Ok(Offer::Taken),
+                Err(zmq::Error::EAGAIN) => return Ok(Offer::Full),
+                Err(zmq::Error::EINTR) => {}
+                Err(source) => {
                     return Err(Error::Send { address: self.address.to_string(), source });
                 }
             }
@@ -492,8 +476,8 @@ impl Stream {
 
     /// Closes the stream after everything was handed over, as long as there is some progress in
     /// each `patience`; says how many messages were not.
-    pub(crate) fn finish(self, patience: Duration) -> Unconfirmed {
-        let left = self.receipts.as_ref().map(|receipts| receipts.settle(patience));
+    pub(crate) fn finish(mut self, patience: Duration) -> Unconfirmed {
+        let left = self.receipts.as_mut().map(|receipts| receipts.settle(patience));
         let linger = match left {
             None | Some(0) => i32::try_from(patience.as_millis()).unwrap_or(i32::MAX),
             Some(_) => 0,

@@ -16,6 +16,7 @@ use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mflow_handlers::Message;
@@ -23,7 +24,7 @@ use smallvec::SmallVec;
 use zmq_sys::zmq_msg_t;
 
 /// Up to this many bytes a copy is cheaper than handing a buffer over by reference.
-const COPY_INTO_FRAME: usize = 256;
+pub(crate) const COPY_INTO_FRAME: usize = 256;
 /// Up to this many bytes a copy is cheaper than `Bytes::from_owner`.
 const COPY_INTO_BYTES: usize = 1024;
 /// libzmq receives messages shorter than this into a buffer that several of them share.
@@ -62,20 +63,38 @@ impl Frame {
     /// Where the process is out of memory.
     #[must_use]
     pub fn from_owner<T: AsRef<[u8]> + Send + 'static>(owner: T) -> Self {
-        let mut message = zmq_msg_t::default();
         let owner = Box::into_raw(Box::new(owner));
         // SAFETY: the box lives until `drop_owner` is called, and its bytes do not move or change:
-        // nothing but `drop_owner` touches it again, and libzmq only reads what it sends. An owner
-        // may be dropped on another thread because it is `Send`.
+        // nothing but `drop_owner` touches it again. It may be dropped on another thread because
+        // it is `Send`.
+        unsafe { Self::from_foreign((*owner).as_ref(), drop_owner::<T>, owner.cast()) }
+    }
+
+    /// Makes a frame as [`from_owner`](Self::from_owner) of an owner that is shared: libzmq lets
+    /// go of its share.
+    pub(crate) fn from_shared<T: AsRef<[u8]> + Send + Sync + 'static>(owner: Arc<T>) -> Self {
+        let owner = Arc::into_raw(owner);
+        // SAFETY: the share lives until `drop_share` is called, and as long as it does nobody can
+        // move or change what it shares. That may be dropped on another thread because it is
+        // `Send`, and used on several at once because it is `Sync`.
+        unsafe { Self::from_foreign((*owner).as_ref(), drop_share::<T>, owner.cast_mut().cast()) }
+    }
+
+    /// Makes a frame of bytes that libzmq frees by calling `free` with `owner`.
+    ///
+    /// # Safety
+    /// The bytes live and do not change until `free` is called, on any thread; libzmq only reads
+    /// what it sends.
+    unsafe fn from_foreign(
+        bytes: &[u8],
+        free: unsafe extern "C" fn(*mut c_void, *mut c_void),
+        owner: *mut c_void,
+    ) -> Self {
+        let mut message = zmq_msg_t::default();
+        // SAFETY: `message` is memory for one message; the caller answers for the rest.
         let status = unsafe {
-            let bytes = (*owner).as_ref();
-            zmq_sys::zmq_msg_init_data(
-                &raw mut message,
-                bytes.as_ptr().cast_mut().cast(),
-                bytes.len(),
-                Some(drop_owner::<T>),
-                owner.cast(),
-            )
+            let data = bytes.as_ptr().cast_mut().cast();
+            zmq_sys::zmq_msg_init_data(&raw mut message, data, bytes.len(), Some(free), owner)
         };
         assert_eq!(status, 0, "libzmq is out of memory");
         Self(UnsafeCell::new(message))
@@ -111,6 +130,16 @@ impl Frame {
         }
     }
 
+    /// Returns a frame of the same bytes to send: a share of them, or a copy where that is cheaper
+    /// than counting references from two threads.
+    pub(crate) fn share(&self) -> Self {
+        if (INLINE + 1..=COPY_INTO_FRAME).contains(&self.len()) {
+            Self::from(self.as_ref())
+        } else {
+            self.clone()
+        }
+    }
+
     /// Receives one frame into `self`, whose old bytes it lets go of.
     pub(crate) fn recv(&mut self, socket: &mut zmq::Socket, flags: i32) -> Result<(), zmq::Error> {
         // SAFETY: both pointers are valid for the call and nobody else uses them: both are
@@ -119,16 +148,12 @@ impl Frame {
         if received < 0 { Err(last_error()) } else { Ok(()) }
     }
 
-    /// Sends this frame; gives it back where it was not taken.
-    pub(crate) fn send(
-        self,
-        socket: &mut zmq::Socket,
-        flags: i32,
-    ) -> Result<(), (zmq::Error, Self)> {
+    /// Sends this frame, which is empty then; where it was not taken, it is as it was.
+    pub(crate) fn send(&mut self, socket: &mut zmq::Socket, flags: i32) -> Result<(), zmq::Error> {
         // SAFETY: as in `recv`. A sent message is left empty and initialised, a refused one as it
         // was, so dropping or reusing `self` is right in both cases.
         let sent = unsafe { zmq_sys::zmq_msg_send(self.0.get(), socket.as_mut_ptr(), flags) };
-        if sent < 0 { Err((last_error(), self)) } else { Ok(()) }
+        if sent < 0 { Err(last_error()) } else { Ok(()) }
     }
 }
 
@@ -136,6 +161,12 @@ impl Frame {
 unsafe extern "C" fn drop_owner<T>(_bytes: *mut c_void, owner: *mut c_void) {
     // SAFETY: `owner` is the pointer that `from_owner` took out of its box, given back once.
     drop(unsafe { Box::from_raw(owner.cast::<T>()) });
+}
+
+/// Drops a share of the owner of a frame's bytes, as `drop_owner` drops an owner.
+unsafe extern "C" fn drop_share<T>(_bytes: *mut c_void, owner: *mut c_void) {
+    // SAFETY: `owner` is the pointer that `from_shared` took out of its share, given back once.
+    drop(unsafe { Arc::from_raw(owner.cast_const().cast::<T>()) });
 }
 
 fn last_error() -> zmq::Error {
@@ -339,7 +370,6 @@ impl From<Frames> for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Counts how often it was dropped.
@@ -424,10 +454,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_frame_is_given_back() {
+    fn a_refused_frame_is_as_it_was() {
         let context = zmq::Context::new();
         let mut push = context.socket(zmq::PUSH).unwrap();
-        let (error, frame) = Frame::from(pattern(5000)).send(&mut push, zmq::DONTWAIT).unwrap_err();
-        assert_eq!((error, frame.as_ref()), (zmq::Error::EAGAIN, &pattern(5000)[..]));
+        let mut frame = Frame::from(pattern(5000));
+        assert_eq!(frame.send(&mut push, zmq::DONTWAIT), Err(zmq::Error::EAGAIN));
+        assert_eq!(frame.as_ref(), pattern(5000));
     }
 }

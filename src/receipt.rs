@@ -10,13 +10,25 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::Frame;
+use crate::frame::COPY_INTO_FRAME;
 
 /// How often a wait for the last receipts looks whether there was any progress.
 const LOOK: Duration = Duration::from_millis(50);
+/// How many small receipts are kept to be used again: enough for the default queues of ten peers.
+const KEPT: usize = 1024;
 
 /// The messages of one stream that are in libzmq's hands.
+///
+/// Messages whose last part is small are sent at rates where allocating a receipt, and counting it
+/// from two threads, would cost as much as everything else. Their receipts go round: libzmq mostly
+/// lets go of them in the order in which it got them, so the one to be used next has usually come
+/// back.
 #[derive(Debug, Default)]
-pub(crate) struct Receipts(Arc<Ledger>);
+pub(crate) struct Receipts {
+    ledger: Arc<Ledger>,
+    small: Vec<Arc<Small>>,
+    next: usize,
+}
 
 #[derive(Debug, Default)]
 struct Ledger {
@@ -24,10 +36,31 @@ struct Ledger {
     waiting: OnceLock<Thread>,
 }
 
+/// Something that counts as long as it lives.
+#[derive(Debug)]
+struct Entry(Arc<Ledger>);
+
+impl Entry {
+    fn new(ledger: &Arc<Ledger>) -> Self {
+        ledger.outstanding.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(ledger))
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.0.outstanding.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(waiting) = self.0.waiting.get()
+        {
+            waiting.unpark();
+        }
+    }
+}
+
 /// The last part of a message, counted until it is freed.
 struct Counted {
     frame: Frame,
-    ledger: Arc<Ledger>,
+    _entry: Entry,
 }
 
 impl AsRef<[u8]> for Counted {
@@ -36,31 +69,68 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.ledger.outstanding.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(waiting) = self.ledger.waiting.get()
-        {
-            waiting.unpark();
-        }
+/// A copy of the small last part of a message; in libzmq's hands as long as it is shared.
+#[derive(Debug)]
+struct Small {
+    len: usize,
+    bytes: [u8; COPY_INTO_FRAME],
+    _entry: Entry,
+}
+
+impl Small {
+    fn fill(&mut self, bytes: &[u8]) {
+        self.len = bytes.len();
+        self.bytes[..bytes.len()].copy_from_slice(bytes);
+    }
+}
+
+impl AsRef<[u8]> for Small {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 
 impl Receipts {
-    /// Counts a message from now until libzmq frees this, its last part.
-    pub(crate) fn count(&self, frame: Frame) -> Frame {
-        self.0.outstanding.fetch_add(1, Ordering::AcqRel);
-        Frame::from_owner(Counted { frame, ledger: Arc::clone(&self.0) })
+    /// Returns the last part of a message to send, which counts until libzmq frees it.
+    pub(crate) fn count(&mut self, last: &Frame) -> Frame {
+        if last.len() <= COPY_INTO_FRAME
+            && let Some(small) = self.small(last.as_ref())
+        {
+            return Frame::from_shared(small);
+        }
+        Frame::from_owner(Counted { frame: last.clone(), _entry: Entry::new(&self.ledger) })
+    }
+
+    /// Fills the small receipt whose turn it is, or a new one where that has not come back yet.
+    fn small(&mut self, bytes: &[u8]) -> Option<Arc<Small>> {
+        if self.next >= self.small.len() {
+            self.next = 0;
+        }
+        let place = self.next;
+        if let Some(free) = self.small.get_mut(place).and_then(Arc::get_mut) {
+            free.fill(bytes);
+        } else if self.small.len() < KEPT {
+            let entry = Entry::new(&self.ledger);
+            let mut small = Small { len: 0, bytes: [0; COPY_INTO_FRAME], _entry: entry };
+            small.fill(bytes);
+            self.small.insert(place, Arc::new(small));
+        } else {
+            return None;
+        }
+        self.next += 1;
+        Some(Arc::clone(&self.small[place]))
     }
 
     /// Waits until every counted message was handed over, as long as there is progress at least
     /// once in `patience`, and returns how many were not.
-    pub(crate) fn settle(&self, patience: Duration) -> u64 {
-        let _ = self.0.waiting.set(std::thread::current());
+    pub(crate) fn settle(&mut self, patience: Duration) -> u64 {
+        // From now on a small receipt lives, and counts, only as long as libzmq has it.
+        self.small.clear();
+        let _ = self.ledger.waiting.set(std::thread::current());
         let mut last = u64::MAX;
         let mut progress = Instant::now();
         loop {
-            let outstanding = self.0.outstanding.load(Ordering::Acquire);
+            let outstanding = self.ledger.outstanding.load(Ordering::Acquire);
             if outstanding < last {
                 last = outstanding;
                 progress = Instant::now();
@@ -80,15 +150,38 @@ mod tests {
 
     #[test]
     fn a_message_counts_until_its_last_share_is_gone() {
-        let receipts = Receipts::default();
-        let first = receipts.count(Frame::from(&b"one"[..]));
-        let share = first.clone();
-        let second = receipts.count(Frame::new());
-        assert_eq!(share.as_ref(), b"one");
-        assert_eq!(receipts.settle(Duration::ZERO), 2);
-        drop(first);
-        assert_eq!(receipts.settle(Duration::ZERO), 2);
-        drop((share, second));
+        for bytes in [&b"small"[..], &[7; 1000]] {
+            let mut receipts = Receipts::default();
+            let first = receipts.count(&Frame::from(bytes));
+            let share = first.clone();
+            let second = receipts.count(&Frame::new());
+            assert_eq!(share.as_ref(), bytes);
+            assert_eq!(receipts.settle(Duration::ZERO), 2);
+            drop(first);
+            assert_eq!(receipts.settle(Duration::ZERO), 2);
+            drop((share, second));
+            assert_eq!(receipts.settle(Duration::from_secs(60)), 0);
+        }
+    }
+
+    #[test]
+    fn small_receipts_are_used_again_and_never_while_they_count() {
+        let mut receipts = Receipts::default();
+        let text = |number: usize| Frame::from(number.to_string().as_bytes());
+        let count = |receipts: &mut Receipts, numbers: std::ops::Range<usize>| -> Vec<_> {
+            numbers.map(|number| receipts.count(&text(number))).collect()
+        };
+        let held = count(&mut receipts, 0..KEPT - 10);
+        for number in 0..1000 {
+            drop(count(&mut receipts, number..number + 10));
+        }
+        assert_eq!(receipts.small.len(), KEPT);
+        let more = count(&mut receipts, 0..20);
+        let all = held.iter().chain(&more);
+        let numbers = (0..KEPT - 10).chain(0..20);
+        assert!(all.zip(numbers).all(|(frame, number)| *frame == text(number)));
+        assert_eq!(receipts.settle(Duration::ZERO), KEPT as u64 + 10);
+        drop((held, more));
         assert_eq!(receipts.settle(Duration::from_secs(60)), 0);
     }
 }

@@ -1,14 +1,787 @@
-//! The command lines: options, outputs, exit codes.
+//! The command lines: options, outputs, exit codes, and what is said where something is wrong.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod harness;
 
-use harness::Dir;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use harness::{Dir, Process, recording};
+
+const PROGRAMS: [&str; 5] = ["m_stats", "m_generate", "m_dump", "m_replay", "m_split"];
+const ANY: &str = "tcp://127.0.0.1:*";
+const RULE: &str = "____________________________________________________________";
+
+/// Starts a generator of so many messages of so many bytes.
+fn generate(dir: &Dir, count: usize, size: &str) -> (Process, String) {
+    let count = count.to_string();
+    let process = dir.start("m_generate", ["-a", ANY, "-n", &count, "-s", size]);
+    let endpoint = process.endpoint();
+    (process, endpoint)
+}
+
+/// Writes a folder of messages, each of the parts that are given.
+fn write_folder(dir: &Dir, name: &str, messages: &[(u64, &[&str])]) {
+    fs::create_dir_all(dir.path(name)).unwrap();
+    for (message, parts) in messages {
+        for (part, bytes) in parts.iter().enumerate() {
+            dir.write(format!("{name}/{message:06}_{part:03}.raw"), bytes);
+        }
+    }
+}
+
+/// Returns what a folder holds, message by message, as text.
+fn messages(folder: &Path) -> Vec<Vec<String>> {
+    let mut messages: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (name, bytes) in recording(folder) {
+        let number = name.split('_').next().unwrap().parse().unwrap();
+        messages.entry(number).or_default().push(String::from_utf8(bytes).unwrap());
+    }
+    messages.into_values().collect()
+}
+
+// ---- what every program says of itself ----
 
 #[test]
-fn a_generator_feeds_a_counter() {
+fn help_says_how_to_use_each_program() {
     let dir = Dir::new();
-    let generate = dir.start("m_generate", ["-a", "tcp://127.0.0.1:*", "-s", "1KiB", "-n", "10"]);
-    let stats = dir.run("m_stats", [generate.endpoint().as_str(), "-n", "10"]).expect(0);
-    assert!(stats.stdout.contains("Messages received:            10 messages\n"));
+    for program in PROGRAMS {
+        let help = dir.run(program, ["--help"]).expect(0);
+        assert!(help.stdout.contains(&format!("Usage: {program} ")), "{}", help.stdout);
+        assert!(help.stdout.contains("--completions <SHELL>"), "{}", help.stdout);
+        assert_eq!(help.stderr, "", "{program}");
+    }
+}
+
+#[test]
+fn version_tells_that_of_libzmq_and_whether_it_has_curve() {
+    let dir = Dir::new();
+    let (major, minor, patch) = zmq::version();
+    let curve = if zmq::has("curve") == Some(true) { "yes" } else { "no" };
+    for program in PROGRAMS {
+        let version = dir.run(program, ["--version"]).expect(0);
+        let package = env!("CARGO_PKG_VERSION");
+        let expected =
+            format!("{program} {package} (libzmq {major}.{minor}.{patch}, curve={curve})\n");
+        assert_eq!(version.stdout, expected);
+    }
+}
+
+#[test]
+fn bash_takes_the_completions_of_each_program() {
+    let dir = Dir::new();
+    for program in PROGRAMS {
+        let completions = dir.run(program, ["--completions", "bash"]).expect(0);
+        assert!(completions.stdout.contains("--queue-size"), "{program}");
+        dir.write(program, completions.stdout);
+        let taken = dir.shell(&format!("bash -c '. ./{program} && complete -p {program}'"));
+        let taken = taken.expect(0).stdout;
+        assert!(taken.contains(&format!(" -F _{program} ")), "{taken}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    let dir = Dir::new();
+    let wrong: [&[&str]; 18] = [
+        &["m_stats"],
+        &["m_stats", "tcp://h:1", "--colour"],
+        &["m_stats", "tcp://h:1", "-m", "push"],
+        &["m_stats", "tcp://h:1", "-n", "0"],
+        &["m_stats", "tcp://h:1", "-n", "many"],
+        &["m_stats", "tcp://h:1", "-d", "soon"],
+        &["m_stats", "tcp://h:1", "-i", "-1"],
+        &["m_stats", "tcp://h:1", "--bind", "--connect"],
+        &["m_stats", "tcp://h:1", "--loopback"],
+        &["m_stats", "tcp://h:1", "-v", "--quiet"],
+        &["m_generate", "-m", "pull"],
+        &["m_generate", "-s", "1 parsec"],
+        &["m_generate", "-r", "0"],
+        &["m_dump"],
+        &["m_dump", "tcp://h:1", "--force"],
+        &["m_replay"],
+        &["m_split", "tcp://h:1"],
+        &["m_split", "--check"],
+    ];
+    for line in wrong {
+        let failed = dir.run(line[0], &line[1..]).expect(2);
+        assert!(failed.stderr.starts_with("error: "), "{line:?}: {}", failed.stderr);
+        assert_eq!(failed.stdout, "", "{line:?}");
+    }
+}
+
+#[test]
+fn every_option_of_the_original_is_taken_as_it_was() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["{}"])]);
+    fs::write(
+        dir.path("split.json"),
+        r#"{"source": {"address": "tcp://127.0.0.1:1"}, "streams": [{"address": "tcp://*:*"}]}"#,
+    )
+    .unwrap();
+    let source = "tcp://127.0.0.1:1";
+    let lines: [&[&str]; 17] = [
+        &["m_stats", source, "-m", "pull", "-i", "0.25"],
+        &["m_stats", source, "--mode", "sub", "--sampling_interval", "0.25"],
+        &["m_stats", source, "--sampling-interval", "0.25"],
+        &["m_stats", source, "--interval", "0.25"],
+        &["m_generate", "-a", ANY, "-s", "0.5", "-m", "push"],
+        &["m_generate", "--address", ANY, "--size", "0.5", "--mode", "PUSH"],
+        &["m_dump", source, "-m", "sub", "-s", "2"],
+        &["m_dump", source, "out", "--mode", "pull", "--skip", "2"],
+        &["m_replay", "in", "-a", ANY, "-m", "push"],
+        &["m_replay", "in", "--address", ANY, "--mode", "PUSH"],
+        &["m_split", source, ANY, ANY],
+        &["m_split", "-c", "split.json"],
+        &["m_split", "--config", "split.json"],
+        // And what all have today.
+        &["m_stats", source, "-q", "5", "--io-threads", "2", "--connect"],
+        &["m_generate", "-a", ANY, "-q", "5", "--io-threads", "2", "--bind", "--linger", "1s"],
+        &["m_dump", ANY, "-q", "5", "--io-threads", "2", "--bind"],
+        &["m_replay", "in", "-a", ANY, "-q", "5", "--io-threads", "2", "--linger", "1s"],
+    ];
+    for line in lines {
+        // Nobody is there, so that each ends for want of messages or of peers.
+        let arguments = line[1..].iter().chain(&["-d", "10ms"]);
+        let ended = dir.run(line[0], arguments).expect(4);
+        if line[0] == "m_stats" && line.contains(&"0.25") {
+            let started = format!(
+                "mflow stats started. Sampling interval is 0.25 seconds.\n{RULE}\n\
+                 No messages received.\n{RULE}\n"
+            );
+            assert_eq!(ended.stdout, started, "{line:?}");
+        }
+        if line[0] == "m_generate" && line.contains(&"0.5") {
+            assert!(ended.stdout.starts_with("Sending messages of size 0.500000 MB\n"));
+        }
+    }
+}
+
+// ---- m_stats and m_generate ----
+
+/// Reads the numbers at the places where a rate line has them; fails unless it is one to the byte.
+fn rates(line: &str) -> (f64, f64) {
+    let (data, messages) = line
+        .strip_prefix("Data rate: ")
+        .and_then(|rest| rest.strip_suffix(" Hz"))
+        .and_then(|rest| rest.split_once(" MB/s    Message rate: "))
+        .unwrap_or_else(|| panic!("no rate line: '{line}'"));
+    let [data, messages]: [f64; 2] = [data, messages].map(|text| text.trim().parse().unwrap());
+    let again = format!("Data rate: {data:>10.3} MB/s    Message rate: {messages:>10.3} Hz");
+    assert_eq!(line, again);
+    (data, messages)
+}
+
+/// Checks that these are the lines of a summary to the byte, and returns its numbers.
+fn summary(lines: &[&str]) -> Vec<f64> {
+    const LINES: [(&str, &str, usize); 6] = [
+        ("Total elapsed time:   ", " s", 3),
+        ("Average message size: ", " MB", 3),
+        ("Total bytes received: ", " MB", 3),
+        ("Average data rate:    ", " MB/s", 3),
+        ("Messages received:    ", " messages", 0),
+        ("Average message rate: ", " Hz", 3),
+    ];
+    assert_eq!((lines.len(), lines[0], lines[7]), (8, RULE, RULE), "{lines:?}");
+    let read = |(line, (start, end, digits)): (&&str, &(&str, &str, usize))| {
+        let number = line.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+        let number: f64 = number.unwrap_or_else(|| panic!("{line}")).trim().parse().unwrap();
+        assert_eq!(*line, format!("{start}{number:>10.digits$}{end}"));
+        number
+    };
+    lines[1..7].iter().zip(&LINES).map(read).collect()
+}
+
+#[test]
+fn stats_prints_the_text_of_the_original() {
+    let dir = Dir::new();
+    let (generate, endpoint) = generate(&dir, 5, "1");
+    let stats = dir.run("m_stats", [&endpoint, "-n", "5", "-i", "0"]).expect(0);
+    let lines: Vec<&str> = stats.stdout.lines().collect();
+    assert_eq!(lines[..2], ["mflow stats started. Sampling interval is 0.00 seconds.", RULE]);
+    let middle = &lines[2..lines.len() - 8];
+    assert!(middle.len() >= 4, "a line for each message after the first: {middle:?}");
+    middle.iter().for_each(|line| {
+        rates(line);
+    });
+    let numbers = summary(&lines[lines.len() - 8..]);
+    // Five times 1 MiB and a header of 67 bytes.
+    assert_eq!((numbers[1], numbers[2], numbers[4]), (1.049, 5.243, 5.0));
     generate.end().expect(0);
+}
+
+#[test]
+fn stats_counts_headers_and_generate_the_data_alone() {
+    let dir = Dir::new();
+    let (generate, endpoint) = generate(&dir, 1000, "1kB");
+    let stats = dir.run("m_stats", [&endpoint, "-n", "1000"]).expect(0);
+    let header = r#"{"htype":"raw-1.0","type":"int32","shape":[1,250],"frame":}"#.len();
+    let digits = 10 + 90 * 2 + 900 * 3;
+    let received: usize = 1000 * (1000 + header) + digits;
+    let received = format!("Total bytes received: {:>10.3} MB", received as f64 / 1e6);
+    assert!(stats.stdout.contains(&received), "{received}: {}", stats.stdout);
+    let sent = generate.end().expect(0).stdout;
+    assert!(sent.contains("Total bytes received:      1.000 MB\n"), "{sent}");
+}
+
+#[test]
+fn generate_prints_the_text_of_the_original() {
+    let dir = Dir::new();
+    let generate = dir.start("m_generate", ["-a", ANY, "-s", "0.001"]);
+    let stats = dir.start("m_stats", [generate.endpoint()]);
+    generate.stdout_lines(3);
+    let generated = generate.interrupt().expect(0);
+    let lines: Vec<&str> = generated.stdout.lines().collect();
+    assert_eq!(lines[0], "Sending messages of size 0.001000 MB");
+    let end = lines.iter().position(|line| *line == "Terminated by user.").unwrap();
+    assert!(lines[1..end].iter().all(|line| rates(line).1 > 0.0));
+    rates(lines[end + 1]);
+    summary(&lines[end + 2..]);
+    let received = stats.interrupt().expect(0);
+    let lines: Vec<&str> = received.stdout.lines().collect();
+    summary(&lines[lines.len() - 8..]);
+}
+
+#[test]
+fn a_rate_is_kept() {
+    let dir = Dir::new();
+    let start = Instant::now();
+    let generate = dir.start("m_generate", ["-a", ANY, "-s", "16B", "-r", "100", "-n", "21"]);
+    dir.run("m_stats", [generate.endpoint().as_str(), "-n", "21"]).expect(0);
+    generate.end().expect(0);
+    assert!(start.elapsed() >= Duration::from_millis(200), "20 intervals of 10 ms");
+}
+
+#[test]
+fn loopback_measures_this_machine() {
+    let dir = Dir::new();
+    let stats = dir.run("m_stats", ["--loopback", "-s", "64KiB", "-d", "300ms"]).expect(0);
+    assert!(stats.stderr.starts_with("listening on tcp://127.0.0.1:"), "{}", stats.stderr);
+    let lines: Vec<&str> = stats.stdout.lines().collect();
+    assert_eq!(lines[0], "mflow stats started. Sampling interval is 0.50 seconds.");
+    let numbers = summary(&lines[lines.len() - 8..]);
+    assert_eq!(numbers[1], 0.066, "64 KiB and a header");
+    assert!(numbers.iter().all(|number| *number > 0.0), "{numbers:?}");
+}
+
+// ---- who binds, who connects, and what is told ----
+
+#[test]
+fn a_star_address_of_a_receiver_binds() {
+    let dir = Dir::new();
+    let stats = dir.start("m_stats", ["tcp://*:*", "-n", "2"]);
+    let port = stats.endpoint().strip_prefix("tcp://0.0.0.0:").unwrap().to_owned();
+    let address = format!("tcp://127.0.0.1:{port}");
+    dir.run("m_generate", ["-a", &address, "--connect", "-n", "2", "-s", "16B"]).expect(0);
+    stats.end().expect(0);
+}
+
+#[test]
+fn quiet_leaves_results_and_errors_only() {
+    let dir = Dir::new();
+    let stats = dir.run("m_stats", [ANY, "--bind", "--quiet", "-d", "10ms"]).expect(4);
+    assert_eq!(stats.stderr, "error: no messages before the time was up\n");
+    let dump = dir.start("m_dump", ["nowhere", "--quiet"]).end();
+    assert_eq!(dump.errors().len(), 1);
+}
+
+#[test]
+fn an_address_of_ipv6_is_listened_on() {
+    let dir = Dir::new();
+    if TcpListener::bind("[::1]:0").is_err() {
+        let _ = writeln!(std::io::stderr(), "skipped: this machine has no IPv6");
+        return;
+    }
+    let generate = dir.start("m_generate", ["-a", "tcp://[::1]:*", "-n", "2", "-s", "16B"]);
+    let endpoint = generate.endpoint();
+    assert!(endpoint.starts_with("tcp://[::1]:"), "{endpoint}");
+    dir.run("m_stats", [endpoint.as_str(), "-n", "2"]).expect(0);
+    generate.end().expect(0);
+}
+
+#[test]
+fn a_subscriber_gets_what_it_has_asked_for() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["apple", "1"]), (1, &["pear", "2"]), (2, &["plum", "3"])]);
+    let replay = dir.start("m_replay", ["in", "-a", ANY, "-m", "pub", "-l"]);
+    let endpoint = replay.endpoint();
+    let arguments = [&endpoint, "out", "-m", "sub", "--subscribe", "pl", "--subscribe", "ap"];
+    dir.run("m_dump", arguments.into_iter().chain(["-n", "4"])).expect(0);
+    let mut seen = messages(&dir.path("out"));
+    seen.sort();
+    let (apple, plum) = (["apple", "1"], ["plum", "3"]);
+    assert_eq!(seen, [apple, apple, plum, plum]);
+    replay.interrupt().expect(0);
+}
+
+// ---- m_dump ----
+
+#[test]
+fn dump_shows_a_line_for_each_part() {
+    let dir = Dir::new();
+    let (generate, endpoint) = generate(&dir, 2, "16B");
+    let dump = dir.run("m_dump", [&endpoint, "-n", "2"]).expect(0);
+    let zeros = "00".repeat(16);
+    let expected = format!(
+        "     0   0         58  {{\"htype\":\"raw-1.0\",\"type\":\"int32\",\"shape\":[1,4],\"frame\":0}}\n     \
+              0   1         16  {zeros}\n     \
+              1   0         58  {{\"htype\":\"raw-1.0\",\"type\":\"int32\",\"shape\":[1,4],\"frame\":1}}\n     \
+              1   1         16  {zeros}\n"
+    );
+    assert_eq!(dump.stdout, expected);
+    assert_eq!(dump.stderr, "");
+    generate.end().expect(0);
+}
+
+#[test]
+fn skip_keeps_the_parts_before_it() {
+    let dir = Dir::new();
+    let message: &[&str] = &["a", "b", "c"];
+    write_folder(&dir, "in", &[(0, message)]);
+    for (skip, kept) in [("0", 3), ("1", 0), ("2", 1), ("3", 2), ("9", 3)] {
+        let replay = dir.start("m_replay", ["in", "-a", ANY]);
+        let endpoint = replay.endpoint();
+        dir.run("m_dump", [&endpoint, skip, "-s", skip, "-n", "1"]).expect(0);
+        replay.end().expect(0);
+        let files: Vec<String> = recording(dir.path(skip)).into_iter().map(|(n, _)| n).collect();
+        let expected: Vec<String> = (0..kept).map(|part| format!("000000_{part:03}.raw")).collect();
+        assert_eq!(files, expected, "-s {skip}");
+    }
+}
+
+#[test]
+fn a_folder_that_holds_a_recording_is_not_touched() {
+    let dir = Dir::new();
+    write_folder(&dir, "out", &[(7, &["old"])]);
+    let refused = dir.run("m_dump", ["tcp://127.0.0.1:1", "out"]).expect(1);
+    assert_eq!(refused.errors(), ["error: 'out' holds a recording already"]);
+    assert_eq!(messages(&dir.path("out")), [["old"]]);
+}
+
+#[test]
+fn force_goes_on_after_the_highest_number() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["new"])]);
+    write_folder(&dir, "out", &[(2, &["2"]), (7, &["7"])]);
+    let replay = dir.start("m_replay", ["in", "-a", ANY]);
+    dir.run("m_dump", [replay.endpoint().as_str(), "out", "--force", "-n", "1"]).expect(0);
+    replay.end().expect(0);
+    let files = recording(dir.path("out"));
+    let expected = [("000002", "2"), ("000007", "7"), ("000008", "new")]
+        .map(|(number, text)| (format!("{number}_000.raw"), text.as_bytes().to_vec()));
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn a_folder_of_other_files_is_dumped_to() {
+    let dir = Dir::new();
+    dir.write("out/notes.txt", "mine");
+    write_folder(&dir, "in", &[(0, &["new"])]);
+    let replay = dir.start("m_replay", ["in", "-a", ANY]);
+    dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "1"]).expect(0);
+    replay.end().expect(0);
+    assert_eq!(messages(&dir.path("out")), [["new"]]);
+    assert_eq!(fs::read(dir.path("out/notes.txt")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_fails() {
+    let dir = Dir::new();
+    dir.write("file", "");
+    let failed = dir.run("m_dump", ["tcp://127.0.0.1:1", "file/out"]).expect(1);
+    assert_eq!(failed.errors(), ["error: cannot create 'file/out': Not a directory (os error 20)"]);
+}
+
+// ---- m_replay ----
+
+#[test]
+fn verbose_replay_names_each_part_as_the_original_does() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a", "b"]), (1, &["c"])]);
+    let replay = dir.start("m_replay", ["in", "-a", ANY, "-v"]);
+    dir.run("m_stats", [replay.endpoint().as_str(), "-n", "2"]).expect(0);
+    let expected = "Sending 000000_000.raw [True]\n\
+                    Sending 000000_001.raw [False]\n\
+                    Sending 000001_000.raw [False]\n";
+    assert_eq!(replay.end().expect(0).stdout, expected);
+}
+
+#[test]
+fn replay_loops_until_the_count() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"]), (1, &["b"])]);
+    let replay = dir.start("m_replay", ["in", "-a", ANY, "--loop", "-n", "5"]);
+    dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "5"]).expect(0);
+    replay.end().expect(0);
+    assert_eq!(messages(&dir.path("out")), [["a"], ["b"], ["a"], ["b"], ["a"]]);
+}
+
+#[test]
+fn messages_beyond_the_millionth_are_replayed_in_their_order() {
+    let dir = Dir::new();
+    write_folder(
+        &dir,
+        "in",
+        &[(1_000_001, &["last"]), (999_999, &["first"]), (1_000_000, &["middle", "part"])],
+    );
+    let replay = dir.start("m_replay", ["in", "-a", ANY]);
+    dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "3"]).expect(0);
+    replay.end().expect(0);
+    assert_eq!(messages(&dir.path("out")), [vec!["first"], vec!["middle", "part"], vec!["last"]]);
+}
+
+#[test]
+fn gaps_and_foreign_files_are_told_and_passed_over() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(3, &["a"]), (6, &["b"])]);
+    dir.write("in/README.txt", "");
+    dir.write("in/0_0.raw", "");
+    let replay = dir.start("m_replay", ["in", "-a", ANY]);
+    dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "2"]).expect(0);
+    let told = replay.end().expect(0).stderr;
+    assert!(told.contains("warning: 'in': ignoring 2 files that are no parts\n"), "{told}");
+    assert!(told.contains("warning: 'in': 2 messages are missing in between\n"), "{told}");
+    assert_eq!(messages(&dir.path("out")), [["a"], ["b"]]);
+}
+
+#[test]
+fn a_message_that_lacks_parts_is_skipped_and_exits_with_3() {
+    let dir = Dir::new();
+    // Written out of order; the second lacks its first part, the fourth its second.
+    for name in ["000004_000", "000002_001", "000001_000", "000003_002", "000003_000"] {
+        dir.write(format!("in/{name}.raw"), name);
+    }
+    let replay = dir.start("m_replay", ["in", "-a", ANY, "-v"]);
+    dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "2"]).expect(0);
+    let told = replay.end().expect(3).stderr;
+    assert!(told.contains("message 2 lacks part 0: skipped"), "{told}");
+    assert!(told.contains("message 3 lacks part 1: skipped"), "{told}");
+    assert!(told.contains("warning: 'in': skipped 2 messages that lack parts\n"), "{told}");
+    assert_eq!(messages(&dir.path("out")), [["000001_000"], ["000004_000"]]);
+}
+
+#[test]
+fn a_folder_of_damaged_messages_alone_exits_with_3() {
+    let dir = Dir::new();
+    dir.write("in/000000_001.raw", "");
+    let replay = dir.run("m_replay", ["in", "-a", ANY, "-l"]).expect(3);
+    assert!(replay.stderr.contains("warning: 'in': skipped 1 messages that lack parts\n"));
+}
+
+#[test]
+fn a_folder_that_is_missing_or_empty_or_none_fails() {
+    let dir = Dir::new();
+    dir.write("file", "");
+    fs::create_dir(dir.path("empty")).unwrap();
+    for (folder, error) in [
+        ("nowhere", "error: cannot read 'nowhere': No such file or directory (os error 2)"),
+        ("file", "error: cannot read 'file': Not a directory (os error 20)"),
+        ("empty", "error: 'empty' holds no recording: expected files named like 000000_000.raw"),
+    ] {
+        let failed = dir.run("m_replay", [folder, "-a", ANY]).expect(1);
+        assert_eq!(failed.errors(), [error]);
+    }
+}
+
+#[test]
+fn a_part_that_cannot_be_read_fails() {
+    let dir = Dir::new();
+    fs::create_dir_all(dir.path("in/000000_000.raw")).unwrap();
+    let failed = dir.run("m_replay", ["in", "-a", ANY]).expect(1);
+    let expected = "error: cannot read 'in/000000_000.raw': Is a directory (os error 21)";
+    assert_eq!(failed.errors(), [expected]);
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_fails() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"])]);
+    fs::set_permissions(dir.path("in"), fs::Permissions::from_mode(0o000)).unwrap();
+    // Root may read everything, until it gives that up.
+    let privileged = fs::read_dir(dir.path("in")).is_ok();
+    let without = "setpriv --bounding-set -dac_override,-dac_read_search";
+    let failed =
+        dir.shell(&format!("{} m_replay in -a {ANY}", if privileged { without } else { "" }));
+    fs::set_permissions(dir.path("in"), fs::Permissions::from_mode(0o755)).unwrap();
+    let error = "error: cannot read 'in': Permission denied (os error 13)";
+    assert_eq!(failed.expect(1).errors(), [error]);
+}
+
+// ---- m_split ----
+
+#[test]
+fn a_split_by_configuration_routes_as_it_says() {
+    let dir = Dir::new();
+    let (generate, endpoint) = generate(&dir, 10, "16B");
+    let config = format!(
+        r#"{{"source": {{"address": "{endpoint}", "mode": "PULL", "queue_size": 10}},
+            "streams": [
+              {{"address": "{ANY}", "bind": true, "mode": "push", "on_full": "block"}},
+              {{"address": "{ANY}", "bind": true, "modulo": 3, "queue_size": 5, "on_full": "block"}}
+            ]}}"#
+    );
+    dir.write("split.json", config);
+    let split = dir.start("m_split", ["-c", "split.json", "-n", "10"]);
+    let endpoints = split.endpoints(2);
+    let all = dir.start("m_dump", [&endpoints[0], "all", "-n", "10"]);
+    let third = dir.start("m_dump", [&endpoints[1], "third", "-n", "3"]);
+    all.end().expect(0);
+    third.end().expect(0);
+    let told = split.end().expect(0).stderr;
+    generate.end().expect(0);
+    let all = messages(&dir.path("all"));
+    let third = messages(&dir.path("third"));
+    assert_eq!(all.len(), 10);
+    assert_eq!(third, [&all[2], &all[5], &all[8]].map(Clone::clone));
+    let table: Vec<Vec<&str>> = told
+        .lines()
+        .filter(|line| line.starts_with("tcp://"))
+        .map(|line| line.split_whitespace().skip(1).collect())
+        .collect();
+    assert_eq!(table, [["10", "0", "0"], ["3", "0", "0"]], "sent, dropped, not handed over");
+}
+
+#[test]
+fn check_says_that_a_good_configuration_is_good() {
+    let dir = Dir::new();
+    dir.write(
+        "good.json",
+        r#"{"source": {"address": "tcp://*:7777", "mode": "SUB", "subscribe": ["x"]},
+            "streams": [{"address": "tcp://*:8888", "on_full": 0.5}, {"address": "tcp://h:1"}]}"#,
+    );
+    let checked = dir.run("m_split", ["--check", "-c", "good.json"]).expect(0);
+    assert_eq!(checked.stdout, "good.json: ok, 2 streams\n");
+    assert_eq!(checked.stderr, "");
+}
+
+#[test]
+fn check_names_the_file_and_the_key_of_what_is_wrong() {
+    let dir = Dir::new();
+    let source = r#""source": {"address": "tcp://h:1"}"#;
+    let stream = |text: &str| format!(r#"{{{source}, "streams": [{{{text}}}]}}"#);
+    let cases = [
+        (
+            "unknown",
+            stream(r#""address": "tcp://h:2", "module": 2"#),
+            "streams[0].module: unknown field `module`",
+        ),
+        (
+            "mode",
+            stream(r#""address": "tcp://h:2", "mode": "pull""#),
+            "streams[0].mode: expected PUSH or PUB, found 'pull'",
+        ),
+        (
+            "modulo",
+            stream(r#""address": "tcp://h:2", "modulo": 0"#),
+            "streams[0].modulo: expected 1 or more, found 0",
+        ),
+        (
+            "twice",
+            stream(r#""address": "tcp://h:1""#),
+            "streams[0].address: 'tcp://h:1' is the address of source too",
+        ),
+        (
+            "address",
+            stream(r#""address": "h:2""#),
+            "streams[0].address: 'h:2' is not an address: expected tcp://host:port",
+        ),
+        (
+            "none",
+            format!(r#"{{{source}, "streams": []}}"#),
+            "streams: expected at least one stream",
+        ),
+        ("missing", r#"{"streams": []}"#.to_owned(), "missing field `source`"),
+        ("syntax", "{".to_owned(), "EOF while parsing an object at line 1 column 1"),
+        ("empty", String::new(), "EOF while parsing a value at line 1 column 0"),
+    ];
+    for (name, text, reason) in cases {
+        let file = format!("{name}.json");
+        dir.write(&file, text);
+        let expected = format!("error: {file}: {reason}");
+        // Checked or run, it is the same.
+        for arguments in [&["--check", "-c", &file][..], &["-c", &file]] {
+            let failed = dir.run("m_split", arguments).expect(78);
+            assert_eq!(failed.stdout, "");
+            assert_eq!(failed.errors().len(), 1);
+            assert!(failed.stderr.starts_with(&expected), "{expected}\n{}", failed.stderr);
+        }
+    }
+    let missing = dir.run("m_split", ["-c", "nowhere.json"]).expect(78);
+    assert_eq!(missing.errors(), ["error: nowhere.json: No such file or directory (os error 2)"]);
+}
+
+// ---- addresses ----
+
+#[test]
+fn a_malformed_address_exits_with_2_and_says_what_is_wrong() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"])]);
+    let bad = "tcp://127.0.0.1:port";
+    let lines: [&[&str]; 6] = [
+        &["m_stats", bad],
+        &["m_generate", "-a", bad],
+        &["m_dump", bad],
+        &["m_replay", "in", "-a", bad],
+        &["m_split", bad, ANY],
+        &["m_split", "tcp://127.0.0.1:1", bad],
+    ];
+    for line in lines {
+        let failed = dir.run(line[0], &line[1..]).expect(2);
+        let expected =
+            format!("error: '{bad}' is not an address: expected a port from 0 to 65535, or *");
+        assert_eq!(failed.errors(), [expected.as_str()], "{line:?}");
+    }
+}
+
+#[test]
+fn an_address_in_use_fails() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"])]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", taken.local_addr().unwrap());
+    let lines: [&[&str]; 5] = [
+        &["m_stats", &address, "--bind"],
+        &["m_generate", "-a", &address],
+        &["m_dump", &address, "--bind"],
+        &["m_replay", "in", "-a", &address],
+        &["m_split", "tcp://127.0.0.1:1", &address],
+    ];
+    for line in lines {
+        let failed = dir.run(line[0], &line[1..]).expect(1);
+        let expected = format!("error: cannot bind '{address}': Address already in use");
+        assert_eq!(failed.errors(), [expected.as_str()], "{line:?}");
+    }
+}
+
+#[test]
+fn an_interface_that_does_not_exist_fails() {
+    let dir = Dir::new();
+    let failed = dir.run("m_generate", ["-a", "tcp://nonesuch0:9999"]).expect(1);
+    let error = "error: cannot bind 'tcp://nonesuch0:9999': No such device";
+    assert_eq!(failed.errors(), [error]);
+}
+
+#[test]
+fn a_host_that_nobody_knows_fails() {
+    let dir = Dir::new();
+    for arguments in
+        [["m_stats", "tcp://nonesuch.invalid:9999"], ["m_dump", "tcp://nonesuch.invalid:9999"]]
+    {
+        let failed = dir.run(arguments[0], &arguments[1..]).expect(1);
+        let start = "error: cannot resolve the host of 'tcp://nonesuch.invalid:9999': ";
+        assert!(failed.stderr.starts_with(start), "{}", failed.stderr);
+    }
+}
+
+// ---- how programs end ----
+
+#[test]
+fn too_few_messages_exit_with_4() {
+    let dir = Dir::new();
+    let (generate, endpoint) = generate(&dir, 3, "16B");
+    let arguments = [&endpoint, "out", "-n", "5", "--timeout", "500ms"];
+    dir.run("m_dump", arguments).expect(4);
+    generate.end().expect(0);
+    assert_eq!(recording(dir.path("out")).len(), 6, "what came is there");
+}
+
+#[test]
+fn nothing_in_time_exits_with_4() {
+    let dir = Dir::new();
+    let stats = dir.run("m_stats", ["tcp://127.0.0.1:1", "--timeout", "20ms"]).expect(4);
+    assert!(stats.stdout.ends_with(&format!("No messages received.\n{RULE}\n")));
+    dir.run("m_dump", ["tcp://127.0.0.1:1", "--timeout", "20ms"]).expect(4);
+    dir.run("m_split", ["tcp://127.0.0.1:1", ANY, "--timeout", "20ms"]).expect(4);
+}
+
+#[test]
+fn a_sender_whose_peers_never_come_exits_with_4() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"])]);
+    dir.run("m_generate", ["-a", ANY, "--timeout", "20ms"]).expect(4);
+    dir.run("m_replay", ["in", "-a", ANY, "--timeout", "20ms"]).expect(4);
+}
+
+#[test]
+fn messages_that_nobody_takes_at_the_end_exit_with_1() {
+    let dir = Dir::new();
+    let arguments = ["-a", ANY, "-n", "20", "-s", "8MiB", "--linger", "100ms"];
+    let generate = dir.start("m_generate", arguments);
+    // It takes one message into its queue, and reads none.
+    let options = mflow::Options::pull().queue_size(1);
+    let _idle = mflow::connect(&generate.endpoint(), options).unwrap();
+    let failed = generate.end().expect(1);
+    let [error] = failed.errors()[..] else { panic!("{}", failed.stderr) };
+    let count = error
+        .strip_prefix("error: ")
+        .and_then(|text| text.strip_suffix(" messages were not handed to a peer"))
+        .unwrap();
+    assert!((1..20).contains(&count.parse().unwrap()), "{error}");
+}
+
+#[test]
+fn a_signal_ends_a_program_that_waits() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"])]);
+    let lines: [&[&str]; 5] = [
+        &["m_stats", ANY, "--bind"],
+        &["m_generate", "-a", ANY],
+        &["m_dump", ANY, "out", "--bind"],
+        &["m_replay", "in", "-a", ANY],
+        &["m_split", ANY, ANY, "--bind"],
+    ];
+    for line in lines {
+        for signal in ["INT", "TERM"] {
+            let program = dir.start(line[0], &line[1..]);
+            program.endpoint();
+            program.signal(signal);
+            let ended = program.end().expect(0);
+            assert_eq!(ended.errors(), [""; 0], "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"])]);
+    dir.write(
+        "good.json",
+        r#"{"source": {"address": "tcp://h:1"}, "streams": [{"address": "tcp://h:2"}]}"#,
+    );
+    let lines: [&[&str]; 9] = [
+        &["m_stats", "tcp://127.0.0.1:1"],
+        &["m_stats", "--loopback"],
+        &["m_generate", "-a", ANY],
+        &["m_dump", "in"],
+        &["m_replay", "in", "-a", ANY, "-v", "--timeout", "1s"],
+        &["m_split", "--check", "-c", "good.json"],
+        &["m_stats", "--completions", "bash"],
+        &["m_stats", "--help"],
+        &["m_stats", "--version"],
+    ];
+    for line in lines {
+        let ended = dir.run_into_closed_pipe(line[0], &line[1..]).expect(0);
+        assert!(
+            !ended.stderr.contains("error: ") && !ended.stderr.contains("panicked"),
+            "{line:?}"
+        );
+    }
+}
+
+#[test]
+fn an_endless_dump_ends_with_its_pipe() {
+    let dir = Dir::new();
+    let generate = dir.start("m_generate", ["-a", ANY, "-s", "16B"]);
+    let endpoint = generate.endpoint();
+    let line = format!("{{ m_dump {endpoint}; echo \"exit code $?\" >&2; }} | head -n 1");
+    let dump = dir.shell(&line).expect(0);
+    assert!(dump.stdout.starts_with("     0   0         58  {\"htype\":\"raw-1.0\""));
+    assert_eq!(dump.stderr, "exit code 0\n");
+    generate.interrupt().expect(0);
 }

@@ -1,4 +1,7 @@
 //! Interoperability with the original: psi-mflow in Python, its programs and its library as peers.
+//!
+//! Its programs that have no end are killed, not interrupted: a SIGINT that comes just before they
+//! block in libzmq is seen only when they unblock, and m_dump takes it for a TypeError.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod harness;
@@ -63,44 +66,41 @@ fn their_generated(messages: usize) -> Vec<(String, Vec<u8>)> {
 fn its_generator_feeds_our_m_stats() {
     let dir = Dir::new();
     let Some(peers) = dir.peers() else { return };
-    let (generate, address) = start_their_generate(&peers, "push");
+    let (_generate, address) = start_their_generate(&peers, "push");
     let stats = dir.run("m_stats", [&address, "-n", "10", "--timeout", "60"]).expect(0);
     let lines: Vec<&str> = stats.stdout.lines().collect();
     assert!(lines.contains(&"Average message size:      0.001 MB"), "{lines:?}");
     assert!(lines.contains(&"Total bytes received:      0.011 MB"), "{lines:?}");
     assert!(lines.contains(&"Messages received:            10 messages"), "{lines:?}");
-    generate.interrupt();
 }
 
 #[test]
 fn its_publisher_reaches_our_subscriber() {
     let dir = Dir::new();
     let Some(peers) = dir.peers() else { return };
-    let (generate, address) = start_their_generate(&peers, "pub");
+    let (_generate, address) = start_their_generate(&peers, "pub");
     let arguments = [&address, "-m", "sub", "-n", "10", "--timeout", "60"];
     let stats = dir.run("m_stats", arguments).expect(0);
     assert!(stats.stdout.contains("Messages received:            10 messages\n"));
-    generate.interrupt();
 }
 
 #[test]
 fn its_generator_feeds_our_m_dump() {
     let dir = Dir::new();
     let Some(peers) = dir.peers() else { return };
-    let (generate, address) = start_their_generate(&peers, "push");
+    let (_generate, address) = start_their_generate(&peers, "push");
     dir.run("m_dump", [&address, "folder", "-n", "10", "--timeout", "60"]).expect(0);
     let dumped = recording(dir.path("folder"));
     assert_eq!(dumped, their_generated(10));
     let captured = recording(vector("raw10_m_generate"));
     assert_eq!(dumped[..captured.len()], captured, "as a capture of it");
-    generate.interrupt();
 }
 
 #[test]
 fn its_generator_feeds_our_m_split() {
     let dir = Dir::new();
     let Some(peers) = dir.peers() else { return };
-    let (generate, address) = start_their_generate(&peers, "push");
+    let (_generate, address) = start_their_generate(&peers, "push");
     let any = "tcp://127.0.0.1:*";
     let split = dir.start("m_split", [&address, any, any, "-n", "10", "--on-full", "block"]);
     let dumps: Vec<_> = split
@@ -114,7 +114,6 @@ fn its_generator_feeds_our_m_split() {
         assert_eq!(recording(dir.path(output.to_string())), their_generated(10), "output {output}");
     }
     split.end().expect(0);
-    generate.interrupt();
 }
 
 // ---- our programs and library into its receivers ----
@@ -383,8 +382,7 @@ fn a_folder_dumped_by_the_original_is_replayed_by_ours() {
     generate.end().expect(0);
     let last = folder.join("000019_001.raw");
     wait_until("the last part", || fs::metadata(&last).is_ok_and(|file| file.len() == 1024));
-    // It ends with a TypeError of its own.
-    dump.interrupt();
+    drop(dump);
     let dumped = recording(&folder);
     assert_eq!(dumped.len(), 40);
 

@@ -9,7 +9,7 @@ mod progress;
 mod quantity;
 mod signal;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use clap::{Arg, ArgAction, Parser};
 use clap_complete::Shell;
@@ -58,7 +58,10 @@ fn parse<P: Parser>() -> P {
     let matches = command.get_matches_mut();
     if let Some(shell) = matches.get_one::<Shell>("completions") {
         let name = command.get_name().to_owned();
-        clap_complete::generate(*shell, &mut command, name, &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(*shell, &mut command, name, &mut script);
+        // Whoever closes the pipe has seen enough.
+        let _ = std::io::stdout().write_all(&script);
         std::process::exit(0);
     }
     P::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())

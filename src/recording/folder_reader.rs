@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{PartNumber, list};
+use super::{Listing, PartNumber, list};
 use crate::{Error, Event, Frame, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of a folder, in the order of their numbers.
@@ -43,7 +43,7 @@ impl FolderReader {
     /// # Errors
     /// Where the folder cannot be read, or holds no message.
     pub fn open(folder: &Path) -> Result<Self> {
-        let (mut parts, foreign) = list(folder)?;
+        let Listing { mut parts, foreign, .. } = list(folder)?;
         if parts.is_empty() {
             return Err(Error::NoRecording { path: folder.to_owned() });
         }
@@ -70,7 +70,7 @@ impl FolderReader {
     #[must_use]
     pub fn gaps(&self) -> u64 {
         match (self.parts.first(), self.parts.last()) {
-            (Some(first), Some(last)) => last.message - first.message + 1 - self.messages,
+            (Some(first), Some(last)) => (last.message - first.message) - (self.messages - 1),
             _ => 0,
         }
     }

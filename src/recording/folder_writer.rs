@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{PartNumber, list};
+use super::{PartNumber, UNFINISHED, list};
 use crate::{Error, Frame, Frames, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 
 /// A folder that grows by a file for each part of each message.
 ///
-/// Part 0 of a message is written last, so that a killed writer leaves no message that looks whole
-/// and is not; a message that could not be written whole is taken away again.
+/// Part 0 of a message is written last, and under another name (`000000_000.raw.part`) until it is
+/// whole: so a killed writer leaves no message that looks whole and is not. A message that could
+/// not be written whole is taken away again.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,8 +52,7 @@ impl FolderWriter {
     /// Where the folder cannot be made or read.
     pub fn append(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-        let (parts, _) = list(folder)?;
-        let next = parts.iter().map(|part| part.message + 1).max().unwrap_or(0);
+        let next = list(folder)?.end;
         Ok(Self {
             folder: folder.to_owned(),
             name: folder.display().to_string(),
@@ -76,7 +76,8 @@ impl FolderWriter {
         let kept = &frames[..frames.len().min(self.keep)];
         for (part, frame) in kept.iter().enumerate().rev() {
             let path = self.path(part);
-            if let Err(error) = write_file(&path, frame) {
+            let written = if part == 0 { publish(&path, frame) } else { write_file(&path, frame) };
+            if let Err(error) = written {
                 for written in part + 1..kept.len() {
                     // It is of no use alone; if it stays, readers skip it.
                     let _ = fs::remove_file(self.path(written));
@@ -91,6 +92,17 @@ impl FolderWriter {
     fn path(&self, part: usize) -> PathBuf {
         self.folder.join(PartNumber { message: self.next, part }.file_name())
     }
+}
+
+/// Writes a file that does not exist yet under another name, and gives it its own once it is whole.
+fn publish(path: &Path, frame: &Frame) -> io::Result<()> {
+    let unfinished = path.with_extension(UNFINISHED);
+    write_file(&unfinished, frame)?;
+    // Renaming would replace it; that somebody makes it just now is not provided against.
+    let free = if path.exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) };
+    free.and_then(|()| fs::rename(&unfinished, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&unfinished);
+    })
 }
 
 /// Writes a file that does not exist yet, whole or not at all.
@@ -116,5 +128,50 @@ impl Sink for FolderWriter {
 
     fn finish(self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
         Ok(Unconfirmed::Count(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::FolderReader;
+    use crate::{Event, Source};
+
+    #[test]
+    fn what_a_killed_writer_left_is_no_message_and_its_number_is_not_used_again() {
+        let name = format!("mflow-killed-writer-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let message = |text: &str| Frames::from([text.as_bytes(), b"data"]);
+        let mut writer = FolderWriter::create(&folder).unwrap();
+        writer.write(&message("one")).unwrap();
+        // It had written the other parts of message 1 already, and half of its first one.
+        fs::write(folder.join("000001_001.raw"), "data").unwrap();
+        fs::write(folder.join("000001_000.raw.part"), "tw").unwrap();
+        // Of message 2, which has one part, there is half of that.
+        fs::write(folder.join("000002_000.raw.part"), "").unwrap();
+        FolderWriter::append(&folder).unwrap().write(&message("three")).unwrap();
+
+        let mut reader = FolderReader::open(&folder).unwrap();
+        let mut read = Vec::new();
+        while let Event::Message(received) = reader.poll().unwrap() {
+            read.push((reader.position(), received.frames));
+        }
+        assert_eq!(read, [(0, message("one")), (3, message("three"))]);
+        assert_eq!((reader.damaged(), reader.foreign_files()), (1, 2));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_in_the_way_is_not_replaced_and_nothing_of_the_message_stays() {
+        let name = format!("mflow-in-the-way-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let mut writer = FolderWriter::create(&folder).unwrap();
+        fs::write(folder.join("000000_000.raw"), "somebody's").unwrap();
+        let error = writer.write(&Frames::from([&b"mine"[..], b"data"])).unwrap_err();
+        let path = folder.join("000000_000.raw");
+        assert_eq!(error.to_string(), format!("cannot write '{}'", path.display()));
+        assert_eq!(fs::read(&path).unwrap(), b"somebody's");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -47,18 +47,36 @@ pub(crate) fn part_file_name(message: u64, part: usize) -> String {
     PartNumber { message, part }.file_name()
 }
 
-/// Lists the parts in a folder, in no order, and counts the files that are none.
-fn list(folder: &Path) -> Result<(Vec<PartNumber>, usize)> {
-    let mut parts = Vec::new();
-    let mut foreign = 0;
+/// The extension of a part that is being written; one of a writer that was killed stays.
+const UNFINISHED: &str = "raw.part";
+
+/// What is in a folder.
+#[derive(Debug, Default)]
+struct Listing {
+    /// The parts, in no order.
+    parts: Vec<PartNumber>,
+    /// How many files are none.
+    foreign: usize,
+    /// The first number after those of all messages, unfinished ones included.
+    end: u64,
+}
+
+fn list(folder: &Path) -> Result<Listing> {
+    let mut listing = Listing::default();
     for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
-        let entry = entry.map_err(Error::file("read", folder))?;
-        match entry.file_name().to_str().and_then(PartNumber::parse) {
-            Some(number) => parts.push(number),
-            None => foreign += 1,
+        let name = entry.map_err(Error::file("read", folder))?.file_name();
+        let name = name.to_str().unwrap_or_default();
+        let whole = PartNumber::parse(name);
+        let unfinished = || PartNumber::parse(name.strip_suffix(".part")?);
+        match whole {
+            Some(number) => listing.parts.push(number),
+            None => listing.foreign += 1,
+        }
+        if let Some(number) = whole.or_else(unfinished) {
+            listing.end = listing.end.max(number.message.saturating_add(1));
         }
     }
-    Ok((parts, foreign))
+    Ok(listing)
 }
 
 #[cfg(test)]

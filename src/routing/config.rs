@@ -145,8 +145,10 @@ impl Config {
     fn parse(text: &[u8]) -> Result<Self, Problem> {
         let json = &mut serde_json::Deserializer::from_slice(text);
         let raw: RawConfig = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
+            // It writes `.` for the whole, and `?` for a key that did not come to its end.
             let path = error.path().to_string();
-            (if path == "." { String::new() } else { path }, error.into_inner().to_string())
+            let key = path.trim_end_matches(['.', '?']).to_owned();
+            (key, error.into_inner().to_string())
         })?;
         json.end().map_err(|error| (String::new(), error.to_string()))?;
         let config = Self {

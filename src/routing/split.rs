@@ -1,6 +1,8 @@
 //! Handing each message to the outputs that want it, whatever the others do.
 
 use std::num::NonZeroU64;
+use std::panic::resume_unwind;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{OnFull, OutputConfig};
@@ -193,11 +195,62 @@ impl Split {
         Ok(())
     }
 
-    /// Closes all outputs after everything has left them, as [`Sink::finish`]; in their order.
+    /// Closes all outputs at the same time, after everything has left them, as [`Sink::finish`]; in
+    /// their order.
     ///
     /// # Errors
     /// Where an output cannot be closed.
     pub fn finish(self, patience: Duration) -> Result<Vec<Unconfirmed>> {
-        self.outputs.into_iter().map(|output| output.sink.finish(patience)).collect()
+        thread::scope(|scope| {
+            let finish = |output: Output| scope.spawn(move || output.sink.finish(patience));
+            let ends: Vec<_> = self.outputs.into_iter().map(finish).collect();
+            let result =
+                |end: ScopedJoinHandle<'_, _>| end.join().unwrap_or_else(|p| resume_unwind(p));
+            ends.into_iter().map(result).collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Ends when the other one does.
+    struct Twin {
+        number: u64,
+        tell: Sender<()>,
+        hear: Receiver<()>,
+    }
+
+    impl Sink for Twin {
+        fn name(&self) -> &'static str {
+            "twin"
+        }
+        fn offer(&mut self, _message: &Received) -> Result<Offer> {
+            Ok(Offer::Taken)
+        }
+        fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+            set.ready();
+        }
+        fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {
+            self.tell.send(()).unwrap();
+            self.hear.recv_timeout(patience).unwrap();
+            Ok(Unconfirmed::Count(self.number))
+        }
+    }
+
+    #[test]
+    fn outputs_are_finished_at_the_same_time() {
+        let ((to_one, one), (to_other, other)) = (channel(), channel());
+        let one = Twin { number: 1, tell: to_other, hear: one };
+        let other = Twin { number: 2, tell: to_one, hear: other };
+        let config = OutputConfig::new("tcp://*:1".parse().unwrap());
+        let outputs = [one, other].map(|twin| Output::new(Box::new(twin), &config));
+        let left = Split::new(outputs.into()).finish(PATIENCE).unwrap();
+        assert_eq!(left, [Unconfirmed::Count(1), Unconfirmed::Count(2)]);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Each is a `raw-1.0` message of two parts: a header that counts, and zeros that are never copied.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -60,9 +61,11 @@ pub fn run(
     out: &mut dyn Write,
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
+    let mut header = Header::new(options.bytes);
     let payload = Frame::from(Bytes::from(vec![0; options.bytes]));
+    let frames = Frames::from([header.frame(0), payload]);
     let origin = Origin::new("m_generate");
-    let mut message = Received { frames: Frames::new(), time: Timestamp::now(), origin };
+    let mut message = Received { frames, time: Timestamp::now(), origin };
     let batch = batch(options);
     let mut report = Report::new(INTERVAL);
     let mut run = Run::new(options.limits, stop);
@@ -77,7 +80,7 @@ pub fn run(
                 break ending;
             }
         }
-        message.frames = Frames::from([header(options.bytes, number), payload.clone()]);
+        message.frames[0] = header.frame(number);
         if let Some(ending) = run.hand_over(sink.as_mut(), &message)? {
             break ending;
         }
@@ -136,10 +139,24 @@ fn offset(number: u64, rate: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// Makes the header of a message, as the original does (with a whole number in the shape).
-fn header(bytes: usize, frame: u64) -> Frame {
-    let integers = bytes / 4;
-    let text =
-        format!(r#"{{"htype":"raw-1.0","type":"int32","shape":[1,{integers}],"frame":{frame}}}"#);
-    Frame::from(text.as_bytes())
+/// The header of the messages, as that of the original (with a whole number in the shape). All but
+/// the number of the message is written once.
+struct Header {
+    text: String,
+    common: usize,
+}
+
+impl Header {
+    fn new(bytes: usize) -> Self {
+        let integers = bytes / 4;
+        let text = format!(r#"{{"htype":"raw-1.0","type":"int32","shape":[1,{integers}],"frame":"#);
+        Self { common: text.len(), text }
+    }
+
+    fn frame(&mut self, number: u64) -> Frame {
+        self.text.truncate(self.common);
+        // Writing to a `String` cannot fail.
+        let _ = write!(self.text, "{number}}}");
+        Frame::from(self.text.as_bytes())
+    }
 }

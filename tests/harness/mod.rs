@@ -20,7 +20,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -95,6 +95,7 @@ impl Dir {
         paths.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
         let mut command = Command::new("sh");
         command.args(["-c", script]).env("PATH", env::join_paths(paths).unwrap());
+        command.stdout(Stdio::piped());
         self.start_family(command, Family::Group)
     }
 
@@ -103,8 +104,22 @@ impl Dir {
         self.start_shell(script).end()
     }
 
+    /// Runs one of the programs to its end, with a stdout that nobody reads any more.
+    pub(crate) fn run_into_closed_pipe<A: AsRef<OsStr>>(
+        &self,
+        program: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Finished {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(path_of(program));
+        command.args(arguments).stdout(writer);
+        self.start_family(command, Family::Single).end()
+    }
+
     /// Starts any command in the directory.
-    pub(crate) fn start_command(&self, command: Command) -> Process {
+    pub(crate) fn start_command(&self, mut command: Command) -> Process {
+        command.stdout(Stdio::piped());
         self.start_family(command, Family::Single)
     }
 

@@ -68,14 +68,17 @@ impl Output {
 impl Process {
     pub(super) fn start(mut command: Command, family: Family) -> Self {
         let text = format!("{command:?}");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
         if family == Family::Group {
             command.process_group(0);
         }
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{text}: {error}"));
         let record =
             Arc::new(Record { command: text, state: Mutex::default(), changed: Condvar::new() });
-        record.read(child.stdout.take().unwrap(), |state| &mut state.stdout);
+        match child.stdout.take() {
+            Some(stdout) => record.read(stdout, |state| &mut state.stdout),
+            None => record.lock().stdout.closed = true,
+        }
         record.read(child.stderr.take().unwrap(), |state| &mut state.stderr);
         let sign = if family == Family::Group { "-" } else { "" };
         let target = format!("{sign}{}", child.id());

@@ -1,0 +1,34 @@
+//! Baseline P: psi-mflow 1.0.0, the original, in Python.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A Python that has psi-mflow.
+#[derive(Clone, Debug)]
+pub(crate) struct Python(PathBuf);
+
+impl Python {
+    /// Finds it in the virtual environment that `MFLOW_PEERS` names, or else in the one that
+    /// `tests/run` makes. Where there is none, nothing is compared with it.
+    pub(crate) fn find() -> Option<Self> {
+        let peers = std::env::var_os("MFLOW_PEERS").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"),
+            PathBuf::from,
+        );
+        let python = peers.join("bin/python");
+        Command::new(&python)
+            .args(["-c", "import mflow.cli.stats"])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+            .then_some(Self(python))
+    }
+
+    /// Returns a command that runs a tool of the original.
+    pub(crate) fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.0);
+        command.args(["-u", "-m", &format!("mflow.cli.{name}")]);
+        command
+    }
+}

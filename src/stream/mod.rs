@@ -1,0 +1,240 @@
+//! Streams: whole messages to and from a socket.
+//!
+//! A stream receives or sends; decoding is left to the [`Registry`] it carries, waiting for several
+//! streams at once to [`WaitSet`] and [`Merge`](crate::Merge).
+//!
+//! ## Whole messages or nothing
+//!
+//! A message arrives whole or not at all. Sending is atomic too, with two gaps that ZeroMQ leaves
+//! when a peer dies while the parts of a message are handed to libzmq:
+//!
+//! * What was handed over is lost with that peer. Where libzmq says so, the stream makes it forget
+//!   the rest, and sends the whole message again to another peer; at times it does not.
+//! * libzmq 4.3 may send the rest of a message to another peer than its beginning, where there are
+//!   three peers or more and it learns in mid-message that one has gone. The stream has it learn
+//!   such things between messages, often enough that this is improbable, but it cannot rule it out.
+//!
+//! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
+
+mod receive;
+mod send;
+
+use std::time::{Duration, Instant};
+
+use mflow_handlers::Registry;
+
+use crate::monitor::{Monitor, MonitorOptions, MonitorThread};
+use crate::options::Attach;
+use crate::receipt::Receipts;
+use crate::statistics::Statistics;
+use crate::{Address, Error, Frames, Mode, Options, Result, Stop, WaitSet};
+
+pub use receive::{Decoded, Messages, Tally};
+pub use send::{More, Offer, Unconfirmed};
+
+/// A connected or bound socket that carries whole messages one way.
+///
+/// Dropping a stream closes it: it lingers as its options say to send what is queued.
+///
+/// ```
+/// use mflow::{Options, connect};
+/// let mut sender = connect("tcp://127.0.0.1:*", Options::push().bind())?;
+/// let mut receiver = connect(sender.endpoint(), Options::pull())?;
+/// sender.send([&br#"{"htype":"raw-1.0"}"#[..], b"data"])?;
+/// let message = receiver.receive_raw()?.expect("it waits for a message");
+/// assert_eq!(message.parts()[1], b"data"[..]);
+/// # Ok::<(), mflow::Error>(())
+/// ```
+pub struct Stream {
+    socket: zmq::Socket,
+    /// After the socket, before the context: closing ends the thread, which shares the context.
+    monitor: Option<MonitorThread>,
+    context: zmq::Context,
+    mode: Mode,
+    attach: Attach,
+    address: Address,
+    endpoint: String,
+    timeout: Option<Duration>,
+    send_timeout: Option<Duration>,
+    stop: Stop,
+    handlers: Registry,
+    statistics: Statistics,
+    /// The parts of a message that is being gathered by `send_part`.
+    gathered: Frames,
+    /// How many parts were sent since libzmq has looked at its peers.
+    parts_since_look: usize,
+    /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
+    receipts: Option<Receipts>,
+}
+
+impl Stream {
+    /// Opens a stream; see [`connect`](crate::connect).
+    pub(crate) fn open(address: &str, options: Options) -> Result<Self> {
+        let address: Address = address.parse()?;
+        if options.attach == Attach::Connect {
+            address.resolve()?;
+        }
+        let context = match &options.context {
+            Some(context) => context.clone(),
+            None => zmq::Context::new(),
+        };
+        let socket = set_up(&context, &address, &options)
+            .map_err(|source| Error::Socket { address: address.to_string(), source })?;
+        let attached = match options.attach {
+            Attach::Connect => socket
+                .connect(address.as_str())
+                .map_err(|source| Error::Connect { address: address.to_string(), source }),
+            Attach::Bind => socket
+                .bind(address.as_str())
+                .map_err(|source| Error::Bind { address: address.to_string(), source }),
+        };
+        if let Err(error) = attached {
+            // Nothing is queued: let the context go without waiting.
+            let _ = socket.set_linger(0);
+            return Err(error);
+        }
+        let endpoint = match socket.get_last_endpoint() {
+            Ok(Ok(endpoint)) if !endpoint.is_empty() => endpoint,
+            _ => address.to_string(),
+        };
+        tracing::debug!(%address, %endpoint, mode = %options.mode, "stream is open");
+        Ok(Self {
+            socket,
+            monitor: None,
+            context,
+            mode: options.mode,
+            attach: options.attach,
+            address,
+            endpoint,
+            timeout: options.timeout,
+            send_timeout: options.send_timeout,
+            stop: options.stop,
+            handlers: options.handlers,
+            statistics: Statistics::default(),
+            gathered: Frames::new(),
+            parts_since_look: 0,
+            receipts: (options.mode == Mode::Push).then(Receipts::default),
+        })
+    }
+
+    /// Returns the address as it was given.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.address.as_str()
+    }
+
+    /// Returns the address as libzmq resolved it: with its port where `*` asked for a free one.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Returns the endpoint that peers connect to, where this stream binds.
+    #[must_use]
+    pub fn listening(&self) -> Option<&str> {
+        (self.attach == Attach::Bind).then_some(self.endpoint.as_str())
+    }
+
+    /// Returns the pattern of the socket.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Returns what was received so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// Returns what decodes and encodes the messages of this stream.
+    #[must_use]
+    pub fn handlers(&self) -> &Registry {
+        &self.handlers
+    }
+
+    /// Returns the handlers to add to, to replace one or all of them.
+    pub fn handlers_mut(&mut self) -> &mut Registry {
+        &mut self.handlers
+    }
+
+    /// Changes the longest a receive waits: `None` is for ever, zero not at all.
+    pub fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
+        self.timeout = timeout.into();
+    }
+
+    /// Watches the connections of this stream, in place of a monitor that did so before.
+    ///
+    /// # Errors
+    /// Where libzmq has no resources left.
+    pub fn monitor(&mut self, options: MonitorOptions) -> Result<Monitor> {
+        let (monitor, thread) = Monitor::start(&self.context, &self.socket, options)
+            .map_err(|source| Error::Socket { address: self.address.to_string(), source })?;
+        self.monitor = Some(thread);
+        Ok(monitor)
+    }
+
+    /// Closes the stream now, as dropping it does.
+    pub fn disconnect(self) {
+        drop(self);
+    }
+
+    /// Adds the socket to what a wait is for.
+    pub(crate) fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        let events = if self.mode.sends() { zmq::POLLOUT } else { zmq::POLLIN };
+        set.socket(&self.socket, events);
+    }
+
+    fn wait_for(&self, events: zmq::PollEvents, end: Option<Instant>) -> Result<bool> {
+        let mut set = WaitSet::new();
+        set.socket(&self.socket, events);
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        set.wait(&self.stop, left)
+            .map_err(|source| Error::Wait { name: self.address.to_string(), source })
+    }
+
+    fn check_direction(&self, direction: Direction) -> Result<()> {
+        let verb = match (direction, self.mode.sends()) {
+            (Direction::Send, true) | (Direction::Receive, false) => return Ok(()),
+            (Direction::Send, false) => "send",
+            (Direction::Receive, true) => "receive",
+        };
+        Err(Error::Direction { address: self.address.to_string(), mode: self.mode, verb })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Send,
+    Receive,
+}
+
+/// Makes the socket of a stream, configured and attached to nothing yet.
+fn set_up(
+    context: &zmq::Context,
+    address: &Address,
+    options: &Options,
+) -> Result<zmq::Socket, zmq::Error> {
+    if options.context.is_none() {
+        context.set_io_threads(options.io_threads.max(1).into())?;
+    }
+    let socket = context.socket(options.mode.socket_type())?;
+    let queue = i32::try_from(options.queue_size).unwrap_or(i32::MAX);
+    socket.set_sndhwm(queue)?;
+    socket.set_rcvhwm(queue)?;
+    socket.set_linger(
+        options.linger.map_or(-1, |linger| i32::try_from(linger.as_millis()).unwrap_or(i32::MAX)),
+    )?;
+    // Heartbeats of ZMTP would be new to old detectors; TCP's own find a dead peer too.
+    socket.set_tcp_keepalive(1)?;
+    socket.set_ipv6(address.is_ipv6())?;
+    if options.mode == Mode::Sub {
+        if options.subscriptions.is_empty() {
+            socket.set_subscribe(b"")?;
+        }
+        for prefix in &options.subscriptions {
+            socket.set_subscribe(prefix)?;
+        }
+    }
+    Ok(socket)
+}

@@ -1,0 +1,167 @@
+//! Receiving: whole messages off a socket.
+
+use std::time::Instant;
+
+use mflow_handlers::{Data, DecodeError, Message, Parts};
+
+use super::{Direction, Stream};
+use crate::statistics::Statistics;
+use crate::{Error, Frame, Frames, Result};
+
+/// A decoded message and where its stream stood when it came.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Decoded<T = Data> {
+    /// What the message says.
+    pub data: T,
+    /// The statistics of the stream, this message included.
+    pub statistics: Statistics,
+}
+
+/// Messages that were counted and not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many messages.
+    pub messages: u64,
+    /// Their bytes, all parts together.
+    pub bytes: u64,
+    /// Whether the source has ended.
+    pub ended: bool,
+}
+
+impl Tally {
+    /// Tells whether to go on counting, so that who counts looks at the clock often enough.
+    pub(crate) fn has_room(&self, most: u64) -> bool {
+        self.messages < most.min(256) && self.bytes < 32 << 20
+    }
+}
+
+impl Stream {
+    /// Receives and decodes the next message: `None` where none came before the timeout or a stop
+    /// was requested. A message that cannot be decoded is one too:
+    /// [`Data::Broken`](mflow_handlers::Data::Broken).
+    ///
+    /// # Errors
+    /// Where the transport fails, or the stream is one that sends.
+    pub fn receive(&mut self) -> Result<Option<Decoded>> {
+        let Some(message) = self.receive_raw()? else {
+            return Ok(None);
+        };
+        let data = self.handlers.decode(message);
+        Ok(Some(Decoded { data, statistics: self.statistics }))
+    }
+
+    /// Receives the next message and decodes it with `decode` rather than with a handler for its
+    /// htype.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive); what `decode` says is inside the message.
+    pub fn receive_with<T>(
+        &mut self,
+        decode: impl FnOnce(&mut Parts<'_>) -> Result<T, DecodeError>,
+    ) -> Result<Option<Decoded<Result<T, DecodeError>>>> {
+        let Some(message) = self.receive_raw()? else {
+            return Ok(None);
+        };
+        let data = decode(&mut Parts::new(&message));
+        Ok(Some(Decoded { data, statistics: self.statistics }))
+    }
+
+    /// Receives the next message and leaves it undecoded.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_raw(&mut self) -> Result<Option<Message>> {
+        Ok(self.receive_frames()?.map(Message::from))
+    }
+
+    /// Receives the next message as the frames it came in, shared and not copied.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_frames(&mut self) -> Result<Option<Frames>> {
+        let end = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            if let Some(frames) = self.try_receive()? {
+                return Ok(Some(frames));
+            }
+            if !self.wait_for(zmq::POLLIN, end)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Iterates over the messages to come, decoded; ends at the timeout or when a stop is
+    /// requested, whether or not there are more. A message that cannot be decoded does not end it.
+    pub fn messages(&mut self) -> Messages<'_> {
+        Messages(self)
+    }
+
+    /// Takes a message that is there already.
+    pub(crate) fn try_receive(&mut self) -> Result<Option<Frames>> {
+        self.check_direction(Direction::Receive)?;
+        let mut frames = Frames::new();
+        loop {
+            let mut frame = Frame::new();
+            match frame.recv(&mut self.socket, zmq::DONTWAIT) {
+                Ok(()) => {
+                    let more = frame.more();
+                    frames.push(frame);
+                    if !more {
+                        self.statistics.count(frames.bytes());
+                        return Ok(Some(frames));
+                    }
+                }
+                Err(zmq::Error::EINTR) => {}
+                Err(zmq::Error::EAGAIN) if frames.is_empty() => return Ok(None),
+                Err(source) => return Err(self.receive_error(source)),
+            }
+        }
+    }
+
+    /// Counts messages that are there already without keeping any, in one frame used again and
+    /// again.
+    pub(crate) fn tally(&mut self, most: u64) -> Result<Tally> {
+        self.check_direction(Direction::Receive)?;
+        let mut tally = Tally::default();
+        let mut frame = Frame::new();
+        let mut message = None;
+        while tally.has_room(most) || message.is_some() {
+            match frame.recv(&mut self.socket, zmq::DONTWAIT) {
+                Ok(()) => {
+                    let bytes = message.take().unwrap_or(0) + frame.len();
+                    if frame.more() {
+                        message = Some(bytes);
+                    } else {
+                        self.statistics.count(bytes);
+                        tally.messages += 1;
+                        tally.bytes += bytes as u64;
+                    }
+                }
+                Err(zmq::Error::EINTR) => {}
+                Err(zmq::Error::EAGAIN) if message.is_none() => break,
+                Err(source) => return Err(self.receive_error(source)),
+            }
+        }
+        Ok(tally)
+    }
+
+    fn receive_error(&self, source: zmq::Error) -> Error {
+        Error::Receive { address: self.address.to_string(), source }
+    }
+}
+
+/// The messages of a stream to come; see [`Stream::messages`].
+pub struct Messages<'a>(&'a mut Stream);
+
+impl Iterator for Messages<'_> {
+    type Item = Result<Decoded>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // Nothing waits while messages keep coming, so nothing else would see the stop.
+        if self.0.stop.is_requested() {
+            return None;
+        }
+        self.0.receive().transpose()
+    }
+}

@@ -1,0 +1,178 @@
+//! Sending: whole messages onto a socket.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use mflow_handlers::Data;
+
+use super::{Direction, Stream};
+use crate::{Error, Frame, Frames, Result};
+
+/// After how many parts to have libzmq look at its peers: a look costs as much as sending some.
+const PARTS_BETWEEN_LOOKS: usize = 32;
+
+/// Whether more parts of a message follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// The message goes on.
+    Follows,
+    /// This part is its last.
+    Last,
+}
+
+/// What became of a message that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It was taken whole.
+    Taken,
+    /// There was no room, and nothing of it was taken.
+    Full,
+}
+
+/// How many messages a closing sender could not hand over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// At most this many of them; zero where all went out. It counts the message that was under
+    /// way to each peer too, though that may have left.
+    Count(u64),
+    /// Nobody can tell, as with PUB.
+    Unknown,
+}
+
+impl fmt::Display for Unconfirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(messages) => messages.fmt(f),
+            Self::Unknown => f.pad("unknown"),
+        }
+    }
+}
+
+impl Stream {
+    /// Sends a message, waiting for a peer that takes it.
+    ///
+    /// # Errors
+    /// [`Error::NotTaken`] where no peer took it before the send timeout or a stop was requested;
+    /// [`Error::NoParts`] for a message without parts; otherwise where the transport fails, or the
+    /// stream is one that receives.
+    pub fn send(&mut self, message: impl Into<Frames>) -> Result<()> {
+        self.send_frames(&message.into())
+    }
+
+    /// Gathers the parts of a message and sends it with the last one.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), with the last part; the whole message is dropped then.
+    pub fn send_part(&mut self, part: impl Into<Frame>, more: More) -> Result<()> {
+        self.gathered.push(part.into());
+        match more {
+            More::Follows => Ok(()),
+            More::Last => {
+                let message = std::mem::take(&mut self.gathered);
+                self.send_frames(&message)
+            }
+        }
+    }
+
+    /// Encodes data by its htype and sends it: what one stream received, another forwards.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] where no handler can encode it, otherwise as [`send`](Self::send).
+    pub fn forward(&mut self, data: &Data) -> Result<()> {
+        let message = self
+            .handlers
+            .encode(data)
+            .map_err(|source| Error::Encode { address: self.address.to_string(), source })?;
+        self.send(message)
+    }
+
+    fn send_frames(&mut self, frames: &Frames) -> Result<()> {
+        let end = self.send_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        while self.offer(frames)? == Offer::Full {
+            if !self.wait_for(zmq::POLLOUT, end)? {
+                return Err(Error::NotTaken { address: self.address.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands a share of a message to libzmq, whole or not at all.
+    pub(crate) fn offer(&mut self, frames: &Frames) -> Result<Offer> {
+        self.check_direction(Direction::Send)?;
+        let Some((last, others)) = frames.split_last() else {
+            return Err(Error::NoParts { address: self.address.to_string() });
+        };
+        self.look_at_peers(frames.len())?;
+        'message: loop {
+            for (index, part) in others.iter().enumerate() {
+                if self.send_one(part.share(), zmq::SNDMORE)? == Offer::Taken {
+                    continue;
+                }
+                if index == 0 {
+                    return Ok(Offer::Full);
+                }
+                self.forget_unfinished()?;
+                continue 'message;
+            }
+            let last = self.count_out(last);
+            let offer = self.send_one(last, 0)?;
+            if offer == Offer::Taken || others.is_empty() {
+                return Ok(offer);
+            }
+        }
+    }
+
+    /// Has libzmq deal with peers that have come or gone, now and then, before a message of so many
+    /// parts rather than in the middle of it.
+    fn look_at_peers(&mut self, parts: usize) -> Result<()> {
+        self.parts_since_look += parts;
+        if parts > 1 && self.parts_since_look >= PARTS_BETWEEN_LOOKS {
+            self.parts_since_look = 0;
+            // Asking for events is what makes it look.
+            self.socket
+                .get_events()
+                .map_err(|source| Error::Send { address: self.address.to_string(), source })?;
+        }
+        Ok(())
+    }
+
+    /// Returns a share of the last part of a message, which counts until libzmq lets go of it.
+    fn count_out(&mut self, last: &Frame) -> Frame {
+        match &mut self.receipts {
+            Some(receipts) => receipts.count(last),
+            None => last.share(),
+        }
+    }
+
+    /// Hands one part to libzmq.
+    fn send_one(&mut self, mut frame: Frame, flags: i32) -> Result<Offer> {
+        loop {
+            match frame.send(&mut self.socket, flags | zmq::DONTWAIT) {
+                Ok(()) => return Ok(Offer::Taken),
+                Err(zmq::Error::EAGAIN) => return Ok(Offer::Full),
+                Err(zmq::Error::EINTR) => {}
+                Err(source) => {
+                    return Err(Error::Send { address: self.address.to_string(), source });
+                }
+            }
+        }
+    }
+
+    /// Ends a message whose peer died under it: libzmq swallows everything up to a last part.
+    fn forget_unfinished(&mut self) -> Result<()> {
+        tracing::debug!(address = %self.address, "a peer died in mid-message: sending it again");
+        self.send_one(Frame::new(), 0).map(drop)
+    }
+
+    /// Closes the stream after everything was handed over, as long as there is some progress in
+    /// each `patience`; says how many messages were not.
+    pub(crate) fn finish(mut self, patience: Duration) -> Unconfirmed {
+        let left = self.receipts.as_mut().map(|receipts| receipts.settle(patience));
+        let linger = match left {
+            None | Some(0) => i32::try_from(patience.as_millis()).unwrap_or(i32::MAX),
+            Some(_) => 0,
+        };
+        let _ = self.socket.set_linger(linger);
+        left.map_or(Unconfirmed::Unknown, Unconfirmed::Count)
+    }
+}

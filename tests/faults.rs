@@ -1,0 +1,624 @@
+//! What goes wrong around the programs: signals, kills, peers that are silent or slow, full disks.
+#![allow(clippy::unwrap_used, reason = "only tests use it")]
+
+mod harness;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::{Dir, Finished, Process, recording};
+use mflow::{Frame, Frames, MonitorOptions, Options, Stream, connect};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const ANY: &str = "tcp://127.0.0.1:*";
+
+/// A PUSH of ours that a program connects to.
+fn sender() -> Stream {
+    connect(ANY, Options::push().bind().send_timeout(PATIENCE)).unwrap()
+}
+
+/// A PULL of ours that connects to a program.
+fn receiver(endpoint: &str) -> Stream {
+    connect(endpoint, Options::pull().timeout(PATIENCE)).unwrap()
+}
+
+/// A message of two parts that says its number in both, at both ends.
+fn numbered(number: u32, size: usize) -> Frames {
+    let header = format!(r#"{{"htype":"raw-1.0","frame":{number}}}"#).into_bytes();
+    let mut data = number.to_le_bytes().repeat(size.div_ceil(4));
+    data.truncate(size);
+    Frames::from([header, data])
+}
+
+/// Receives one message, and fails unless it is one of `numbered`; returns its number.
+#[track_caller]
+fn receive(stream: &mut Stream, size: usize) -> u32 {
+    let frames = stream.receive_frames().unwrap().expect("a message in time");
+    let number = u32::from_le_bytes(frames[1].as_ref()[..4].try_into().unwrap());
+    assert!(frames == numbered(number, size), "message {number} is not what was sent");
+    number
+}
+
+/// Returns the files that a recording of numbered messages has.
+fn files(numbers: impl IntoIterator<Item = u32>, size: usize) -> Vec<(String, Vec<u8>)> {
+    let parts = |number| {
+        let parts = numbered(number, size).into_iter().enumerate();
+        parts.map(move |(part, frame)| {
+            (format!("{number:06}_{part:03}.raw"), frame.as_ref().to_vec())
+        })
+    };
+    numbers.into_iter().flat_map(parts).collect()
+}
+
+/// Writes a recording of numbered messages.
+fn record(dir: &Dir, count: u32, size: usize) -> String {
+    for (name, bytes) in files(0..count, size) {
+        dir.write(Path::new("recording").join(name), bytes);
+    }
+    dir.path("recording").to_str().unwrap().to_owned()
+}
+
+fn write_config(dir: &Dir, text: &str) -> String {
+    dir.write("split.json", text).to_str().unwrap().to_owned()
+}
+
+// ---- signals ----
+
+#[test]
+fn a_signal_ends_a_receiver_whose_source_is_silent() {
+    for signal in ["INT", "TERM"] {
+        let dir = Dir::new();
+        let stats = dir.start("m_stats", [ANY, "--bind"]);
+        stats.endpoint();
+        stats.signal(signal);
+        let ended = stats.end().expect(0);
+        assert!(ended.stdout.contains("No messages received.\n"), "{}", ended.stdout);
+
+        let dump = dir.start("m_dump", [ANY, "folder", "--bind"]);
+        dump.endpoint();
+        dump.signal(signal);
+        dump.end().expect(0);
+        assert_eq!(recording(dir.path("folder")), []);
+
+        let split = dir.start("m_split", [ANY, ANY, ANY, "--bind"]);
+        split.endpoints(3);
+        split.signal(signal);
+        let ended = split.end().expect(0);
+        assert!(ended.stderr.contains("not handed over"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_signal_ends_a_sender_without_peers() {
+    for signal in ["INT", "TERM"] {
+        let dir = Dir::new();
+        let generate = dir.start("m_generate", ["-a", ANY]);
+        generate.endpoint();
+        generate.signal(signal);
+        let ended = generate.end().expect(0);
+        assert!(ended.stdout.contains("Terminated by user.\n"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("No messages received.\n"), "{}", ended.stdout);
+
+        let folder = record(&dir, 1, 100);
+        let replay = dir.start("m_replay", [folder.as_str(), "-a", ANY]);
+        replay.endpoint();
+        replay.signal(signal);
+        replay.end().expect(0);
+    }
+}
+
+/// Starts a program that sends until it sleeps, as its peer takes one message and no more.
+fn stuck(dir: &Dir, program: &str, arguments: &[&str]) -> (Process, Stream) {
+    let process = dir.start(program, arguments);
+    let options = Options::pull().queue_size(1).timeout(PATIENCE);
+    let mut peer = connect(&process.endpoint(), options).unwrap();
+    peer.receive_raw().unwrap().unwrap();
+    until(|| dir.shell(&format!("ps -o stat= -p {}", process.id())).stdout.starts_with('S'));
+    (process, peer)
+}
+
+/// Looks again and again until it is so.
+fn until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never came to be");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_signal_ends_a_sender_whose_peer_does_not_read_with_the_number_of_messages_left() {
+    // More than the system's buffers hold, in a few messages.
+    let dir = Dir::new();
+    let folder = record(&dir, 1, 16 << 20);
+    for signal in ["INT", "TERM"] {
+        let generate = ["-a", ANY, "-s", "16MiB", "--linger", "200ms"];
+        let replay = [folder.as_str(), "-a", ANY, "--linger", "200ms", "-q", "20", "--loop"];
+        for (program, arguments) in [("m_generate", &generate[..]), ("m_replay", &replay)] {
+            let (process, _peer) = stuck(&dir, program, arguments);
+            process.signal(signal);
+            let ended = process.end().expect(1);
+            let left = left(&ended);
+            assert!(left > 0, "{}", ended.stderr);
+        }
+    }
+}
+
+/// Reads how many messages a sender says that were not handed to a peer.
+#[track_caller]
+fn left(ended: &Finished) -> u32 {
+    let [error] = ended.errors()[..] else { panic!("one error: {}", ended.stderr) };
+    let rest = error.strip_prefix("error: ").unwrap();
+    rest.strip_suffix(" messages were not handed to a peer").unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_second_interrupt_ends_at_once() {
+    let dir = Dir::new();
+    let (process, _peer) =
+        stuck(&dir, "m_generate", &["-a", ANY, "-s", "16MiB", "--linger", "1000s"]);
+    process.signal("INT");
+    // It has understood, and waits for its messages to leave.
+    process.stdout_line("Average message rate");
+    process.signal("INT");
+    process.end().expect(130);
+}
+
+// ---- kills ----
+
+#[test]
+fn a_dump_that_is_killed_leaves_only_whole_messages() {
+    // After so many messages, whatever it is doing then.
+    for (after, size) in [(1, 100), (37, 1000), (50, 300_000), (200, 20_000), (500, 10)] {
+        let dir = Dir::new();
+        let mut sender = sender();
+        let mut dump = dir.start("m_dump", [sender.endpoint(), "folder"]);
+        for number in 0..after {
+            sender.send(numbered(number, size)).unwrap();
+        }
+        let mut number = after;
+        while whole(&dir) < after as usize {
+            sender.send(numbered(number, size)).unwrap();
+            number += 1;
+            assert!(!dump.has_ended());
+        }
+        dump.signal("KILL");
+        assert_eq!(dump.end().code, None);
+
+        let written = whole(&dir);
+        let replay = dir.start("m_replay", ["folder", "-a", ANY]);
+        let mut stream = receiver(&replay.endpoint());
+        let numbers: Vec<_> = (0..written).map(|_| receive(&mut stream, size)).collect();
+        assert_eq!(numbers, (0..u32::try_from(written).unwrap()).collect::<Vec<_>>());
+        // A message that was under way lacks its first part, which the exit code tells.
+        let other_parts = recording(dir.path("folder")).len() > 2 * written;
+        replay.end().expect(if other_parts { 3 } else { 0 });
+    }
+}
+
+/// Counts the messages of a recording that have their first part.
+fn whole(dir: &Dir) -> usize {
+    let Ok(entries) = fs::read_dir(dir.path("folder")) else { return 0 };
+    let names = entries.map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_str().unwrap().ends_with("_000.raw")).count()
+}
+
+#[test]
+fn the_kill_of_one_receiver_of_a_split_costs_the_other_nothing_and_its_heir_resumes() {
+    let (size, count) = (1000, 3000);
+    let dir = Dir::new();
+    let mut sender = sender();
+    let split = dir.start("m_split", [sender.endpoint(), ANY, ANY, "--on-full", "50ms"]);
+    let outputs = split.endpoints(2);
+    let mut steady = receiver(&outputs[0]);
+    let victim = dir.start("m_dump", [outputs[1].as_str(), "folder"]);
+    let receiving = thread::spawn(move || {
+        let mut numbers = Vec::new();
+        while numbers.last() != Some(&(count - 1)) {
+            numbers.push(receive(&mut steady, size));
+        }
+        numbers
+    });
+    let mut number = 0;
+    while whole(&dir) < 100 {
+        sender.send(numbered(number, size)).unwrap();
+        number += 1;
+    }
+    victim.signal("KILL");
+    victim.end();
+    while number < count / 2 {
+        sender.send(numbered(number, size)).unwrap();
+        number += 1;
+    }
+    let mut heir = receiver(&outputs[1]);
+    let monitor = heir.monitor(MonitorOptions::default()).unwrap();
+    assert!(monitor.wait_for_peers(1, PATIENCE));
+    while number < count {
+        sender.send(numbered(number, size)).unwrap();
+        number += 1;
+    }
+    assert_eq!(receiving.join().unwrap(), (0..count).collect::<Vec<_>>());
+    receive(&mut heir, size);
+}
+
+// ---- splitting ----
+
+#[test]
+fn an_output_without_receiver_does_not_stall_the_other() {
+    // The queues take all of them: an output that drops does so only where nobody is there.
+    let by_options = |source: &str, policy: &str| {
+        let options = [source, ANY, ANY, "-n", "1000", "-q", "1000", "--on-full", policy];
+        options.map(str::to_owned).to_vec()
+    };
+    let by_configuration = |dir: &Dir, source: &str, policy: &str| {
+        let output = format!(
+            r#"{{"address": "{ANY}", "bind": true, "queue_size": 1000, "on_full": {policy}}}"#
+        );
+        let text =
+            format!(r#"{{"source": {{"address": "{source}"}}, "streams": [{output}, {output}]}}"#);
+        let config = write_config(dir, &text);
+        ["-c", &config, "-n", "1000"].map(str::to_owned).to_vec()
+    };
+    for case in 0..4 {
+        let dir = Dir::new();
+        let mut sender = sender();
+        let arguments = match case {
+            0 => by_options(sender.endpoint(), "2s"),
+            1 => by_options(sender.endpoint(), "drop"),
+            2 => by_configuration(&dir, sender.endpoint(), "0.3"),
+            _ => by_configuration(&dir, sender.endpoint(), "\"drop\""),
+        };
+        let split = dir.start("m_split", arguments);
+        let mut stream = receiver(&split.endpoints(2)[0]);
+        let monitor = stream.monitor(MonitorOptions::default()).unwrap();
+        assert!(monitor.wait_for_peers(1, PATIENCE));
+        for number in 0..1000 {
+            sender.send(numbered(number, 10)).unwrap();
+        }
+        let received: Vec<_> = (0..1000).map(|_| receive(&mut stream, 10)).collect();
+        assert_eq!(received, (0..1000).collect::<Vec<_>>());
+        let ended = split.end().expect(0);
+        assert_eq!(table(&ended), [["1000", "0", "0"], ["0", "1000", "0"]]);
+    }
+}
+
+/// Reads what a split tells of its outputs: sent, dropped, not handed over.
+fn table(ended: &Finished) -> Vec<Vec<&str>> {
+    let lines = ended.stderr.lines().filter(|line| line.starts_with("tcp://"));
+    lines.map(|line| line.split_whitespace().skip(1).collect()).collect()
+}
+
+#[test]
+fn an_output_that_blocks_holds_up_the_others_until_it_takes_messages() {
+    let dir = Dir::new();
+    let mut sender = sender();
+    let config = write_config(
+        &dir,
+        &format!(
+            r#"{{"source": {{"address": "{}"}},
+                "streams": [{{"address": "{ANY}", "bind": true}},
+                            {{"address": "{ANY}", "bind": true, "on_full": "block"}}]}}"#,
+            sender.endpoint()
+        ),
+    );
+    let split = dir.start("m_split", ["-c", config.as_str(), "-n", "500"]);
+    let outputs = split.endpoints(2);
+    let mut first = receiver(&outputs[0]);
+    sender.send(numbered(0, 10)).unwrap();
+    assert_eq!(receive(&mut first, 10), 0);
+    // The first message waits for the second output, so the next one does not come.
+    sender.send(numbered(1, 10)).unwrap();
+    first.set_timeout(Duration::from_millis(300));
+    assert!(first.receive_raw().unwrap().is_none());
+    first.set_timeout(PATIENCE);
+    let mut second = receiver(&outputs[1]);
+    let sending = thread::spawn(move || {
+        for number in 2..500 {
+            sender.send(numbered(number, 10)).unwrap();
+        }
+        sender
+    });
+    let reading =
+        thread::spawn(move || (0..500).map(|_| receive(&mut second, 10)).collect::<Vec<_>>());
+    let numbers: Vec<_> = (1..500).map(|_| receive(&mut first, 10)).collect();
+    assert_eq!(numbers, (1..500).collect::<Vec<_>>());
+    assert_eq!(reading.join().unwrap(), (0..500).collect::<Vec<_>>());
+    drop(sending.join().unwrap());
+    split.end().expect(0);
+}
+
+#[test]
+fn a_modulo_sends_each_kth_message_and_all_of_its_parts() {
+    let dir = Dir::new();
+    let mut sender = sender();
+    let config = write_config(
+        &dir,
+        &format!(
+            r#"{{"source": {{"address": "{}"}},
+                "streams": [{{"address": "{ANY}", "bind": true}},
+                            {{"address": "{ANY}", "bind": true, "modulo": 3}}]}}"#,
+            sender.endpoint()
+        ),
+    );
+    let split = dir.start("m_split", ["-c", config.as_str(), "-n", "10"]);
+    let outputs = split.endpoints(2);
+    let (mut all, mut some) = (receiver(&outputs[0]), receiver(&outputs[1]));
+    for number in 1..=10 {
+        sender.send(numbered(number, 50)).unwrap();
+    }
+    let received: Vec<_> = (0..10).map(|_| receive(&mut all, 50)).collect();
+    assert_eq!(received, (1..=10).collect::<Vec<_>>());
+    assert_eq!([(); 3].map(|()| receive(&mut some, 50)), [3, 6, 9]);
+    split.end().expect(0);
+    some.set_timeout(Duration::ZERO);
+    assert!(some.receive_raw().unwrap().is_none());
+}
+
+#[test]
+fn a_subscriber_splits_to_publishers() {
+    let dir = Dir::new();
+    let mut publisher = connect(ANY, Options::publish().bind()).unwrap();
+    let arguments =
+        [publisher.endpoint(), ANY, ANY, "-m", "sub", "--subscribe", "{", "--output-mode", "pub"];
+    let split = dir.start("m_split", arguments);
+    let mut streams: Vec<_> = split
+        .endpoints(2)
+        .iter()
+        .map(|endpoint| connect(endpoint, Options::sub()).unwrap())
+        .collect();
+    // Subscriptions take a while: publish until both have heard something.
+    for stream in &mut streams {
+        stream.set_timeout(Duration::from_millis(5));
+        let mut heard = None;
+        for _ in 0..10_000 {
+            publisher.send([&b"not wanted"[..]]).unwrap();
+            publisher.send(numbered(7, 100)).unwrap();
+            heard = stream.receive_frames().unwrap();
+            if heard.is_some() {
+                break;
+            }
+        }
+        assert_eq!(heard, Some(numbered(7, 100)));
+    }
+    split.interrupt().expect(0);
+}
+
+#[test]
+fn a_slow_receiver_of_a_split_loses_nothing_of_a_burst() {
+    let count = 20_000;
+    let dir = Dir::new();
+    let mut sender = sender();
+    let split = dir.start("m_split", [sender.endpoint(), ANY, ANY, "-n", "20000"]);
+    let outputs = split.endpoints(2);
+    let (mut slow, mut fast) = (receiver(&outputs[0]), receiver(&outputs[1]));
+    let sending = thread::spawn(move || {
+        for number in 0..count {
+            sender.send(numbered(number, 64)).unwrap();
+        }
+        sender
+    });
+    let reading = thread::spawn(move || {
+        (0..count).for_each(|number| assert_eq!(receive(&mut fast, 64), number));
+    });
+    for number in 0..count {
+        if number % 20 == 0 {
+            // What makes it slow.
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(receive(&mut slow, 64), number);
+    }
+    reading.join().unwrap();
+    drop(sending.join().unwrap());
+    split.end().expect(0);
+}
+
+// ---- how senders end ----
+
+#[test]
+fn a_replay_to_a_slow_reader_loses_nothing() {
+    let dir = Dir::new();
+    let folder = record(&dir, 300, 100_000);
+    let replay = dir.start("m_replay", [folder.as_str(), "-a", ANY, "-q", "1000"]);
+    let mut stream = receiver(&replay.endpoint());
+    for number in 0..300 {
+        // Longer than the 1 s for which the original waits at its end, all together.
+        thread::sleep(Duration::from_millis(6));
+        assert_eq!(receive(&mut stream, 100_000), number);
+    }
+    replay.end().expect(0);
+}
+
+#[test]
+fn a_replay_to_a_peer_that_never_reads_says_how_many_messages_are_left() {
+    let dir = Dir::new();
+    let folder = record(&dir, 100, 1 << 20);
+    let arguments = [folder.as_str(), "-a", ANY, "-q", "1000", "--linger", "300ms"];
+    let (replay, peer) = stuck(&dir, "m_replay", &arguments);
+    let ended = replay.end().expect(1);
+    let left = left(&ended);
+    // The peer has taken one and holds one; the system's buffers hold some more.
+    assert!((1..=99).contains(&left), "{}", ended.stderr);
+    drop(peer);
+}
+
+#[test]
+fn what_is_generated_for_a_dump_is_all_there() {
+    let dir = Dir::new();
+    let generate = dir.start("m_generate", ["-a", ANY, "-n", "1000", "-s", "10KiB"]);
+    let endpoint = generate.endpoint();
+    dir.run("m_dump", [endpoint.as_str(), "folder", "-n", "1000"]).expect(0);
+    generate.end().expect(0);
+    let files = recording(dir.path("folder"));
+    assert_eq!(files.len(), 2000);
+    for (number, message) in files.chunks(2).enumerate() {
+        let header =
+            format!(r#"{{"htype":"raw-1.0","type":"int32","shape":[1,2560],"frame":{number}}}"#);
+        assert_eq!(message[0], (format!("{number:06}_000.raw"), header.into_bytes()));
+        assert!(message[1].1 == vec![0; 10 << 10]);
+    }
+}
+
+#[test]
+fn a_sender_whose_peers_never_come_ends_at_its_timeout() {
+    let dir = Dir::new();
+    let folder = record(&dir, 2, 10);
+    dir.run("m_generate", ["-a", ANY, "--timeout", "100ms"]).expect(4);
+    dir.run("m_replay", [folder.as_str(), "-a", ANY, "--timeout", "100ms"]).expect(4);
+    dir.run("m_stats", [ANY, "--bind", "--timeout", "100ms"]).expect(4);
+}
+
+// ---- disks ----
+
+/// A file system of so many KiB in the directory of a test; none where that is not allowed.
+struct SmallDisk<'a> {
+    dir: &'a Dir,
+}
+
+impl<'a> SmallDisk<'a> {
+    fn mount(dir: &'a Dir, options: &str) -> Option<Self> {
+        fs::create_dir(dir.path("disk")).unwrap();
+        let mounted = dir.shell(&format!("mount -t tmpfs -o {options} tmpfs disk"));
+        if mounted.code == Some(0) {
+            return Some(Self { dir });
+        }
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), "skipped: cannot mount: {}", mounted.stderr.trim());
+        None
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        self.dir.shell("umount disk");
+    }
+}
+
+#[test]
+fn a_full_disk_ends_a_dump_and_what_was_written_is_whole() {
+    let dir = Dir::new();
+    let Some(_disk) = SmallDisk::mount(&dir, "size=1m") else { return };
+    let mut sender = sender();
+    let dump = dir.start("m_dump", [sender.endpoint(), "disk/folder"]);
+    let sending = thread::spawn(move || {
+        for number in 0..30 {
+            sender.send(numbered(number, 100_000)).unwrap();
+        }
+        sender
+    });
+    let ended = dump.end().expect(1);
+    drop(sending.join().unwrap());
+    let files_left = recording(dir.path("disk/folder"));
+    let written = u32::try_from(files_left.len() / 2).unwrap();
+    assert!((5..=10).contains(&written), "{written}");
+    assert!(files_left == files(0..written, 100_000), "not what was sent");
+    assert_eq!(fs::read_dir(dir.path("disk/folder")).unwrap().count(), files_left.len());
+    let cause = "No space left on device (os error 28)";
+    let error =
+        |part| format!("error: cannot write 'disk/folder/{written:06}_{part:03}.raw': {cause}");
+    assert!([error(0), error(1)].contains(&ended.errors().concat()), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_that_may_not_grow_ends_a_dump_and_what_was_written_is_whole() {
+    let dir = Dir::new();
+    let mut sender = sender();
+    // The signal for it has to be ignored to get the error; blocks are 512 or 1024 bytes.
+    let script = format!("trap '' XFSZ; ulimit -f 100; exec m_dump {} folder", sender.endpoint());
+    let dump = dir.start_shell(&script);
+    sender.send(numbered(0, 1000)).unwrap();
+    sender.send(numbered(1, 1000)).unwrap();
+    sender.send(numbered(2, 1_000_000)).unwrap();
+    let ended = dump.end().expect(1);
+    let error = "error: cannot write 'folder/000002_001.raw': File too large (os error 27)";
+    assert_eq!(ended.errors(), [error]);
+    assert_eq!(recording(dir.path("folder")), files(0..2, 1000));
+    assert_eq!(fs::read_dir(dir.path("folder")).unwrap().count(), 4);
+}
+
+#[test]
+fn a_folder_that_is_a_file_or_read_only_or_goes_away_is_an_error() {
+    let dir = Dir::new();
+    dir.write("file", "");
+    let ended = dir.run("m_dump", [ANY, "file", "--bind"]).expect(1);
+    assert_eq!(ended.errors(), ["error: cannot create 'file': File exists (os error 17)"]);
+
+    if let Some(_disk) = SmallDisk::mount(&dir, "ro") {
+        let ended = dir.run("m_dump", [ANY, "disk/folder", "--bind"]).expect(1);
+        let error = "error: cannot create 'disk/folder': Read-only file system (os error 30)";
+        assert_eq!(ended.errors(), [error]);
+    }
+
+    let mut sender = sender();
+    let dump = dir.start("m_dump", [sender.endpoint(), "folder"]);
+    sender.send(numbered(0, 10)).unwrap();
+    until(|| whole(&dir) == 1);
+    fs::remove_dir_all(dir.path("folder")).unwrap();
+    sender.send(numbered(1, 10)).unwrap();
+    let ended = dump.end().expect(1);
+    let error =
+        "error: cannot write 'folder/000001_001.raw': No such file or directory (os error 2)";
+    assert_eq!(ended.errors(), [error]);
+}
+
+// ---- bad messages ----
+
+#[test]
+fn bad_messages_go_through_every_program() {
+    let bad: [&[&[u8]]; 14] = [
+        &[b""],
+        &[b"", b""],
+        &[b"\xff\xfe{"],
+        &[b"{"],
+        &[b"[1]"],
+        &[b"null"],
+        &[b"{}"],
+        &[br#"{"htype":7}"#],
+        &[br#"{"htype":["a","b"]}"#],
+        &[br#"{"htype":"array-1.0","type":"int32","shape":[-1]}"#, b"x"],
+        &[br#"{"htype":"dheader-1.0","header_detail":"all"}"#],
+        &[br#"{"htype":"dimage-1.0"}"#, b"{}", b"", b"", b"", b"", b"", b""],
+        &[br#"{"htype":"dseries_end-1.0"}"#, b"too", b"many"],
+        &[br#"{"htype":"bsr_m-1.1"}"#],
+    ];
+    let messages: Vec<Frames> = bad
+        .iter()
+        .map(|parts| parts.iter().map(|part| Frame::from(*part)).collect())
+        .chain([numbered(0, 10)])
+        .collect();
+    let count = messages.len().to_string();
+    let expected: Vec<(String, Vec<u8>)> = (0..)
+        .zip(&messages)
+        .flat_map(|(number, message)| {
+            let parts = message.iter().enumerate();
+            parts.map(move |(part, frame): (usize, &Frame)| {
+                (format!("{number:06}_{part:03}.raw"), frame.as_ref().to_vec())
+            })
+        })
+        .collect::<Vec<(String, Vec<u8>)>>();
+
+    let dir = Dir::new();
+    let mut sender = sender();
+    let split = dir.start("m_split", [sender.endpoint(), ANY, ANY, ANY, "-n", &count]);
+    let outputs = split.endpoints(3);
+    let stats = dir.start("m_stats", [outputs[0].as_str(), "-n", &count]);
+    let text = dir.start("m_dump", [outputs[1].as_str(), "-n", &count]);
+    let dump = dir.start("m_dump", [outputs[2].as_str(), "folder", "-n", &count]);
+    for message in &messages {
+        sender.send(message.clone()).unwrap();
+    }
+    let stats = stats.end().expect(0);
+    assert!(stats.stdout.contains(&format!("{count} messages\n")), "{}", stats.stdout);
+    assert_eq!(text.end().expect(0).stdout.lines().count(), expected.len());
+    dump.end().expect(0);
+    split.end().expect(0);
+    assert_eq!(recording(dir.path("folder")), expected);
+
+    let replay = dir.start("m_replay", ["folder", "-a", ANY]);
+    let mut stream = receiver(&replay.endpoint());
+    for message in &messages {
+        assert_eq!(stream.receive_frames().unwrap().as_ref(), Some(message));
+    }
+    replay.end().expect(0);
+}

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::frame::{self, Block, Frame, Stored};
 use super::transpose::Path;
-use super::{Codec, CompressionError, Element, Threads, lz4};
+use super::{Codec, CompressionError, Element, Options, Threads, lz4};
 
 /// Bytes of output below which another thread costs more than it saves.
 const PER_THREAD: usize = 1 << 20;
@@ -75,22 +75,44 @@ impl Codec {
         })
     }
 
-    /// Decodes data of up to `limit` bytes.
+    /// Decodes data to the length that it says it has.
     ///
     /// # Errors
-    /// [`CompressionError::TooLarge`] where it says it is larger, before any memory is taken;
-    /// others as [`decode_into`](Self::decode_into).
-    pub fn decode(
+    /// [`CompressionError::TooLarge`] where that is over the limit or more than the data can make,
+    /// before any memory is taken; others as [`decode_into`](Self::decode_into).
+    pub fn decode(self, input: &[u8], options: &Options) -> Result<Bytes, CompressionError> {
+        let length = self.decoded_length(input)?;
+        let length = options.check(length, self.most(input.len()))?;
+        let mut out = vec![0; length];
+        self.decode_into(input, &mut out, options.threads)?;
+        Ok(out.into())
+    }
+
+    /// Decodes data to the length that is known from elsewhere.
+    ///
+    /// # Errors
+    /// [`CompressionError::Length`] where the data says it has another length; others as
+    /// [`decode`](Self::decode).
+    pub fn decode_exactly(
         self,
         input: &[u8],
-        limit: usize,
-        threads: Threads,
+        length: usize,
+        options: &Options,
     ) -> Result<Bytes, CompressionError> {
-        let length = self.decoded_length(input)?;
-        let checked = usize::try_from(length).ok().filter(|length| *length <= limit);
-        let mut out = vec![0; checked.ok_or(CompressionError::TooLarge { length, limit })?];
-        self.decode_into(input, &mut out, threads)?;
-        Ok(out.into())
+        let found = self.decoded_length(input)?;
+        if usize::try_from(found) != Ok(length) {
+            return Err(CompressionError::Length { expected: length, found });
+        }
+        self.decode(input, options)
+    }
+
+    /// Returns how many bytes can be made of so many at the most: one of LZ4 makes 255. Zstandard
+    /// knows no bound worth the name.
+    fn most(self, input: usize) -> usize {
+        match self {
+            Self::Lz4 | Self::BitshuffleLz4(_) => 255_usize.saturating_mul(input),
+            Self::BitshuffleZstd(_) => usize::MAX,
+        }
     }
 
     /// Encodes data into a frame, with the sizes of blocks that everybody uses.
@@ -127,6 +149,15 @@ impl Codec {
             Self::BitshuffleZstd(_) => return Err(CompressionError::Unsupported),
         }
         Ok(out)
+    }
+}
+
+impl Options {
+    /// Checks a length against the limit, and against the most that the data can make.
+    pub(super) fn check(&self, length: u64, most: usize) -> Result<usize, CompressionError> {
+        let limit = self.limit.min(most);
+        let checked = usize::try_from(length).ok().filter(|length| *length <= limit);
+        checked.ok_or(CompressionError::TooLarge { length, limit })
     }
 }
 
@@ -195,31 +226,6 @@ impl Worker {
     }
 }
 
-/// Decodes one block of LZ4 without a frame, as in `lz4<` of DECTRIS V1, which fills `out`.
-///
-/// # Errors
-/// [`CompressionError::Block`] where it does not.
-pub fn decode_lz4_block(input: &[u8], out: &mut [u8]) -> Result<(), CompressionError> {
-    if lz4::decode(input, out) {
-        Ok(())
-    } else {
-        Err(CompressionError::Block { index: 0, offset: 0 })
-    }
-}
-
-/// Encodes one block of LZ4 without a frame.
-///
-/// # Errors
-/// [`CompressionError::BlockSize`] where the data is larger than a block can be, 2 GB.
-pub fn encode_lz4_block(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
-    let mut out = Vec::new();
-    if lz4::encode(data, &mut out) {
-        Ok(out)
-    } else {
-        Err(CompressionError::BlockSize { size: data.len() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,14 +244,20 @@ mod tests {
 
     #[test]
     fn what_was_encoded_decodes_on_any_number_of_threads() {
-        let many = Threads::UpTo(NonZeroUsize::new(3).unwrap());
+        let one = Options::default();
+        let many = Options { threads: Threads::UpTo(NonZeroUsize::new(3).unwrap()), ..one };
         for codec in codecs() {
             for elements in [0, 1, 7, 8, 9, 4096, 4104, 5001, 300_000] {
                 let data = data(elements * codec.element().map_or(1, Element::bytes));
                 let encoded = codec.encode(&data).unwrap();
-                for threads in [Threads::One, many] {
-                    assert_eq!(codec.decode(&encoded, data.len(), threads).unwrap(), data);
+                for options in [one, many] {
+                    assert_eq!(codec.decode(&encoded, &options).unwrap(), data);
                 }
+                assert_eq!(codec.decode_exactly(&encoded, data.len(), &one).unwrap(), data);
+                let expected = data.len() + 1;
+                let found = data.len() as u64;
+                let error = Err(CompressionError::Length { expected, found });
+                assert_eq!(codec.decode_exactly(&encoded, expected, &one), error);
             }
         }
     }
@@ -261,17 +273,20 @@ mod tests {
         .collect();
         let encoded = Codec::Lz4.encode(&noise).unwrap();
         assert_eq!(encoded.len(), 12 + 4 + noise.len());
-        assert_eq!(Codec::Lz4.decode(&encoded, noise.len(), Threads::One).unwrap(), noise);
+        assert_eq!(Codec::Lz4.decode(&encoded, &Options::default()).unwrap(), noise);
     }
 
     #[test]
     fn the_limit_is_checked_before_memory_is_taken() {
         let mut encoded = Codec::Lz4.encode(&data(100)).unwrap();
-        encoded[..8].copy_from_slice(&u64::MAX.to_be_bytes());
-        assert_eq!(
-            Codec::Lz4.decode(&encoded, 1 << 30, Threads::One),
-            Err(CompressionError::TooLarge { length: u64::MAX, limit: 1 << 30 })
-        );
+        let options = Options { limit: 99, ..Options::default() };
+        let error = Err(CompressionError::TooLarge { length: 100, limit: 99 });
+        assert_eq!(Codec::Lz4.decode(&encoded, &options), error);
+        // Nor is there more than the data can make.
+        encoded[..8].copy_from_slice(&(1_u64 << 29).to_be_bytes());
+        let limit = 255 * encoded.len();
+        let error = Err(CompressionError::TooLarge { length: 1 << 29, limit });
+        assert_eq!(Codec::Lz4.decode(&encoded, &Options::default()), error);
     }
 
     #[test]
@@ -280,20 +295,22 @@ mod tests {
             let data = data(codec.element().map_or(1, Element::bytes) * 1003);
             let encoded = codec.encode(&data).unwrap();
             for end in 0..encoded.len() {
-                assert!(codec.decode(&encoded[..end], 1 << 20, Threads::One).is_err());
+                assert!(codec.decode(&encoded[..end], &Options::default()).is_err());
             }
         }
     }
 
     #[test]
-    fn a_block_of_lz4_fills_its_buffer_or_fails() {
+    fn a_block_of_lz4_makes_its_length_or_fails() {
         let data = data(5000);
-        let encoded = encode_lz4_block(&data).unwrap();
-        let mut out = vec![0; data.len()];
-        decode_lz4_block(&encoded, &mut out).unwrap();
-        assert_eq!(out, data);
+        let options = Options::default();
+        let encoded = lz4::encode_block(&data).unwrap();
+        assert_eq!(lz4::decode_block(&encoded, data.len(), &options).unwrap(), data);
         let damaged = Err(CompressionError::Block { index: 0, offset: 0 });
-        assert_eq!(decode_lz4_block(&encoded, &mut vec![0; data.len() + 1]), damaged);
-        assert_eq!(decode_lz4_block(&encoded, &mut vec![0; data.len() - 1]), damaged);
+        assert_eq!(lz4::decode_block(&encoded, data.len() + 1, &options), damaged);
+        assert_eq!(lz4::decode_block(&encoded, data.len() - 1, &options), damaged);
+        let limit = 255 * (encoded.len() + 1);
+        let error = Err(CompressionError::TooLarge { length: 1 << 29, limit });
+        assert_eq!(lz4::decode_block(&encoded, 1 << 29, &options), error);
     }
 }

@@ -1,5 +1,9 @@
 //! Blocks of LZ4, by its C library.
 
+use bytes::Bytes;
+
+use super::{CompressionError, Options};
+
 /// The most that one block can hold.
 pub(super) const MAX_INPUT: usize = 0x7e00_0000;
 
@@ -45,4 +49,37 @@ pub(super) fn encode(input: &[u8], out: &mut Vec<u8>) -> bool {
     let written = usize::try_from(written).unwrap_or(0);
     out.truncate(start + written);
     written > 0
+}
+
+/// Decodes one block of LZ4 without a frame, as in `lz4<` of DECTRIS V1, to the length that is known
+/// from elsewhere.
+///
+/// # Errors
+/// [`CompressionError::TooLarge`] where the length is over the limit or more than the block can
+/// make, before any memory is taken; [`CompressionError::Block`] where the block does not make it.
+pub fn decode_block(
+    input: &[u8],
+    length: usize,
+    options: &Options,
+) -> Result<Bytes, CompressionError> {
+    options.check(length as u64, 255_usize.saturating_mul(input.len() + 1))?;
+    let mut out = vec![0; length];
+    if decode(input, &mut out) {
+        Ok(out.into())
+    } else {
+        Err(CompressionError::Block { index: 0, offset: 0 })
+    }
+}
+
+/// Encodes one block of LZ4 without a frame.
+///
+/// # Errors
+/// [`CompressionError::BlockSize`] where the data is larger than a block can be, 2 GB.
+pub fn encode_block(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    let mut out = Vec::new();
+    if encode(data, &mut out) {
+        Ok(out)
+    } else {
+        Err(CompressionError::BlockSize { size: data.len() })
+    }
 }

@@ -1,15 +1,15 @@
 //! Compressed data: LZ4 and bitshuffle as detectors and bsread frame them.
 //!
-//! Everything is decoded into a buffer whose length is known before, so that nothing a message says
-//! decides how much memory is taken.
+//! How much memory is taken is decided by [`Options::limit`] and by what the compressed data can
+//! make at the most, never by what a message says alone.
 //!
 //! ```
-//! use mflow_handlers::compression::{Codec, Element, Threads};
+//! use mflow_handlers::compression::{Codec, Element, Options};
 //!
 //! let pixels: Vec<u8> = (0..2000_u16).flat_map(|pixel| (pixel % 7).to_le_bytes()).collect();
 //! let codec = Codec::BitshuffleLz4(Element::of_bytes(2)?);
 //! let compressed = codec.encode(&pixels)?;
-//! assert_eq!(codec.decode(&compressed, 1 << 20, Threads::One)?, pixels);
+//! assert_eq!(codec.decode(&compressed, &Options::default())?, pixels);
 //! # Ok::<(), mflow_handlers::compression::CompressionError>(())
 //! ```
 
@@ -25,8 +25,8 @@ mod transpose;
 
 use std::num::NonZeroUsize;
 
-pub use decode::{decode_lz4_block, encode_lz4_block};
 pub use error::CompressionError;
+pub use lz4::{decode_block as decode_lz4_block, encode_block as encode_lz4_block};
 
 /// How data was compressed and framed. `lz4<` of DECTRIS V1 has no frame: [`decode_lz4_block`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,21 @@ pub enum Codec {
 /// The size of the elements whose bits were transposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Element(NonZeroUsize);
+
+/// How to decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The most bytes that decompressed data may have; 1 GiB by default.
+    pub limit: usize,
+    /// How many threads share the work; the caller's alone by default.
+    pub threads: Threads,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limit: 1 << 30, threads: Threads::One }
+    }
+}
 
 /// How many threads decode the blocks of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,20 +61,17 @@ impl Array {
         if shape.len() > MAX_DIMENSIONS {
             return Err(ArrayError::TooManyDimensions { found: shape.len() });
         }
-        let expected =
-            shape.iter().try_fold(dtype.size(), |size, &extent| size.checked_mul(extent));
-        match expected {
-            Some(expected) if expected == bytes.len() => {
+        match byte_length(dtype, &shape)? {
+            expected if expected == bytes.len() => {
                 let order = if dtype.word() == 1 { ByteOrder::Little } else { order };
                 Ok(Self { dtype, order, shape, bytes })
             }
-            Some(expected) => Err(ArrayError::Length {
+            expected => Err(ArrayError::Length {
                 dtype,
                 shape: shape.into_vec(),
                 expected,
                 found: bytes.len(),
             }),
-            None => Err(ArrayError::Overflow { dtype, shape: shape.into_vec() }),
         }
     }
 
@@ -296,6 +293,14 @@ pub enum ArrayError {
     /// An array without elements, which is an empty part, reads as no array.
     #[error("an array without elements cannot be told from none")]
     Empty,
+}
+
+/// Returns the bytes of an array of this type and shape.
+pub(crate) fn byte_length(dtype: Dtype, shape: &[usize]) -> Result<usize, ArrayError> {
+    shape
+        .iter()
+        .try_fold(dtype.size(), |size, extent| size.checked_mul(*extent))
+        .ok_or_else(|| ArrayError::Overflow { dtype, shape: shape.to_vec() })
 }
 
 #[cfg(test)]

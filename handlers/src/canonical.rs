@@ -21,7 +21,7 @@ use crate::array::{Array, Element};
 use crate::array_message::ArrayMessage;
 use crate::bsread::Bsread;
 use crate::data::{Broken, Data};
-use crate::dectris::{DetectorHeader, FreeText, Image, Table, Tables};
+use crate::dectris::{DetectorHeader, FreeText, Image, PixelError, Table, Tables};
 use crate::dtype::{ByteOrder, Dtype};
 use crate::error::chain;
 use crate::json::Json;
@@ -40,11 +40,12 @@ const WRITTEN_OUT: usize = 64;
 /// # Ok::<(), mflow_handlers::ArrayError>(())
 /// ```
 pub fn canonical(data: &Data) -> Value {
+    let mut warnings: Vec<_> = data.warnings().iter().map(ToString::to_string).collect();
     let mut object = match data {
         Data::Raw(raw) => fields([("header", json(&raw.header)), ("data", parts(&raw.data))]),
         Data::Array(message) => array_message(message),
         Data::Header(header) => detector_header(header),
-        Data::Image(image) => self::image(image),
+        Data::Image(image) => self::image(image, &mut warnings),
         Data::SeriesEnd(end) => {
             let mut object = fields([("header", json(&end.header))]);
             insert_tail(&mut object, None, &end.extra);
@@ -59,9 +60,8 @@ pub fn canonical(data: &Data) -> Value {
             object
         }
     };
-    let warnings: Value = data.warnings().iter().map(ToString::to_string).collect();
-    if warnings != json!([]) {
-        object.insert("warnings".into(), warnings);
+    if !warnings.is_empty() {
+        object.insert("warnings".into(), warnings.into());
     }
     object.into()
 }
@@ -96,7 +96,7 @@ fn detector_header(header: &DetectorHeader) -> Map<String, Value> {
     object
 }
 
-fn image(image: &Image) -> Map<String, Value> {
+fn image(image: &Image, warnings: &mut Vec<String>) -> Map<String, Value> {
     let mut object =
         fields([("header", json(&image.header)), ("part_2", json(&image.description))]);
     match &image.config {
@@ -104,6 +104,10 @@ fn image(image: &Image) -> Map<String, Value> {
         None => drop(object.insert("part_4".into(), Value::Null)),
     }
     let pixels = image.pixels();
+    if let Err(error @ PixelError::Compression(_)) = &pixels {
+        // Others are told without decompressing anything.
+        warnings.push(chain(error));
+    }
     insert_array(&mut object, "image", pixels.as_ref().ok(), &image.blob);
     insert_tail(&mut object, image.appendix.as_ref(), &image.extra);
     object

@@ -8,7 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use crate::array::{Array, ArrayError};
+use crate::array::{Array, ArrayError, byte_length};
 use crate::dtype::{ByteOrder, Dtype};
 use crate::field::{Count, Extents, Shape, Text, Valid};
 
@@ -71,6 +71,18 @@ impl<'a> Outline<'a> {
         Array::from_extents(dtype, order, shape.clone(), bytes.clone()).or_else(|error| {
             Array::from_extents(Dtype::Float32, order, shape, bytes).map_err(|_| error)
         })
+    }
+
+    /// Returns the bytes that the array has, uncompressed.
+    pub(crate) fn byte_length(&self) -> Result<usize, ArrayError> {
+        let name = self.dtype.as_deref().ok_or(ArrayError::NoType)?;
+        let (dtype, _) = Dtype::parse_ordered(name)?;
+        byte_length(dtype, &self.extents(Axes::FastFirst)?)
+    }
+
+    /// Returns the type, if it is told and known.
+    pub(crate) fn dtype(&self) -> Option<Dtype> {
+        Some(Dtype::parse_ordered(self.dtype.as_deref()?).ok()?.0)
     }
 
     /// Returns the byte order that is told beside the type, little if none is told.

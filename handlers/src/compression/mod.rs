@@ -25,6 +25,8 @@ mod transpose;
 
 use std::num::NonZeroUsize;
 
+use transpose::Path;
+
 pub use error::CompressionError;
 pub use lz4::{decode_block as decode_lz4_block, encode_block as encode_lz4_block};
 
@@ -79,10 +81,49 @@ impl Element {
             .ok_or(CompressionError::Element { length: 0, element: bytes })
     }
 
+    /// Makes the size of an element of that many bits.
+    ///
+    /// # Errors
+    /// [`CompressionError::Element`] unless it is whole bytes, 1 to 64 of them.
+    pub fn of_bits(bits: u32) -> Result<Self, CompressionError> {
+        let bytes = if bits.is_multiple_of(8) { bits / 8 } else { 0 };
+        Self::of_bytes(bytes as usize)
+    }
+
     /// Returns the size in bytes.
     #[must_use]
     pub const fn bytes(self) -> usize {
         self.0.get()
+    }
+
+    /// Transposes the bits of one block of elements.
+    ///
+    /// # Errors
+    /// [`CompressionError::Element`] unless it is a multiple of eight elements.
+    pub fn transpose(self, elements: &[u8]) -> Result<Vec<u8>, CompressionError> {
+        self.check_eights(elements.len())?;
+        let (mut rows, mut planes) = (vec![0; elements.len()], vec![0; elements.len()]);
+        Path::detect().transpose(self.bytes(), elements, &mut rows, &mut planes);
+        Ok(rows)
+    }
+
+    /// Takes the transposition of one block back.
+    ///
+    /// # Errors
+    /// [`CompressionError::Element`] unless it is a multiple of eight elements.
+    pub fn untranspose(self, rows: &[u8]) -> Result<Vec<u8>, CompressionError> {
+        self.check_eights(rows.len())?;
+        let (mut elements, mut planes) = (vec![0; rows.len()], vec![0; rows.len()]);
+        Path::detect().untranspose(self.bytes(), rows, &mut elements, &mut planes);
+        Ok(elements)
+    }
+
+    fn check_eights(self, length: usize) -> Result<(), CompressionError> {
+        if length.is_multiple_of(8 * self.bytes()) {
+            Ok(())
+        } else {
+            Err(CompressionError::Element { length, element: 8 * self.bytes() })
+        }
     }
 
     /// Checks that a length is that of whole elements.

@@ -17,7 +17,6 @@ use crate::dtype::ByteOrder;
 ///
 /// let encoding: Encoding = "bs16-lz4<".parse()?;
 /// assert_eq!((encoding.bitshuffle, encoding.lz4), (Some(16), true));
-/// assert_eq!(encoding.codec(), Some("bitshuffle-lz4"));
 /// # Ok::<(), mflow_handlers::dectris::UnknownEncoding>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +30,9 @@ pub struct Encoding {
 }
 
 impl Encoding {
-    /// Names the codec that makes the pixels; `None` if they lie there as they are.
-    pub fn codec(&self) -> Option<&'static str> {
-        match (self.bitshuffle, self.lz4) {
-            (None, false) => None,
-            (None, true) => Some("lz4"),
-            (Some(_), false) => Some("bitshuffle"),
-            (Some(_), true) => Some("bitshuffle-lz4"),
-        }
+    /// Tells whether the pixels lie in their part as they are.
+    pub fn is_plain(&self) -> bool {
+        self.bitshuffle.is_none() && !self.lz4
     }
 }
 

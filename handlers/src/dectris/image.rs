@@ -13,12 +13,15 @@
 //! recorded frames. Simulators send times that are not JSON: the image is read all the same.
 
 use bytes::Bytes;
+use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
 use super::encoding::{Encoding, UnknownEncoding};
 use super::free_text::FreeText;
 use super::in_order;
 use crate::array::{Array, ArrayError};
+use crate::compression::{Codec, CompressionError, Element, Options, decode_lz4_block};
+use crate::dtype::Dtype;
 use crate::error::{DecodeError, EncodeError};
 use crate::json::Json;
 use crate::message::Message;
@@ -67,14 +70,12 @@ pub enum PixelError {
     /// The image tells an encoding nobody knows.
     #[error(transparent)]
     UnknownEncoding(#[from] UnknownEncoding),
-    /// The image is compressed by a codec that this crate does not have.
-    #[error("the codec {codec} of the encoding '{encoding}' is missing")]
-    MissingCodec {
-        /// The name of the codec.
-        codec: &'static str,
-        /// The encoding of the image.
-        encoding: Box<str>,
-    },
+    /// The image is encoded in a way that nobody has specified.
+    #[error("nothing is known of how pixels are encoded as '{0}'")]
+    Unspecified(Box<str>),
+    /// The pixels cannot be decompressed.
+    #[error("the pixels cannot be decompressed")]
+    Compression(#[from] CompressionError),
     /// The pixels are not the array that the image describes.
     #[error("the pixels are not the array that the image describes")]
     NotTheArray(#[from] ArrayError),
@@ -126,20 +127,72 @@ impl Image {
         encoding(&self.description.outline())
     }
 
-    /// Returns the pixels, in C order `[height, width]`.
+    /// Returns the pixels, in C order `[height, width]`, decompressed on the caller's thread.
     ///
     /// # Errors
     ///
-    /// [`PixelError::MissingCodec`] if the image is compressed; others if its description is
-    /// unknown or does not fit the blob.
+    /// [`PixelError`] if the description is unknown or does not fit the blob, or the blob is
+    /// damaged.
     pub fn pixels(&self) -> Result<Array, PixelError> {
+        self.pixels_with(&Options::default())
+    }
+
+    /// Returns the pixels as [`pixels`](Self::pixels) does, decompressed as the options say.
+    ///
+    /// # Errors
+    ///
+    /// As [`pixels`](Self::pixels).
+    pub fn pixels_with(&self, options: &Options) -> Result<Array, PixelError> {
         let outline = self.description.outline();
         let encoding = encoding(&outline)?;
-        if let Some(codec) = encoding.codec() {
-            let name = outline.encoding.as_deref().unwrap_or_default().into();
-            return Err(PixelError::MissingCodec { codec, encoding: name });
+        let blob = if encoding.is_plain() {
+            self.blob.clone()
+        } else {
+            let length = outline.byte_length()?;
+            decompress(encoding, &self.blob, length, options)?
+                .ok_or_else(|| PixelError::Unspecified(name(&outline).into()))?
+        };
+        Ok(outline.array(Axes::FastFirst, encoding.order, blob)?)
+    }
+
+    /// Checks all of the pixels that can be checked without decompressing them.
+    fn check(&self) -> Result<(), PixelError> {
+        let outline = self.description.outline();
+        if encoding(&outline)?.is_plain() {
+            self.pixels().map(drop)
+        } else {
+            Ok(outline.byte_length().map(drop)?)
         }
-        Ok(outline.array(Axes::FastFirst, encoding.order, self.blob.clone())?)
+    }
+
+    /// Returns the value of pixels that were masked or are in a gap: the greatest of their type.
+    /// `None` for types that have no such value.
+    ///
+    /// ```
+    /// # use mflow_handlers::{Array, dectris::Image};
+    /// # let pixels = Array::from_elements(&[1_u16], &[1, 1])?;
+    /// assert_eq!(Image::new(4, 17, &pixels).masked_value(), Some(65535));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn masked_value(&self) -> Option<u64> {
+        match self.description.outline().dtype()? {
+            Dtype::Uint8 => Some(u8::MAX.into()),
+            Dtype::Uint16 => Some(u16::MAX.into()),
+            Dtype::Uint32 => Some(u32::MAX.into()),
+            Dtype::Uint64 => Some(u64::MAX),
+            _ => None,
+        }
+    }
+
+    /// Tells whether the blob is the one whose MD5 the header tells; `None` if it tells none.
+    ///
+    /// Detectors do tell it, simulators often tell something else: a mismatch is no proof of damage.
+    pub fn matches_hash(&self) -> Option<bool> {
+        let told = self.header.get("hash")?.as_str().filter(|hash| hash.len() == 32)?;
+        let found = Md5::digest(&self.blob);
+        Some(found.iter().zip(told.as_bytes().chunks(2)).all(|(byte, digits)| {
+            std::str::from_utf8(digits).is_ok_and(|text| u8::from_str_radix(text, 16) == Ok(*byte))
+        }))
     }
 
     /// Reads the parts of a message.
@@ -175,7 +228,8 @@ impl Image {
         in_order(HTYPE, head.into_iter().chain(self.extra.iter().cloned().map(Some)))
     }
 
-    /// Returns what was tolerated in the message, and what keeps the pixels from being read.
+    /// Returns what was tolerated in the message, and what keeps the pixels from being read without
+    /// decompressing them.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         warnings.extend(super::unexpected_htype(&self.description, 2, "dimage_d-1.0"));
@@ -183,7 +237,7 @@ impl Image {
         if let Some(told) = told.filter(|&told| usize::try_from(told) != Ok(self.blob.len())) {
             warnings.push(Warning::Size { part: 3, told, found: self.blob.len() });
         }
-        if let Err(error) = self.pixels() {
+        if let Err(error) = self.check() {
             warnings.push(super::no_array(3, &error));
         }
         match &self.config {
@@ -200,6 +254,31 @@ fn encoding(outline: &Outline<'_>) -> Result<Encoding, PixelError> {
     Ok(outline.encoding.as_deref().ok_or(PixelError::NoEncoding)?.parse()?)
 }
 
+fn name<'a>(outline: &'a Outline<'_>) -> &'a str {
+    outline.encoding.as_deref().unwrap_or_default()
+}
+
+/// Decompresses pixels to a known length; `None` for what is in the grammar of encodings and nobody
+/// has specified.
+fn decompress(
+    encoding: Encoding,
+    blob: &[u8],
+    length: usize,
+    options: &Options,
+) -> Result<Option<Bytes>, CompressionError> {
+    match encoding {
+        Encoding { lz4: false, .. } => Ok(None),
+        Encoding { bitshuffle: Some(bits), .. } => {
+            let element = Element::of_bits(bits)?;
+            Codec::BitshuffleLz4(element).decode_exactly(blob, length, options).map(Some)
+        }
+        // Some tools frame what the detector sends as one block.
+        Encoding { bitshuffle: None, .. } => decode_lz4_block(blob, length, options)
+            .or_else(|error| Codec::Lz4.decode_exactly(blob, length, options).map_err(|_| error))
+            .map(Some),
+    }
+}
+
 /// Reads a size, which some senders write as text.
 fn size(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
@@ -208,6 +287,8 @@ fn size(value: &Value) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compression::encode_lz4_block;
+    use crate::error::chain;
     use crate::{ByteOrder, Dtype};
 
     fn image(order: ByteOrder) -> Image {
@@ -258,19 +339,69 @@ mod tests {
         assert!(image.pixels().is_ok());
     }
 
-    #[test]
-    fn the_error_names_the_codec_that_is_missing() {
+    /// An image whose blob was compressed.
+    fn compressed(encoding: &str, blob: Vec<u8>) -> Image {
         let mut image = image(ByteOrder::Little);
-        let mut error = |encoding: &str| {
-            image.description.value_mut()["encoding"] = json!(encoding);
-            image.pixels().unwrap_err().to_string()
+        image.description.value_mut()["encoding"] = encoding.into();
+        image.blob = blob.into();
+        image
+    }
+
+    #[test]
+    fn every_encoding_is_decompressed() {
+        let plain = image(ByteOrder::Little);
+        let shuffled = |bits| Codec::BitshuffleLz4(Element::of_bits(bits).unwrap());
+        let blobs = [
+            ("lz4<", encode_lz4_block(&plain.blob).unwrap()),
+            ("lz4<", Codec::Lz4.encode(&plain.blob).unwrap()),
+            ("bs16-lz4<", shuffled(16).encode(&plain.blob).unwrap()),
+            ("bs16lz4<", shuffled(16).encode(&plain.blob).unwrap()),
+            ("bs8-lz4<", shuffled(8).encode(&plain.blob).unwrap()),
+        ];
+        for (encoding, blob) in blobs {
+            let image = compressed(encoding, blob);
+            assert_eq!(image.pixels().unwrap(), plain.pixels().unwrap(), "{encoding}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decompressed_says_why() {
+        let error = |encoding, blob: &[u8]| {
+            chain(&compressed(encoding, blob.to_vec()).pixels().unwrap_err())
         };
-        assert_eq!(error("lz4<"), "the codec lz4 of the encoding 'lz4<' is missing");
         assert_eq!(
-            error("bs16-lz4<"),
-            "the codec bitshuffle-lz4 of the encoding 'bs16-lz4<' is missing"
+            error("lz4<", b"x"),
+            "the pixels cannot be decompressed: block 0 at offset 0 is damaged"
         );
-        assert_eq!(error("raw"), "expected an encoding such as '<' or 'bs16-lz4<', found 'raw'");
+        assert_eq!(
+            error("bs16-lz4<", &[0; 12]),
+            "the pixels cannot be decompressed: expected 12 bytes of decompressed data, found 0"
+        );
+        assert_eq!(error("bs16<", b"x"), "nothing is known of how pixels are encoded as 'bs16<'");
+        assert_eq!(
+            error("adsc", b"x"),
+            "expected an encoding such as '<' or 'bs16-lz4<', found 'adsc'"
+        );
+    }
+
+    #[test]
+    fn a_shape_that_the_blob_cannot_make_takes_no_memory() {
+        let mut image = compressed("lz4<", vec![0; 100]);
+        image.description.value_mut()["shape"] = json!([1_000_000, 1_000_000]);
+        assert!(matches!(
+            image.pixels(),
+            Err(PixelError::Compression(CompressionError::TooLarge { limit: 25755, .. }))
+        ));
+    }
+
+    #[test]
+    fn the_hash_is_checked_on_request() {
+        let mut image = image(ByteOrder::Little);
+        assert_eq!(image.matches_hash(), None);
+        image.header.value_mut()["hash"] = "900150983cd24fb0d6963f7d28e17f72".into();
+        assert_eq!(image.matches_hash(), Some(false));
+        image.blob = Bytes::from_static(b"abc");
+        assert_eq!(image.matches_hash(), Some(true));
     }
 
     #[test]

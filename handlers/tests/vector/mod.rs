@@ -17,13 +17,35 @@ pub(crate) struct Vector {
     pub(crate) decoded: Value,
 }
 
-/// Reads the messages of all cases, in the order of their names.
-pub(crate) fn all() -> Vec<Vector> {
+/// Lists the folders of all cases in the order of their names.
+fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let mut cases: Vec<PathBuf> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.retain(|case| case.is_dir());
     cases.sort();
+    cases
+}
+
+/// Tells whether the parts of a case are compressed data and not messages.
+fn is_data(case: &Path) -> bool {
+    let name = case.file_name().unwrap().to_str().unwrap();
+    name.starts_with("codec_") || name == "tolerance_bslz4_bsread_pre2018"
+}
+
+/// Reads the blobs of a case of compressed data.
+#[allow(dead_code, reason = "not every test needs every kind")]
+pub(crate) fn data(name: &str) -> Vec<Vector> {
+    let case = cases().into_iter().find(|case| case.ends_with(name)).unwrap();
+    assert!(is_data(&case));
+    read(&case)
+}
+
+/// Reads the messages of all cases, in the order of their names.
+#[allow(dead_code, reason = "not every test needs every kind")]
+pub(crate) fn all() -> Vec<Vector> {
+    let mut cases = cases();
+    cases.retain(|case| !is_data(case));
     let vectors: Vec<Vector> = cases.iter().flat_map(|case| read(case)).collect();
     assert!(vectors.len() >= cases.len() && cases.len() > 20, "vectors are missing");
     vectors

@@ -53,9 +53,9 @@ pub(crate) fn against(ratio: Spread, promised: f64) -> String {
 pub(crate) fn size(bytes: usize) -> String {
     match bytes {
         0 => "0 B".into(),
-        _ if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
-        _ if bytes % 1024 == 0 => format!("{} KiB", bytes >> 10),
-        _ if bytes % 1000 == 0 => format!("{} kB", bytes / 1000),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1024) => format!("{} KiB", bytes >> 10),
+        _ if bytes.is_multiple_of(1000) => format!("{} kB", bytes / 1000),
         _ => format!("{bytes} B"),
     }
 }

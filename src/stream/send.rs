@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use mflow_handlers::Data;
 
 use super::{Direction, Stream};
+use crate::receipt;
 use crate::{Error, Frame, Frames, Result};
 
 /// After how many parts to have libzmq look at its peers: a look costs as much as sending some.
@@ -99,26 +100,29 @@ impl Stream {
     /// Hands a share of a message to libzmq, whole or not at all.
     pub(crate) fn offer(&mut self, frames: &Frames) -> Result<Offer> {
         self.check_direction(Direction::Send)?;
-        let Some((last, others)) = frames.split_last() else {
+        let Some(last) = frames.len().checked_sub(1) else {
             return Err(Error::NoParts { address: self.address.to_string() });
         };
         self.look_at_peers(frames.len())?;
+        let counted = receipt::place(frames);
         'message: loop {
-            for (index, part) in others.iter().enumerate() {
-                if self.send_one(part.share(), zmq::SNDMORE)? == Offer::Taken {
+            for (index, part) in frames.iter().enumerate() {
+                let share = match &mut self.receipts {
+                    Some(receipts) if index == counted => receipts.count(part),
+                    _ => part.share(),
+                };
+                let flags = if index == last { 0 } else { zmq::SNDMORE };
+                if self.send_one(share, flags)? == Offer::Taken {
                     continue;
                 }
-                if index == 0 {
-                    return Ok(Offer::Full);
+                match index {
+                    0 => return Ok(Offer::Full),
+                    _ if index == last => {}
+                    _ => self.forget_unfinished()?,
                 }
-                self.forget_unfinished()?;
                 continue 'message;
             }
-            let last = self.count_out(last);
-            let offer = self.send_one(last, 0)?;
-            if offer == Offer::Taken || others.is_empty() {
-                return Ok(offer);
-            }
+            return Ok(Offer::Taken);
         }
     }
 
@@ -134,14 +138,6 @@ impl Stream {
                 .map_err(|source| Error::Send { address: self.address.to_string(), source })?;
         }
         Ok(())
-    }
-
-    /// Returns a share of the last part of a message, which counts until libzmq lets go of it.
-    fn count_out(&mut self, last: &Frame) -> Frame {
-        match &mut self.receipts {
-            Some(receipts) => receipts.count(last),
-            None => last.share(),
-        }
     }
 
     /// Hands one part to libzmq.

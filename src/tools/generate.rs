@@ -103,7 +103,7 @@ pub fn run(
     if ending == Ending::Stopped {
         writeln!(out, "Terminated by user.")?;
     }
-    let total = report.finish(run.measured_until(ending), out)?;
+    let total = report.finish(run.latest(), out)?;
     let unconfirmed = sink.finish(linger)?;
     Ok(Summary { total, unconfirmed, ending })
 }

@@ -170,10 +170,10 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    /// Returns the time up to which rates are to be told: the silence that ended a run is not
-    /// part of what it measured.
-    pub(super) fn measured_until(&self, ending: Ending) -> Instant {
-        if ending == Ending::Timeout { self.latest } else { Instant::now() }
+    /// Returns when the last messages were done: rates are told up to then, as the silence after
+    /// them is no part of what was measured.
+    pub(super) fn latest(&self) -> Instant {
+        self.latest
     }
 }
 

@@ -69,6 +69,6 @@ pub fn run(
             }
         }
     };
-    let total = report.finish(run.measured_until(ending), out)?;
+    let total = report.finish(run.latest(), out)?;
     Ok(Summary { total, ending })
 }

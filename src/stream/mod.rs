@@ -11,8 +11,9 @@
 //! * What was handed over is lost with that peer. Where libzmq says so, the stream makes it forget
 //!   the rest, and sends the whole message again to another peer; at times it does not.
 //! * libzmq 4.3 may send the rest of a message to another peer than its beginning, where there are
-//!   three peers or more and it learns in mid-message that one has gone. The stream has it learn
-//!   such things between messages, often enough that this is improbable, but it cannot rule it out.
+//!   three peers or more and it learns in mid-message that one has gone. With so many peers the
+//!   stream has it look before each message, and gives it a moment whenever one has gone. That makes
+//!   it very improbable, but cannot rule it out.
 //!
 //! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
 
@@ -48,8 +49,9 @@ pub use send::{More, Offer, Unconfirmed};
 pub struct Stream {
     socket: zmq::Socket,
     /// After the socket, before the context: closing ends the thread, which shares the context.
-    monitor: Option<MonitorThread>,
-    context: zmq::Context,
+    monitor: MonitorThread,
+    /// The last share, so that a dropped stream lingers here and not in its monitor's thread.
+    _context: zmq::Context,
     mode: Mode,
     attach: Attach,
     address: Address,
@@ -61,8 +63,8 @@ pub struct Stream {
     statistics: Statistics,
     /// The parts of a message that is being gathered by `send_part`.
     gathered: Frames,
-    /// How many parts were sent since libzmq has looked at its peers.
-    parts_since_look: usize,
+    /// How many peers had gone when libzmq was last given the time to part with them.
+    departures: usize,
     /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
     receipts: Option<Receipts>,
 }
@@ -80,6 +82,8 @@ impl Stream {
         };
         let socket = set_up(&context, &address, &options)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
+        let monitor = MonitorThread::start(&context, &socket)
+            .map_err(|source| Error::Socket { address: address.to_string(), source })?;
         let attached = match options.attach {
             Attach::Connect => socket
                 .connect(address.as_str())
@@ -91,6 +95,7 @@ impl Stream {
         if let Err(error) = attached {
             // Nothing is queued: let the context go without waiting.
             let _ = socket.set_linger(0);
+            drop(socket);
             return Err(error);
         }
         let endpoint = match socket.get_last_endpoint() {
@@ -100,8 +105,8 @@ impl Stream {
         tracing::debug!(%address, %endpoint, mode = %options.mode, "stream is open");
         Ok(Self {
             socket,
-            monitor: None,
-            context,
+            monitor,
+            _context: context,
             mode: options.mode,
             attach: options.attach,
             address,
@@ -112,7 +117,7 @@ impl Stream {
             handlers: options.handlers,
             statistics: Statistics::default(),
             gathered: Frames::new(),
-            parts_since_look: 0,
+            departures: 0,
             receipts: (options.mode == Mode::Push).then(Receipts::default),
         })
     }
@@ -164,14 +169,8 @@ impl Stream {
     }
 
     /// Watches the connections of this stream, in place of a monitor that did so before.
-    ///
-    /// # Errors
-    /// Where libzmq has no resources left.
-    pub fn monitor(&mut self, options: MonitorOptions) -> Result<Monitor> {
-        let (monitor, thread) = Monitor::start(&self.context, &self.socket, options)
-            .map_err(|source| Error::Socket { address: self.address.to_string(), source })?;
-        self.monitor = Some(thread);
-        Ok(monitor)
+    pub fn monitor(&mut self, options: MonitorOptions) -> Monitor {
+        self.monitor.watch(options)
     }
 
     /// Closes the stream now, as dropping it does.

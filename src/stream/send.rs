@@ -9,9 +9,6 @@ use super::{Direction, Stream};
 use crate::receipt;
 use crate::{Error, Frame, Frames, Result};
 
-/// After how many parts to have libzmq look at its peers: a look costs as much as sending some.
-const PARTS_BETWEEN_LOOKS: usize = 32;
-
 /// Whether more parts of a message follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum More {
@@ -103,7 +100,9 @@ impl Stream {
         let Some(last) = frames.len().checked_sub(1) else {
             return Err(Error::NoParts { address: self.address.to_string() });
         };
-        self.look_at_peers(frames.len())?;
+        if last > 0 {
+            self.part_with_peers()?;
+        }
         let counted = receipt::place(frames);
         'message: loop {
             for (index, part) in frames.iter().enumerate() {
@@ -126,18 +125,29 @@ impl Stream {
         }
     }
 
-    /// Has libzmq deal with peers that have come or gone, now and then, before a message of so many
-    /// parts rather than in the middle of it.
-    fn look_at_peers(&mut self, parts: usize) -> Result<()> {
-        self.parts_since_look += parts;
-        if parts > 1 && self.parts_since_look >= PARTS_BETWEEN_LOOKS {
-            self.parts_since_look = 0;
-            // Asking for events is what makes it look.
-            self.socket
-                .get_events()
-                .map_err(|source| Error::Send { address: self.address.to_string(), source })?;
+    /// Has libzmq deal with peers that have gone before a message rather than in the middle of it,
+    /// where there are so many that it could mix them up.
+    fn part_with_peers(&mut self) -> Result<()> {
+        if self.monitor.most_peers() < 3 {
+            return Ok(());
         }
-        Ok(())
+        let departures = self.monitor.departures();
+        if departures != std::mem::replace(&mut self.departures, departures) {
+            // It takes two rounds with libzmq's own thread, some microseconds each.
+            for _ in 0..8 {
+                self.look_at_peers()?;
+                std::thread::sleep(Duration::from_micros(250));
+            }
+        }
+        self.look_at_peers()
+    }
+
+    /// Has libzmq deal with what its own thread has reported: asking for events does that.
+    fn look_at_peers(&self) -> Result<()> {
+        match self.socket.get_events() {
+            Ok(_) => Ok(()),
+            Err(source) => Err(Error::Send { address: self.address.to_string(), source }),
+        }
     }
 
     /// Hands one part to libzmq.

@@ -84,15 +84,7 @@ impl Stream {
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
         let monitor = MonitorThread::start(&context, &socket)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
-        let attached = match options.attach {
-            Attach::Connect => socket
-                .connect(address.as_str())
-                .map_err(|source| Error::Connect { address: address.to_string(), source }),
-            Attach::Bind => socket
-                .bind(address.as_str())
-                .map_err(|source| Error::Bind { address: address.to_string(), source }),
-        };
-        if let Err(error) = attached {
+        if let Err(error) = attach(&context, &socket, &address, &options) {
             // Nothing is queued: let the context go without waiting.
             let _ = socket.set_linger(0);
             drop(socket);
@@ -236,4 +228,25 @@ fn set_up(
         }
     }
     Ok(socket)
+}
+
+/// Connects or binds a socket.
+fn attach(
+    context: &zmq::Context,
+    socket: &zmq::Socket,
+    address: &Address,
+    options: &Options,
+) -> Result<()> {
+    match options.attach {
+        Attach::Connect => socket
+            .connect(address.as_str())
+            .map_err(|source| Error::Connect { address: address.to_string(), source }),
+        Attach::Bind => socket.bind(address.as_str()).map_err(|error| {
+            // Reporting the failure to the monitor may have overwritten its reason: a socket
+            // without one tells it.
+            let again = set_up(context, address, options);
+            let source = again.and_then(|socket| socket.bind(address.as_str())).err();
+            Error::Bind { address: address.to_string(), source: source.unwrap_or(error) }
+        }),
+    }
 }

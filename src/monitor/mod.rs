@@ -202,6 +202,40 @@ mod tests {
     }
 
     #[test]
+    fn a_callback_that_panics_is_called_no_more_and_stalls_nothing() {
+        let mut bound = connect("tcp://127.0.0.1:*", Options::push().bind()).unwrap();
+        let monitor = bound.monitor(MonitorOptions::default().on_event(|event| {
+            assert_ne!(event.kind, PeerEventKind::HandshakeSucceeded, "on purpose");
+        }));
+        for _ in 0..3 {
+            let mut peer = connect(bound.endpoint(), Options::pull().timeout(LONG)).unwrap();
+            assert!(monitor.wait_for_peers(1, LONG));
+            bound.send([&b"hello"[..]]).unwrap();
+            assert!(peer.receive_raw().unwrap().is_some());
+            drop(peer);
+            while monitor.peers() > 0 {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn a_monitor_may_be_dropped_in_its_own_callback() {
+        let (tell, told) = mpsc::channel();
+        let (give, given) = mpsc::channel::<Monitor>();
+        let mut bound = connect("tcp://127.0.0.1:*", Options::push().bind()).unwrap();
+        let monitor = bound.monitor(MonitorOptions::default().on_event(move |event| {
+            if event.kind == PeerEventKind::HandshakeSucceeded {
+                drop(given.recv_timeout(LONG).unwrap());
+                tell.send(()).unwrap();
+            }
+        }));
+        give.send(monitor).unwrap();
+        let _peer = connect(bound.endpoint(), Options::pull()).unwrap();
+        told.recv_timeout(LONG).unwrap();
+    }
+
+    #[test]
     fn a_failed_handshake_is_no_peer() {
         let (tell, events) = mpsc::channel();
         let mut bound = connect("tcp://127.0.0.1:*", Options::push().bind()).unwrap();

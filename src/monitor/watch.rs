@@ -5,6 +5,7 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
 use crate::{Stop, WaitSet};
 
-/// The thread of one stream; dropped after the socket has closed, it waits for its end.
+/// The thread of one stream.
 pub(crate) struct MonitorThread {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -92,8 +93,7 @@ impl Shared {
 impl MonitorThread {
     /// Starts to watch a socket that is attached to nothing yet.
     pub(crate) fn start(context: &zmq::Context, socket: &zmq::Socket) -> Result<Self, zmq::Error> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let address = format!("inproc://mflow-monitor-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let address = new_address();
         let (woken, wake) = io::pipe().map_err(|_| zmq::Error::EMFILE)?;
         let shared = Arc::new(Shared {
             peers: AtomicUsize::new(0),
@@ -139,15 +139,24 @@ impl MonitorThread {
     }
 }
 
-impl Drop for MonitorThread {
-    fn drop(&mut self) {
-        if let Some(thread) = self.thread.take()
-            && thread.thread().id() != thread::current().id()
-        {
-            // A callback that panicked has said so already.
+impl MonitorThread {
+    /// Ends the watch over a socket that is about to close, and waits for the end of the thread.
+    pub(crate) fn end(&mut self, socket: &zmq::Socket) {
+        let Some(thread) = self.thread.take() else { return };
+        // A monitor of no events takes the place of ours, which ends the reports. Closing would do
+        // that too, but only after the socket has lingered.
+        let replaced = socket.monitor(&new_address(), 0);
+        if replaced.is_ok() && thread.thread().id() != thread::current().id() {
+            // It panics in nothing but callbacks, and goes on then.
             let _ = thread.join();
         }
     }
+}
+
+/// Returns an address for the reports of one socket.
+fn new_address() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("inproc://mflow-monitor-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Says that the thread has ended, whichever way it did.
@@ -203,8 +212,10 @@ impl Watch {
     fn tell_absence(&mut self) {
         if self.absence_due().is_some_and(|due| due <= Instant::now()) {
             self.alone_since = None;
-            if let Some((_, action)) = &mut self.options.no_client {
-                action();
+            if let Some((_, action)) = &mut self.options.no_client
+                && panics(action)
+            {
+                self.options = MonitorOptions::default();
             }
         }
     }
@@ -233,8 +244,10 @@ impl Watch {
             _ => {}
         }
         tracing::debug!(?kind, %endpoint, peers, "connection");
-        if let Some(on_event) = &mut self.options.on_event {
-            on_event(&PeerEvent { kind, endpoint, peers });
+        if let Some(on_event) = &mut self.options.on_event
+            && panics(|| on_event(&PeerEvent { kind, endpoint, peers }))
+        {
+            self.options = MonitorOptions::default();
         }
     }
 
@@ -265,6 +278,12 @@ impl Watch {
         }
         peers
     }
+}
+
+/// Runs a callback and tells whether it panicked, which is no reason to stop reading: the stream
+/// would stall.
+fn panics(callback: impl FnOnce()) -> bool {
+    panic::catch_unwind(AssertUnwindSafe(callback)).is_err()
 }
 
 /// What libzmq has reported.

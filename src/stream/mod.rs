@@ -48,10 +48,7 @@ pub use send::{More, Offer, Unconfirmed};
 /// ```
 pub struct Stream {
     socket: zmq::Socket,
-    /// After the socket, before the context: closing ends the thread, which shares the context.
     monitor: MonitorThread,
-    /// The last share, so that a dropped stream lingers here and not in its monitor's thread.
-    _context: zmq::Context,
     mode: Mode,
     attach: Attach,
     address: Address,
@@ -84,34 +81,36 @@ impl Stream {
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
         let monitor = MonitorThread::start(&context, &socket)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
-        if let Err(error) = attach(&context, &socket, &address, &options) {
-            // Nothing is queued: let the context go without waiting.
-            let _ = socket.set_linger(0);
-            drop(socket);
-            return Err(error);
-        }
-        let endpoint = match socket.get_last_endpoint() {
-            Ok(Ok(endpoint)) if !endpoint.is_empty() => endpoint,
-            _ => address.to_string(),
-        };
-        tracing::debug!(%address, %endpoint, mode = %options.mode, "stream is open");
-        Ok(Self {
+        let mut stream = Self {
             socket,
             monitor,
-            _context: context,
             mode: options.mode,
             attach: options.attach,
+            endpoint: address.to_string(),
             address,
-            endpoint,
             timeout: options.timeout,
             send_timeout: options.send_timeout,
-            stop: options.stop,
-            handlers: options.handlers,
+            stop: options.stop.clone(),
+            handlers: options.handlers.clone(),
             statistics: Statistics::default(),
             gathered: Frames::new(),
             departures: 0,
             receipts: (options.mode == Mode::Push).then(Receipts::default),
-        })
+        };
+        if let Err(error) = attach(&context, &stream.socket, &stream.address, &options) {
+            // Nothing is queued: let the context go without waiting.
+            let _ = stream.socket.set_linger(0);
+            return Err(error);
+        }
+        if let Ok(Ok(endpoint)) = stream.socket.get_last_endpoint()
+            && !endpoint.is_empty()
+        {
+            stream.endpoint = endpoint;
+        }
+        tracing::debug!(
+            address = %stream.address, endpoint = stream.endpoint, mode = %stream.mode, "stream is open"
+        );
+        Ok(stream)
     }
 
     /// Returns the address as it was given.
@@ -194,6 +193,13 @@ impl Stream {
     }
 }
 
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Its thread shares the context: only after its end does this one linger.
+        self.monitor.end(&self.socket);
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Direction {
     Send,
@@ -238,15 +244,24 @@ fn attach(
     options: &Options,
 ) -> Result<()> {
     match options.attach {
-        Attach::Connect => socket
-            .connect(address.as_str())
+        Attach::Connect => uninterrupted(|| socket.connect(address.as_str()))
             .map_err(|source| Error::Connect { address: address.to_string(), source }),
-        Attach::Bind => socket.bind(address.as_str()).map_err(|error| {
+        Attach::Bind => uninterrupted(|| socket.bind(address.as_str())).map_err(|error| {
             // Reporting the failure to the monitor may have overwritten its reason: a socket
             // without one tells it.
             let again = set_up(context, address, options);
             let source = again.and_then(|socket| socket.bind(address.as_str())).err();
             Error::Bind { address: address.to_string(), source: source.unwrap_or(error) }
         }),
+    }
+}
+
+/// Repeats what a signal has interrupted.
+fn uninterrupted<T>(mut operation: impl FnMut() -> Result<T, zmq::Error>) -> Result<T, zmq::Error> {
+    loop {
+        match operation() {
+            Err(zmq::Error::EINTR) => {}
+            result => return result,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mflow_handlers::Data;
 
-use super::{Direction, Stream};
+use super::{Direction, Stream, uninterrupted};
 use crate::receipt;
 use crate::{Error, Frame, Frames, Result};
 
@@ -144,7 +144,7 @@ impl Stream {
 
     /// Has libzmq deal with what its own thread has reported: asking for events does that.
     fn look_at_peers(&self) -> Result<()> {
-        match self.socket.get_events() {
+        match uninterrupted(|| self.socket.get_events()) {
             Ok(_) => Ok(()),
             Err(source) => Err(Error::Send { address: self.address.to_string(), source }),
         }

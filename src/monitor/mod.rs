@@ -207,15 +207,17 @@ mod tests {
         let monitor = bound.monitor(MonitorOptions::default().on_event(|event| {
             assert_ne!(event.kind, PeerEventKind::HandshakeSucceeded, "on purpose");
         }));
-        for _ in 0..3 {
-            let mut peer = connect(bound.endpoint(), Options::pull().timeout(LONG)).unwrap();
-            assert!(monitor.wait_for_peers(1, LONG));
-            bound.send([&b"hello"[..]]).unwrap();
-            assert!(peer.receive_raw().unwrap().is_some());
-            drop(peer);
-            while monitor.peers() > 0 {
-                std::thread::yield_now();
+        let mut peers = Vec::new();
+        for count in 1..=3 {
+            let options = Options::pull().timeout(Duration::from_millis(5));
+            let mut newest = connect(bound.endpoint(), options).unwrap();
+            assert!(monitor.wait_for_peers(count, LONG));
+            let deadline = std::time::Instant::now() + LONG;
+            while newest.receive_raw().unwrap().is_none() {
+                assert!(std::time::Instant::now() < deadline, "peer {count} gets nothing");
+                bound.send([&b"hello"[..]]).unwrap();
             }
+            peers.push(newest);
         }
     }
 

@@ -61,7 +61,7 @@ pub struct Stream {
     /// The parts of a message that is being gathered by `send_part`.
     gathered: Frames,
     /// How many peers had gone when libzmq was last given the time to part with them.
-    departures: usize,
+    parted: usize,
     /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
     receipts: Option<Receipts>,
 }
@@ -94,7 +94,7 @@ impl Stream {
             handlers: options.handlers.clone(),
             statistics: Statistics::default(),
             gathered: Frames::new(),
-            departures: 0,
+            parted: 0,
             receipts: (options.mode == Mode::Push).then(Receipts::default),
         };
         if let Err(error) = attach(&context, &stream.socket, &stream.address, &options) {
@@ -157,6 +157,12 @@ impl Stream {
     /// Changes the longest a receive waits: `None` is for ever, zero not at all.
     pub fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
         self.timeout = timeout.into();
+    }
+
+    /// Returns how many peers have gone so far.
+    #[must_use]
+    pub fn departures(&self) -> usize {
+        self.monitor.departures()
     }
 
     /// Watches the connections of this stream, in place of a monitor that did so before.
@@ -225,6 +231,8 @@ fn set_up(
     // Heartbeats of ZMTP would be new to old detectors; TCP's own find a dead peer too.
     socket.set_tcp_keepalive(1)?;
     socket.set_ipv6(address.is_ipv6())?;
+    // A PUSH that connects queues nothing for a peer that has never been there.
+    socket.set_immediate(options.mode == Mode::Push)?;
     if options.mode == Mode::Sub {
         if options.subscriptions.is_empty() {
             socket.set_subscribe(b"")?;

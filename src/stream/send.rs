@@ -132,7 +132,7 @@ impl Stream {
             return Ok(());
         }
         let departures = self.monitor.departures();
-        if departures != std::mem::replace(&mut self.departures, departures) {
+        if departures != std::mem::replace(&mut self.parted, departures) {
             // It takes two rounds with libzmq's own thread, some microseconds each.
             for _ in 0..8 {
                 self.look_at_peers()?;

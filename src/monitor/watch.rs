@@ -1,12 +1,14 @@
 //! The thread that reads what libzmq reports of a stream's connections.
 //!
 //! libzmq reports to a socket of its own, and stalls the whole stream when nobody reads that: so
-//! somebody does, for as long as the stream lives.
+//! somebody does, for as long as the stream lives. A sender of several peers reads it too, between
+//! messages, to know of a departure before libzmq acts on it; callbacks are left to the thread.
 
+use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, RawFd};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
@@ -25,10 +27,21 @@ pub(super) struct Shared {
     peers: AtomicUsize,
     most_peers: AtomicUsize,
     departures: AtomicUsize,
+    reports: Mutex<Reports>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Has a byte written whenever a request is made.
+    /// Wakes the thread with a byte, of which there is one at the most.
     wake: PipeWriter,
+    woken: AtomicBool,
+}
+
+/// The socket that libzmq reports to, until it has closed, and what is known of the reports so far.
+struct Reports {
+    socket: Option<zmq::Socket>,
+    /// Connections that will be reported as ended although they never counted.
+    failed_handshakes: usize,
+    /// What was read and not told yet.
+    events: VecDeque<PeerEvent>,
 }
 
 #[derive(Default)]
@@ -79,10 +92,65 @@ impl Shared {
 
     fn request(&self, state: &mut State, options: MonitorOptions) {
         state.requested += 1;
-        if state.request.replace(options).is_none() {
-            // The pipe holds one byte at the most, so this does not wait.
+        state.request = Some(options);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            // There is no other byte in the pipe, so this does not wait.
             let _ = (&self.wake).write(&[1]);
         }
+    }
+
+    /// Reads and counts all that was reported by now; returns whether there was anything.
+    fn read(&self) -> bool {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = reports.events.len();
+        loop {
+            match reports.socket.as_ref().map_or(Report::End, read) {
+                Report::Event(kind, endpoint) => {
+                    let peers = self.count(kind, &mut reports.failed_handshakes);
+                    tracing::debug!(?kind, %endpoint, peers, "connection");
+                    reports.events.push_back(PeerEvent { kind, endpoint, peers });
+                }
+                Report::None => break,
+                Report::End => {
+                    // It would keep its context from ending.
+                    reports.socket = None;
+                    self.wake();
+                    break;
+                }
+            }
+        }
+        reports.events.len() > before
+    }
+
+    /// Counts by handshakes, as a connection that does not get so far is no peer, and returns how
+    /// many peers there are now.
+    fn count(&self, kind: PeerEventKind, failed_handshakes: &mut usize) -> usize {
+        let before = self.peers();
+        let peers = match kind {
+            PeerEventKind::HandshakeSucceeded => before + 1,
+            PeerEventKind::HandshakeFailed => {
+                *failed_handshakes += 1;
+                before
+            }
+            PeerEventKind::Disconnected if *failed_handshakes > 0 => {
+                *failed_handshakes -= 1;
+                before
+            }
+            PeerEventKind::Disconnected => before.saturating_sub(1),
+            _ => before,
+        };
+        if peers != before {
+            let _state = self.lock();
+            self.peers.store(peers, Ordering::Release);
+            self.most_peers.fetch_max(peers, Ordering::Relaxed);
+            self.departures.fetch_add(before.saturating_sub(peers), Ordering::Relaxed);
+            self.changed.notify_all();
+        }
+        peers
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -95,24 +163,30 @@ impl MonitorThread {
     pub(crate) fn start(context: &zmq::Context, socket: &zmq::Socket) -> Result<Self, zmq::Error> {
         let address = new_address();
         let (woken, wake) = io::pipe().map_err(|_| zmq::Error::EMFILE)?;
+        let reports = context.socket(zmq::PAIR)?;
+        reports.set_linger(0)?;
+        let descriptor = reports.get_fd()?;
+        socket.monitor(&address, i32::from(u16::MAX))?;
+        reports.connect(&address)?;
         let shared = Arc::new(Shared {
             peers: AtomicUsize::new(0),
             most_peers: AtomicUsize::new(0),
             departures: AtomicUsize::new(0),
+            reports: Mutex::new(Reports {
+                socket: Some(reports),
+                failed_handshakes: 0,
+                events: VecDeque::new(),
+            }),
             state: Mutex::default(),
             changed: Condvar::new(),
             wake,
+            woken: AtomicBool::new(false),
         });
-        let reports = context.socket(zmq::PAIR)?;
-        reports.set_linger(0)?;
-        socket.monitor(&address, i32::from(u16::MAX))?;
-        reports.connect(&address)?;
         let watch = Watch {
-            reports,
+            descriptor,
             woken,
             options: MonitorOptions::default(),
             alone_since: None,
-            failed_handshakes: 0,
             end: End(Arc::clone(&shared)),
         };
         let thread = thread::Builder::new()
@@ -136,6 +210,13 @@ impl MonitorThread {
     /// Returns how many connections have ended.
     pub(crate) fn departures(&self) -> usize {
         self.shared.departures.load(Ordering::Relaxed)
+    }
+
+    /// Counts what libzmq has reported by now, rather than what the thread has come to read.
+    pub(crate) fn catch_up(&self) {
+        if self.shared.read() {
+            self.shared.wake();
+        }
     }
 }
 
@@ -171,13 +252,13 @@ impl Drop for End {
 
 /// The thread's side.
 struct Watch {
-    reports: zmq::Socket,
+    /// Readable when there may be reports. It belongs to the socket of the reports, which lives
+    /// until this thread, or the sender's, has read that they have ended.
+    descriptor: RawFd,
     woken: PipeReader,
     options: MonitorOptions,
     /// Since when nobody has been connected, as long as that was not told.
     alone_since: Option<Instant>,
-    /// Connections that will be reported as ended although they never counted.
-    failed_handshakes: usize,
     /// Last, so that the callbacks are gone by then.
     end: End,
 }
@@ -186,21 +267,36 @@ impl Watch {
     /// Counts and tells until the stream has closed.
     fn run(mut self) {
         loop {
-            let due = self.absence_due();
+            // The descriptor tells of what is new only: all that is old has to be read first.
+            self.end.0.read();
+            self.take_request();
+            while let Some(event) = self.next_event() {
+                self.tell(&event);
+            }
+            self.tell_absence();
+            if self.has_ended() {
+                return;
+            }
             let mut set = WaitSet::new();
-            set.socket(&self.reports, zmq::POLLIN);
+            set.raw_descriptor(self.descriptor);
             set.descriptor(self.woken.as_fd());
-            due.into_iter().for_each(|due| set.deadline(due));
+            self.absence_due().into_iter().for_each(|due| set.deadline(due));
             if set.wait(&Stop::never(), None).is_err() {
                 return;
             }
-            self.take_request();
-            match read(&self.reports) {
-                Report::Event(kind, endpoint) => self.tell(kind, endpoint),
-                Report::None => self.tell_absence(),
-                Report::End => return,
-            }
         }
+    }
+
+    fn next_event(&self) -> Option<PeerEvent> {
+        self.reports().events.pop_front()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.reports().socket.is_none()
+    }
+
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.end.0.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when to tell that nobody is there.
@@ -223,60 +319,33 @@ impl Watch {
     /// Works with other callbacks where that was asked for.
     fn take_request(&mut self) {
         let shared = &self.end.0;
+        if shared.woken.load(Ordering::Acquire) {
+            let _ = self.woken.read(&mut [0]);
+            shared.woken.store(false, Ordering::Release);
+        }
         let mut state = shared.lock();
         let (Some(options), request) = (state.request.take(), state.requested) else { return };
         drop(state);
-        let _ = self.woken.read(&mut [0]);
         self.options = options;
         self.alone_since = (shared.peers() == 0).then(Instant::now);
         shared.lock().served = request;
         shared.changed.notify_all();
     }
 
-    /// Counts and tells an event.
-    fn tell(&mut self, kind: PeerEventKind, endpoint: String) {
-        let peers = self.count(kind);
-        match (kind, peers) {
+    /// Tells an event.
+    fn tell(&mut self, event: &PeerEvent) {
+        match (event.kind, event.peers) {
             (PeerEventKind::HandshakeSucceeded, _) => self.alone_since = None,
             (PeerEventKind::Disconnected, 0) if self.alone_since.is_none() => {
                 self.alone_since = Some(Instant::now());
             }
             _ => {}
         }
-        tracing::debug!(?kind, %endpoint, peers, "connection");
         if let Some(on_event) = &mut self.options.on_event
-            && panics(|| on_event(&PeerEvent { kind, endpoint, peers }))
+            && panics(|| on_event(event))
         {
             self.options = MonitorOptions::default();
         }
-    }
-
-    /// Counts by handshakes, as a connection that does not get so far is no peer, and returns how
-    /// many peers there are now.
-    fn count(&mut self, kind: PeerEventKind) -> usize {
-        let shared = &self.end.0;
-        let before = shared.peers();
-        let peers = match kind {
-            PeerEventKind::HandshakeSucceeded => before + 1,
-            PeerEventKind::HandshakeFailed => {
-                self.failed_handshakes += 1;
-                before
-            }
-            PeerEventKind::Disconnected if self.failed_handshakes > 0 => {
-                self.failed_handshakes -= 1;
-                before
-            }
-            PeerEventKind::Disconnected => before.saturating_sub(1),
-            _ => before,
-        };
-        if peers != before {
-            let _state = shared.lock();
-            shared.peers.store(peers, Ordering::Release);
-            shared.most_peers.fetch_max(peers, Ordering::Relaxed);
-            shared.departures.fetch_add(before.saturating_sub(peers), Ordering::Relaxed);
-            shared.changed.notify_all();
-        }
-        peers
     }
 }
 

@@ -9,6 +9,9 @@ use super::{Direction, Stream, uninterrupted};
 use crate::receipt;
 use crate::{Error, Frame, Frames, Result};
 
+/// How many milliseconds libzmq is given to part with a peer.
+const LOOKS_AT_DEPARTURE: u32 = 10;
+
 /// Whether more parts of a message follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum More {
@@ -125,21 +128,26 @@ impl Stream {
         }
     }
 
-    /// Has libzmq deal with peers that have gone before a message rather than in the middle of it,
+    /// Has libzmq part with peers that have gone before a message rather than in the middle of it,
     /// where there are so many that it could mix them up.
+    ///
+    /// libzmq reports a departure, then tells this side, and after a round with its own thread it
+    /// takes the peer off the list: that is what must not happen in mid-message. So whenever it may
+    /// have told us we look at the reports, and give it the time for the round.
     fn part_with_peers(&mut self) -> Result<()> {
         if self.monitor.most_peers() < 3 {
             return Ok(());
         }
+        self.look_at_peers()?;
+        self.monitor.catch_up();
         let departures = self.monitor.departures();
         if departures != std::mem::replace(&mut self.parted, departures) {
-            // It takes two rounds with libzmq's own thread, some microseconds each.
-            for _ in 0..8 {
+            for _ in 0..LOOKS_AT_DEPARTURE {
+                std::thread::sleep(Duration::from_millis(1));
                 self.look_at_peers()?;
-                std::thread::sleep(Duration::from_micros(250));
             }
         }
-        self.look_at_peers()
+        Ok(())
     }
 
     /// Has libzmq deal with what its own thread has reported: asking for events does that.

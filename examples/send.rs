@@ -13,7 +13,7 @@ use mflow::{MonitorOptions, Options, connect};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::push().bind().send_timeout(Duration::from_secs(5));
     let mut stream = connect("tcp://127.0.0.1:9999", options)?;
-    let monitor = stream.monitor(MonitorOptions::default())?;
+    let monitor = stream.monitor(MonitorOptions::default());
     println!("sending to {}", stream.endpoint());
     if !monitor.wait_for_peers(1, Duration::from_secs(60)) {
         return Err("nobody has come".into());

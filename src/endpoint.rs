@@ -156,6 +156,11 @@ pub trait Sink: Send {
     /// Adds what to wait for when [`offer`](Self::offer) was refused.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 
+    /// Returns how many peers have gone so far: what was on its way to them went with them.
+    fn departures(&self) -> usize {
+        0
+    }
+
     /// Closes the sink after everything has left it, as long as there is some progress in each
     /// `patience`, and says how many messages it could not hand over.
     ///
@@ -221,6 +226,10 @@ impl Sink for Stream {
 
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         Self::readiness(self, set);
+    }
+
+    fn departures(&self) -> usize {
+        Self::departures(self)
     }
 
     fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {

@@ -30,7 +30,7 @@ const COPY_INTO_BYTES: usize = 1024;
 /// libzmq receives messages shorter than this into a buffer that several of them share.
 const SHARED_BUFFER: usize = 8192;
 /// libzmq keeps up to this many bytes inside the `zmq_msg_t` itself.
-const INLINE: usize = 33;
+pub(crate) const INLINE: usize = 33;
 
 /// One part of a message: bytes that libzmq or an owner of ours keeps alive.
 ///

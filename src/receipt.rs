@@ -1,7 +1,7 @@
 //! Counting the messages that libzmq has not let go of yet.
 //!
 //! ZMTP acknowledges nothing and libzmq tells nobody how full its queues are. But it frees a buffer
-//! of ours once it has written it, so a message whose last part says so when it is freed can be
+//! of ours once it has written it, so a message of which one part says so when it is freed can be
 //! counted as handed over.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,20 +9,35 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crate::Frame;
-use crate::frame::COPY_INTO_FRAME;
+use crate::frame::{COPY_INTO_FRAME, INLINE};
+use crate::{Frame, Frames};
 
 /// How often a wait for the last receipts looks whether there was any progress.
 const LOOK: Duration = Duration::from_millis(50);
 /// How many small receipts are kept to be used again: enough for the default queues of ten peers.
 const KEPT: usize = 1024;
 
+/// Returns which part of a message is counted for it: the last. Only where that is so small that
+/// libzmq keeps it inline, and has nothing to free, it is the part before, if that is small as well.
+///
+/// It makes no difference to what the count says: libzmq copies parts this small into a batch of
+/// 8 KiB and frees them then, before the batch is written.
+pub(crate) fn place(frames: &Frames) -> usize {
+    match &frames[..] {
+        [.., before, last]
+            if last.len() <= INLINE && (INLINE + 1..=COPY_INTO_FRAME).contains(&before.len()) =>
+        {
+            frames.len() - 2
+        }
+        _ => frames.len().saturating_sub(1),
+    }
+}
+
 /// The messages of one stream that are in libzmq's hands.
 ///
-/// Messages whose last part is small are sent at rates where allocating a receipt, and counting it
-/// from two threads, would cost as much as everything else. Their receipts go round: libzmq mostly
-/// lets go of them in the order in which it got them, so the one to be used next has usually come
-/// back.
+/// Small messages are sent at rates where allocating a receipt, and counting it from two threads,
+/// would cost as much as everything else. Their receipts go round: libzmq mostly lets go of them in
+/// the order in which it got them, so the one to be used next has usually come back.
 #[derive(Debug, Default)]
 pub(crate) struct Receipts {
     ledger: Arc<Ledger>,
@@ -57,7 +72,7 @@ impl Drop for Entry {
     }
 }
 
-/// The last part of a message, counted until it is freed.
+/// A part of a message, counted until it is freed.
 struct Counted {
     frame: Frame,
     _entry: Entry,
@@ -69,7 +84,7 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// A copy of the small last part of a message; in libzmq's hands as long as it is shared.
+/// A copy of a small part of a message; in libzmq's hands as long as it is shared.
 #[derive(Debug)]
 struct Small {
     len: usize,
@@ -91,14 +106,14 @@ impl AsRef<[u8]> for Small {
 }
 
 impl Receipts {
-    /// Returns the last part of a message to send, which counts until libzmq frees it.
-    pub(crate) fn count(&mut self, last: &Frame) -> Frame {
-        if last.len() <= COPY_INTO_FRAME
-            && let Some(small) = self.small(last.as_ref())
+    /// Returns the part of a message to send that counts until libzmq frees it.
+    pub(crate) fn count(&mut self, part: &Frame) -> Frame {
+        if part.len() <= COPY_INTO_FRAME
+            && let Some(small) = self.small(part.as_ref())
         {
             return Frame::from_shared(small);
         }
-        Frame::from_owner(Counted { frame: last.clone(), _entry: Entry::new(&self.ledger) })
+        Frame::from_owner(Counted { frame: part.clone(), _entry: Entry::new(&self.ledger) })
     }
 
     /// Fills the small receipt whose turn it is, or a new one where that has not come back yet.
@@ -162,6 +177,19 @@ mod tests {
             drop((share, second));
             assert_eq!(receipts.settle(Duration::from_secs(60)), 0);
         }
+    }
+
+    #[test]
+    fn a_message_is_counted_by_its_last_part_or_by_a_small_one_before_an_inline_one() {
+        let place_of = |lengths: &[usize]| {
+            place(&lengths.iter().map(|length| Frame::from(vec![0; *length])).collect())
+        };
+        assert_eq!(place_of(&[10]), 0);
+        assert_eq!(place_of(&[60, 34]), 1);
+        assert_eq!(place_of(&[60, 33]), 0);
+        assert_eq!(place_of(&[10, 10]), 1);
+        assert_eq!(place_of(&[10, 300, 10]), 2);
+        assert_eq!(place_of(&[300, 200, 0]), 1);
     }
 
     #[test]

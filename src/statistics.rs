@@ -137,8 +137,7 @@ impl ThroughputStatistics {
         let since = *self.sampled.get_or_insert(start);
         self.pending.add(messages, bytes);
         self.total.add(messages, bytes);
-        (now.saturating_duration_since(since) >= self.interval && now > since)
-            .then(|| self.sample(since, now))
+        (now.saturating_duration_since(since) >= self.interval).then(|| self.sample(since, now))
     }
 
     /// Ends the sample that is under way and returns it, where there were messages in it.
@@ -195,6 +194,15 @@ mod tests {
         assert_eq!(statistics.record(1, 6, start + 6 * SECOND), Some(throughput(1, 1, 6)));
         let kept: Vec<_> = statistics.samples().copied().collect();
         assert_eq!(kept, [throughput(1, 1, 5), throughput(1, 1, 6)]);
+    }
+
+    #[test]
+    fn an_interval_of_zero_samples_every_record() {
+        let mut statistics = ThroughputStatistics::new(Duration::ZERO, 1);
+        let start = Instant::now();
+        assert_eq!(statistics.record(1, 10, start), Some(throughput(0, 1, 10)));
+        assert_eq!(statistics.record(1, 20, start + SECOND), Some(throughput(1, 1, 20)));
+        assert_eq!(statistics.flush(start + SECOND), None);
     }
 
     #[test]

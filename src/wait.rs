@@ -4,7 +4,7 @@
 //! trying.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -50,7 +50,12 @@ impl<'a> WaitSet<'a> {
 
     /// Adds a descriptor, to be woken when it is readable.
     pub fn descriptor(&mut self, descriptor: BorrowedFd<'a>) {
-        self.items.push(zmq::PollItem::from_fd(descriptor.as_raw_fd(), zmq::POLLIN));
+        self.raw_descriptor(descriptor.as_raw_fd());
+    }
+
+    /// Adds a descriptor whose owner lives elsewhere, as that of a socket of libzmq.
+    pub(crate) fn raw_descriptor(&mut self, descriptor: RawFd) {
+        self.items.push(zmq::PollItem::from_fd(descriptor, zmq::POLLIN));
     }
 
     /// Adds a moment at which to be woken; the earliest counts.

@@ -240,11 +240,30 @@ fn generate_prints_the_text_of_the_original() {
     assert_eq!(lines[0], "Sending messages of size 0.001000 MB");
     let end = lines.iter().position(|line| *line == "Terminated by user.").unwrap();
     assert!(lines[1..end].iter().all(|line| rates(line).1 > 0.0));
-    rates(lines[end + 1]);
-    summary(&lines[end + 2..]);
+    // A last line of rates, unless one was due just before.
+    let rest = &lines[end + 1..];
+    let rest = if rest[0] == RULE {
+        rest
+    } else {
+        rates(rest[0]);
+        &rest[1..]
+    };
+    summary(rest);
     let received = stats.interrupt().expect(0);
     let lines: Vec<&str> = received.stdout.lines().collect();
     summary(&lines[lines.len() - 8..]);
+}
+
+#[test]
+fn what_is_left_of_the_last_interval_has_a_line_of_rates() {
+    let dir = Dir::new();
+    let generate = dir.start("m_generate", ["-a", ANY, "-s", "16B", "-n", "5"]);
+    dir.run("m_stats", [generate.endpoint().as_str(), "-n", "5", "-i", "100"]).expect(0);
+    let generated = generate.end().expect(0);
+    let lines: Vec<&str> = generated.stdout.lines().collect();
+    assert_eq!(lines.len(), 1 + 1 + 8, "{lines:?}");
+    rates(lines[1]);
+    summary(&lines[2..]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn peer() {
     let size = words.next().unwrap().parse().unwrap();
     let options = Options::pull().attach(attach).timeout(Duration::from_millis(100));
     let mut stream = connect(words.next().unwrap(), options).unwrap();
-    let monitor = stream.monitor(MonitorOptions::default()).unwrap();
+    let monitor = stream.monitor(MonitorOptions::default());
     let mut under_way = false;
     loop {
         match stream.receive_raw().unwrap() {

@@ -233,7 +233,7 @@ fn the_kill_of_one_receiver_of_a_split_costs_the_other_nothing_and_its_heir_resu
         number += 1;
     }
     let mut heir = receiver(&outputs[1]);
-    let monitor = heir.monitor(MonitorOptions::default()).unwrap();
+    let monitor = heir.monitor(MonitorOptions::default());
     assert!(monitor.wait_for_peers(1, PATIENCE));
     while number < count {
         sender.send(numbered(number, size)).unwrap();
@@ -272,7 +272,7 @@ fn an_output_without_receiver_does_not_stall_the_other() {
         };
         let split = dir.start("m_split", arguments);
         let mut stream = receiver(&split.endpoints(2)[0]);
-        let monitor = stream.monitor(MonitorOptions::default()).unwrap();
+        let monitor = stream.monitor(MonitorOptions::default());
         assert!(monitor.wait_for_peers(1, PATIENCE));
         for number in 0..1000 {
             sender.send(numbered(number, 10)).unwrap();

@@ -8,13 +8,17 @@ use std::time::{Duration, Instant};
 use super::{OnFull, OutputConfig};
 use crate::{Error, Offer, Received, Result, Sink, Stop, Unconfirmed, WaitSet};
 
+/// How many messages in a row an output that was set aside has to take at once before it is waited
+/// for again: one that takes a message now and then would hold up the others time after time.
+const RECOVERY: u32 = 10;
+
 /// One output of a split, and what became of the messages meant for it.
 pub struct Output {
     sink: Box<dyn Sink>,
     modulo: NonZeroU64,
     on_full: OnFull,
-    /// Whether its patience is used up: messages are dropped until it takes one again.
-    set_aside: bool,
+    /// Where its patience is used up, how many messages it has to take until it is waited for.
+    set_aside: Option<u32>,
     sent: u64,
     dropped: u64,
 }
@@ -27,7 +31,7 @@ impl Output {
             sink,
             modulo: config.modulo,
             on_full: config.on_full,
-            set_aside: false,
+            set_aside: None,
             sent: 0,
             dropped: 0,
         }
@@ -57,10 +61,16 @@ impl Output {
         self.dropped
     }
 
-    /// Tells whether messages are dropped at present.
+    /// Tells whether messages are dropped rather than waited for at present.
     #[must_use]
     pub fn is_set_aside(&self) -> bool {
-        self.set_aside
+        self.set_aside.is_some()
+    }
+
+    /// Returns how many of its peers have gone so far.
+    #[must_use]
+    pub fn departures(&self) -> usize {
+        self.sink.departures()
     }
 
     /// Returns how long to wait for the sink from now on, for ever where it is `None`.
@@ -68,7 +78,7 @@ impl Output {
         match self.on_full {
             OnFull::Block => None,
             OnFull::Drop => Some(Duration::ZERO),
-            OnFull::Wait(_) if self.set_aside => Some(Duration::ZERO),
+            OnFull::Wait(_) if self.is_set_aside() => Some(Duration::ZERO),
             OnFull::Wait(patience) => Some(patience),
         }
     }
@@ -78,22 +88,14 @@ impl Output {
         let offer = self.sink.offer(message)?;
         if offer == Offer::Taken {
             self.sent += 1;
-            if std::mem::take(&mut self.set_aside) {
-                tracing::debug!(
-                    output = self.name(),
-                    dropped = self.dropped,
-                    "takes messages again"
-                );
-            }
+            self.set_aside = self.set_aside.and_then(|left| left.checked_sub(1)).filter(|n| *n > 0);
         }
         Ok(offer)
     }
 
     fn drop_one(&mut self) {
         self.dropped += 1;
-        if !std::mem::replace(&mut self.set_aside, true) {
-            tracing::debug!(output = self.name(), "takes no messages: dropping them until it does");
-        }
+        self.set_aside = Some(RECOVERY);
     }
 }
 
@@ -122,11 +124,11 @@ impl Split {
     /// Hands a message to every output whose turn it is. Each gets a share of it, not a copy.
     ///
     /// Outputs that take nothing are waited for together, each as long as it may hold up the rest.
-    /// A stop ends the waiting, and drops the message for those outputs.
+    /// A stop, and the moment `until`, end the waiting and drop the message for those outputs.
     ///
     /// # Errors
     /// Where an output has failed.
-    pub fn route(&mut self, message: &Received, stop: &Stop) -> Result<()> {
+    pub fn route(&mut self, message: &Received, stop: &Stop, until: Option<Instant>) -> Result<()> {
         self.seen += 1;
         self.pending.clear();
         for (index, output) in self.outputs.iter_mut().enumerate() {
@@ -137,17 +139,25 @@ impl Split {
             }
         }
         if !self.pending.is_empty() {
-            self.wait_for_pending(message, stop)?;
+            self.wait_for_pending(message, stop, until)?;
         }
         Ok(())
     }
 
-    fn wait_for_pending(&mut self, message: &Received, stop: &Stop) -> Result<()> {
+    fn wait_for_pending(
+        &mut self,
+        message: &Received,
+        stop: &Stop,
+        until: Option<Instant>,
+    ) -> Result<()> {
         let start = Instant::now();
+        let most = until.map(|until| until.saturating_duration_since(start));
         while !self.pending.is_empty() {
-            self.give_up(start.elapsed());
-            if !self.pending.is_empty() && !self.wait_once(start.elapsed(), stop)? {
-                self.give_up(Duration::MAX);
+            let waited = start.elapsed();
+            let over = stop.is_requested() || most.is_some_and(|most| most <= waited);
+            self.give_up(if over { Duration::MAX } else { waited });
+            if !self.pending.is_empty() {
+                self.wait_once(waited, most, stop)?;
             }
             self.offer_again(message)?;
         }
@@ -168,20 +178,19 @@ impl Split {
         });
     }
 
-    /// Waits until an output may take something or has been waited for long enough; false where a
-    /// stop is requested.
-    fn wait_once(&self, waited: Duration, stop: &Stop) -> Result<bool> {
+    /// Waits until an output may take something or has been waited for long enough.
+    fn wait_once(&self, waited: Duration, most: Option<Duration>, stop: &Stop) -> Result<()> {
         let outputs = || self.pending.iter().map(|index| &self.outputs[*index]);
         let mut set = WaitSet::new();
         outputs().for_each(|output| output.sink.readiness(&mut set));
-        let patience = outputs().filter_map(Output::patience).min();
+        let patience = outputs().filter_map(Output::patience).chain(most).min();
         set.wait(stop, patience.map(|patience| patience.saturating_sub(waited))).map_err(
             |source| {
                 let names: Vec<_> = outputs().map(Output::name).collect();
                 Error::Wait { name: names.join(", "), source }
             },
         )?;
-        Ok(!stop.is_requested())
+        Ok(())
     }
 
     fn offer_again(&mut self, message: &Received) -> Result<()> {

@@ -11,8 +11,9 @@
 //! * What was handed over is lost with that peer. Where libzmq says so, the stream makes it forget
 //!   the rest, and sends the whole message again to another peer; at times it does not.
 //! * libzmq 4.3 may send the rest of a message to another peer than its beginning, where there are
-//!   three peers or more and it learns in mid-message that one has gone. The stream has it learn
-//!   such things between messages, often enough that this is improbable, but it cannot rule it out.
+//!   three peers or more and it learns in mid-message that one has gone. With so many peers the
+//!   stream has it look before each message, and gives it a moment whenever one has gone. That makes
+//!   it very improbable, but cannot rule it out.
 //!
 //! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
 
@@ -47,9 +48,7 @@ pub use send::{More, Offer, Unconfirmed};
 /// ```
 pub struct Stream {
     socket: zmq::Socket,
-    /// After the socket, before the context: closing ends the thread, which shares the context.
-    monitor: Option<MonitorThread>,
-    context: zmq::Context,
+    monitor: MonitorThread,
     mode: Mode,
     attach: Attach,
     address: Address,
@@ -61,8 +60,8 @@ pub struct Stream {
     statistics: Statistics,
     /// The parts of a message that is being gathered by `send_part`.
     gathered: Frames,
-    /// How many parts were sent since libzmq has looked at its peers.
-    parts_since_look: usize,
+    /// How many peers had gone when libzmq was last given the time to part with them.
+    parted: usize,
     /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
     receipts: Option<Receipts>,
 }
@@ -80,41 +79,38 @@ impl Stream {
         };
         let socket = set_up(&context, &address, &options)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
-        let attached = match options.attach {
-            Attach::Connect => socket
-                .connect(address.as_str())
-                .map_err(|source| Error::Connect { address: address.to_string(), source }),
-            Attach::Bind => socket
-                .bind(address.as_str())
-                .map_err(|source| Error::Bind { address: address.to_string(), source }),
-        };
-        if let Err(error) = attached {
-            // Nothing is queued: let the context go without waiting.
-            let _ = socket.set_linger(0);
-            return Err(error);
-        }
-        let endpoint = match socket.get_last_endpoint() {
-            Ok(Ok(endpoint)) if !endpoint.is_empty() => endpoint,
-            _ => address.to_string(),
-        };
-        tracing::debug!(%address, %endpoint, mode = %options.mode, "stream is open");
-        Ok(Self {
+        let monitor = MonitorThread::start(&context, &socket)
+            .map_err(|source| Error::Socket { address: address.to_string(), source })?;
+        let mut stream = Self {
             socket,
-            monitor: None,
-            context,
+            monitor,
             mode: options.mode,
             attach: options.attach,
+            endpoint: address.to_string(),
             address,
-            endpoint,
             timeout: options.timeout,
             send_timeout: options.send_timeout,
-            stop: options.stop,
-            handlers: options.handlers,
+            stop: options.stop.clone(),
+            handlers: options.handlers.clone(),
             statistics: Statistics::default(),
             gathered: Frames::new(),
-            parts_since_look: 0,
+            parted: 0,
             receipts: (options.mode == Mode::Push).then(Receipts::default),
-        })
+        };
+        if let Err(error) = attach(&context, &stream.socket, &stream.address, &options) {
+            // Nothing is queued: let the context go without waiting.
+            let _ = stream.socket.set_linger(0);
+            return Err(error);
+        }
+        if let Ok(Ok(endpoint)) = stream.socket.get_last_endpoint()
+            && !endpoint.is_empty()
+        {
+            stream.endpoint = endpoint;
+        }
+        tracing::debug!(
+            address = %stream.address, endpoint = stream.endpoint, mode = %stream.mode, "stream is open"
+        );
+        Ok(stream)
     }
 
     /// Returns the address as it was given.
@@ -163,15 +159,15 @@ impl Stream {
         self.timeout = timeout.into();
     }
 
+    /// Returns how many peers have gone so far.
+    #[must_use]
+    pub fn departures(&self) -> usize {
+        self.monitor.departures()
+    }
+
     /// Watches the connections of this stream, in place of a monitor that did so before.
-    ///
-    /// # Errors
-    /// Where libzmq has no resources left.
-    pub fn monitor(&mut self, options: MonitorOptions) -> Result<Monitor> {
-        let (monitor, thread) = Monitor::start(&self.context, &self.socket, options)
-            .map_err(|source| Error::Socket { address: self.address.to_string(), source })?;
-        self.monitor = Some(thread);
-        Ok(monitor)
+    pub fn monitor(&mut self, options: MonitorOptions) -> Monitor {
+        self.monitor.watch(options)
     }
 
     /// Closes the stream now, as dropping it does.
@@ -203,6 +199,13 @@ impl Stream {
     }
 }
 
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Its thread shares the context: only after its end does this one linger.
+        self.monitor.end(&self.socket);
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Direction {
     Send,
@@ -228,6 +231,8 @@ fn set_up(
     // Heartbeats of ZMTP would be new to old detectors; TCP's own find a dead peer too.
     socket.set_tcp_keepalive(1)?;
     socket.set_ipv6(address.is_ipv6())?;
+    // A PUSH that connects queues nothing for a peer that has never been there.
+    socket.set_immediate(options.mode == Mode::Push)?;
     if options.mode == Mode::Sub {
         if options.subscriptions.is_empty() {
             socket.set_subscribe(b"")?;
@@ -237,4 +242,34 @@ fn set_up(
         }
     }
     Ok(socket)
+}
+
+/// Connects or binds a socket.
+fn attach(
+    context: &zmq::Context,
+    socket: &zmq::Socket,
+    address: &Address,
+    options: &Options,
+) -> Result<()> {
+    match options.attach {
+        Attach::Connect => uninterrupted(|| socket.connect(address.as_str()))
+            .map_err(|source| Error::Connect { address: address.to_string(), source }),
+        Attach::Bind => uninterrupted(|| socket.bind(address.as_str())).map_err(|error| {
+            // Reporting the failure to the monitor may have overwritten its reason: a socket
+            // without one tells it.
+            let again = set_up(context, address, options);
+            let source = again.and_then(|socket| socket.bind(address.as_str())).err();
+            Error::Bind { address: address.to_string(), source: source.unwrap_or(error) }
+        }),
+    }
+}
+
+/// Repeats what a signal has interrupted.
+fn uninterrupted<T>(mut operation: impl FnMut() -> Result<T, zmq::Error>) -> Result<T, zmq::Error> {
+    loop {
+        match operation() {
+            Err(zmq::Error::EINTR) => {}
+            result => return result,
+        }
+    }
 }

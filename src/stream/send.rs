@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use mflow_handlers::Data;
 
-use super::{Direction, Stream};
+use super::{Direction, Stream, uninterrupted};
+use crate::receipt;
 use crate::{Error, Frame, Frames, Result};
 
-/// After how many parts to have libzmq look at its peers: a look costs as much as sending some.
-const PARTS_BETWEEN_LOOKS: usize = 32;
+/// How many milliseconds libzmq is given to part with a peer.
+const LOOKS_AT_DEPARTURE: u32 = 10;
 
 /// Whether more parts of a message follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,48 +100,61 @@ impl Stream {
     /// Hands a share of a message to libzmq, whole or not at all.
     pub(crate) fn offer(&mut self, frames: &Frames) -> Result<Offer> {
         self.check_direction(Direction::Send)?;
-        let Some((last, others)) = frames.split_last() else {
+        let Some(last) = frames.len().checked_sub(1) else {
             return Err(Error::NoParts { address: self.address.to_string() });
         };
-        self.look_at_peers(frames.len())?;
+        if last > 0 {
+            self.part_with_peers()?;
+        }
+        let counted = receipt::place(frames);
         'message: loop {
-            for (index, part) in others.iter().enumerate() {
-                if self.send_one(part.share(), zmq::SNDMORE)? == Offer::Taken {
+            for (index, part) in frames.iter().enumerate() {
+                let share = match &mut self.receipts {
+                    Some(receipts) if index == counted => receipts.count(part),
+                    _ => part.share(),
+                };
+                let flags = if index == last { 0 } else { zmq::SNDMORE };
+                if self.send_one(share, flags)? == Offer::Taken {
                     continue;
                 }
-                if index == 0 {
-                    return Ok(Offer::Full);
+                match index {
+                    0 => return Ok(Offer::Full),
+                    _ if index == last => {}
+                    _ => self.forget_unfinished()?,
                 }
-                self.forget_unfinished()?;
                 continue 'message;
             }
-            let last = self.count_out(last);
-            let offer = self.send_one(last, 0)?;
-            if offer == Offer::Taken || others.is_empty() {
-                return Ok(offer);
-            }
+            return Ok(Offer::Taken);
         }
     }
 
-    /// Has libzmq deal with peers that have come or gone, now and then, before a message of so many
-    /// parts rather than in the middle of it.
-    fn look_at_peers(&mut self, parts: usize) -> Result<()> {
-        self.parts_since_look += parts;
-        if parts > 1 && self.parts_since_look >= PARTS_BETWEEN_LOOKS {
-            self.parts_since_look = 0;
-            // Asking for events is what makes it look.
-            self.socket
-                .get_events()
-                .map_err(|source| Error::Send { address: self.address.to_string(), source })?;
+    /// Has libzmq part with peers that have gone before a message rather than in the middle of it,
+    /// where there are so many that it could mix them up.
+    ///
+    /// libzmq reports a departure, then tells this side, and after a round with its own thread it
+    /// takes the peer off the list: that is what must not happen in mid-message. So whenever it may
+    /// have told us we look at the reports, and give it the time for the round.
+    fn part_with_peers(&mut self) -> Result<()> {
+        if self.monitor.most_peers() < 3 {
+            return Ok(());
+        }
+        self.look_at_peers()?;
+        self.monitor.catch_up();
+        let departures = self.monitor.departures();
+        if departures != std::mem::replace(&mut self.parted, departures) {
+            for _ in 0..LOOKS_AT_DEPARTURE {
+                std::thread::sleep(Duration::from_millis(1));
+                self.look_at_peers()?;
+            }
         }
         Ok(())
     }
 
-    /// Returns a share of the last part of a message, which counts until libzmq lets go of it.
-    fn count_out(&mut self, last: &Frame) -> Frame {
-        match &mut self.receipts {
-            Some(receipts) => receipts.count(last),
-            None => last.share(),
+    /// Has libzmq deal with what its own thread has reported: asking for events does that.
+    fn look_at_peers(&self) -> Result<()> {
+        match uninterrupted(|| self.socket.get_events()) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(Error::Send { address: self.address.to_string(), source }),
         }
     }
 

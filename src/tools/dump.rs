@@ -31,20 +31,32 @@ pub fn run(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
-    let mut run = Run::new(limits, stop);
-    let ending = loop {
+    let mut run = Run::new(limits, stop).draining();
+    let result = pump(source, sink.as_mut(), &mut run, observer);
+    let finished = sink.finish(Duration::ZERO);
+    let ending = result?;
+    finished?;
+    Ok(Summary { messages: run.messages(), ending })
+}
+
+/// Carries messages from a source to a sink until the run ends.
+fn pump(
+    source: &mut dyn Source,
+    sink: &mut dyn Sink,
+    run: &mut Run<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Ending> {
+    loop {
         let received = match run.next(source)? {
             ControlFlow::Continue(received) => received,
-            ControlFlow::Break(ending) => break ending,
+            ControlFlow::Break(ending) => return Ok(ending),
         };
-        if let Some(ending) = run.hand_over(sink.as_mut(), &received)? {
-            break ending;
+        if let Some(ending) = run.hand_over(sink, &received)? {
+            return Ok(ending);
         }
         run.count(1, received.frames.bytes() as u64, Instant::now());
         observer.progress(run.progress());
-    };
-    sink.finish(Duration::ZERO)?;
-    Ok(Summary { messages: run.messages(), ending })
+    }
 }
 
 /// Messages as text to look at, a line for each part: message, part, bytes, and JSON as text or the

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use super::report::Report;
 use super::run::Run;
 
-use super::{Ending, Limits, Observer};
+use super::{Ending, Limits, Observer, tell_departures};
 use crate::{
-    Frame, Frames, Origin, Received, Result, Sink, Stop, Throughput, Timestamp, Unconfirmed,
+    Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput, Timestamp, Unconfirmed,
     WaitSet,
 };
 
@@ -61,28 +61,55 @@ pub fn run(
     out: &mut dyn Write,
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
+    let mut report = Report::new(INTERVAL);
+    let mut run = Run::new(options.limits, stop);
+    let result = generate(sink.as_mut(), options, &mut run, &mut report, out, observer);
+    tell_departures(sink.name(), sink.departures(), observer);
+    let told = result.and_then(|ending| {
+        if ending == Ending::Stopped {
+            writeln!(out, "Terminated by user.")?;
+        }
+        Ok((ending, report.finish(run.latest(), out)?))
+    });
+    let unconfirmed = sink.finish(linger);
+    let (ending, total) = told?;
+    Ok(Summary { total, unconfirmed: unconfirmed?, ending })
+}
+
+/// Sends messages until the run ends.
+fn generate(
+    sink: &mut dyn Sink,
+    options: &Options,
+    run: &mut Run<'_>,
+    report: &mut Report,
+    out: &mut dyn Write,
+    observer: &mut dyn Observer,
+) -> Result<Ending> {
     let mut header = Header::new(options.bytes);
     let payload = Frame::from(Bytes::from(vec![0; options.bytes]));
     let frames = Frames::from([header.frame(0), payload]);
     let origin = Origin::new("m_generate");
     let mut message = Received { frames, time: Timestamp::now(), origin };
     let batch = batch(options);
-    let mut report = Report::new(INTERVAL);
-    let mut run = Run::new(options.limits, stop);
     let mut first_sent: Option<Instant> = None;
     let mut sent = 0; // since the run was told
-    let ending = loop {
+    loop {
         let number = run.messages() + sent;
         if let (Some(rate), Some(start)) = (options.rate, first_sent) {
             let mut set = WaitSet::new();
-            set.deadline(start + offset(number, rate));
+            // What is due after the end of time is never due.
+            start.checked_add(offset(number, rate)).into_iter().for_each(|due| set.deadline(due));
             if let Some(ending) = run.wait(set, sink.name())? {
-                break ending;
+                return Ok(ending);
             }
         }
         message.frames[0] = header.frame(number);
-        if let Some(ending) = run.hand_over(sink.as_mut(), &message)? {
-            break ending;
+        while sink.offer(&message)? == Offer::Full {
+            // Before waiting, so that it does not count as silence.
+            tell(run, report, std::mem::take(&mut sent), options, Instant::now(), out)?;
+            if let Some(ending) = run.wait_for(sink)? {
+                return Ok(ending);
+            }
         }
         sent += 1;
         if sent < batch.min(run.remaining()) {
@@ -91,21 +118,12 @@ pub fn run(
         let now = Instant::now();
         message.time = Timestamp::now();
         first_sent.get_or_insert(now);
-        tell(&mut run, &mut report, std::mem::take(&mut sent), options, now, out)?;
+        tell(run, report, std::mem::take(&mut sent), options, now, out)?;
         observer.progress(run.progress());
         if let Some(ending) = run.ending(now) {
-            break ending;
+            return Ok(ending);
         }
-    };
-    if sent > 0 {
-        tell(&mut run, &mut report, sent, options, Instant::now(), out)?;
     }
-    if ending == Ending::Stopped {
-        writeln!(out, "Terminated by user.")?;
-    }
-    let total = report.finish(run.measured_until(ending), out)?;
-    let unconfirmed = sink.finish(linger)?;
-    Ok(Summary { total, unconfirmed, ending })
 }
 
 /// Counts messages that were sent, and prints their rate where that is due.
@@ -117,6 +135,9 @@ fn tell(
     now: Instant,
     out: &mut dyn Write,
 ) -> Result<()> {
+    if sent == 0 {
+        return Ok(());
+    }
     let bytes = sent * options.bytes as u64;
     run.count(sent, bytes, now);
     report.record(sent, bytes, now, out)?;

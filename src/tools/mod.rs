@@ -64,3 +64,12 @@ pub trait Observer {
 pub struct Silent;
 
 impl Observer for Silent {}
+
+/// Tells where peers have left before all was sent.
+fn tell_departures(name: &str, departures: usize, observer: &mut dyn Observer) {
+    if departures > 0 {
+        observer.notice(format_args!(
+            "{departures} receivers of '{name}' left on the way: what was queued for them is lost"
+        ));
+    }
+}

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::Run;
-use super::{Ending, Limits, Observer};
+use super::{Ending, Limits, Observer, tell_departures};
 use crate::recording::{FolderReader, part_file_name};
 use crate::{Frames, Result, Sink, Source, Stop, Unconfirmed};
 
@@ -72,7 +72,27 @@ pub fn run(
     if options.repeat == Repeat::Once {
         run = run.expecting(reader.messages());
     }
-    let ending = loop {
+    let result = pump(reader, sink.as_mut(), options, &mut run, out, observer);
+    tell_departures(sink.name(), sink.departures(), observer);
+    let unconfirmed = sink.finish(linger);
+    if reader.damaged() > 0 {
+        let (name, damaged) = (reader.name(), reader.damaged());
+        observer.notice(format_args!("'{name}': skipped {damaged} messages that lack parts"));
+    }
+    let (messages, damaged) = (run.messages(), reader.damaged());
+    Ok(Summary { messages, damaged, ending: result?, unconfirmed: unconfirmed? })
+}
+
+/// Sends messages until the run ends.
+fn pump(
+    reader: &mut FolderReader,
+    sink: &mut dyn Sink,
+    options: &Options,
+    run: &mut Run<'_>,
+    out: &mut dyn Write,
+    observer: &mut dyn Observer,
+) -> Result<Ending> {
+    loop {
         let received = match run.next(reader)? {
             ControlFlow::Continue(received) => received,
             ControlFlow::Break(Ending::SourceEnded)
@@ -81,24 +101,20 @@ pub fn run(
                 reader.rewind();
                 continue;
             }
-            ControlFlow::Break(ending) => break ending,
+            ControlFlow::Break(ending) => {
+                out.flush()?;
+                return Ok(ending);
+            }
         };
         if options.detail == Detail::Parts {
             print_parts(reader.position(), &received.frames, out)?;
         }
-        if let Some(ending) = run.hand_over(sink.as_mut(), &received)? {
-            break ending;
+        if let Some(ending) = run.hand_over(sink, &received)? {
+            return Ok(ending);
         }
         run.count(1, received.frames.bytes() as u64, Instant::now());
         observer.progress(run.progress());
-    };
-    out.flush()?;
-    let unconfirmed = sink.finish(linger)?;
-    if reader.damaged() > 0 {
-        let (name, damaged) = (reader.name(), reader.damaged());
-        observer.notice(format_args!("'{name}': skipped {damaged} messages that lack parts"));
     }
-    Ok(Summary { messages: run.messages(), damaged: reader.damaged(), unconfirmed, ending })
 }
 
 fn tell_what_is_odd(reader: &FolderReader, observer: &mut dyn Observer) {

@@ -55,6 +55,9 @@ impl Limits {
     }
 }
 
+/// How many messages that came before a stop are still dealt with after it, at the most.
+const DRAINED: u32 = 1000;
+
 /// A run under way.
 pub(super) struct Run<'a> {
     limits: Limits,
@@ -62,18 +65,26 @@ pub(super) struct Run<'a> {
     started: Instant,
     latest: Instant,
     done: Progress,
+    /// How many messages may still be taken after a stop.
+    to_drain: u32,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(limits: Limits, stop: &'a Stop) -> Self {
         let now = Instant::now();
         let done = Progress { messages: 0, bytes: 0, total: limits.count };
-        Self { limits, stop, started: now, latest: now, done }
+        Self { limits, stop, started: now, latest: now, done, to_drain: 0 }
     }
 
     /// Has the run announce `total` messages, where there may be no more.
     pub(super) fn expecting(mut self, total: u64) -> Self {
         self.done.total = Some(self.limits.count.map_or(total, |count| count.min(total)));
+        self
+    }
+
+    /// Has the run deal with what has come by the time that it is stopped.
+    pub(super) fn draining(mut self) -> Self {
+        self.to_drain = DRAINED;
         self
     }
 
@@ -100,10 +111,15 @@ impl<'a> Run<'a> {
     }
 
     /// Waits for the next message of a source, or for the end of the run.
-    pub(super) fn next(&self, source: &mut dyn Source) -> Result<ControlFlow<Ending, Received>> {
+    pub(super) fn next(
+        &mut self,
+        source: &mut dyn Source,
+    ) -> Result<ControlFlow<Ending, Received>> {
         loop {
-            if let Some(ending) = self.ending(Instant::now()) {
-                return Ok(ControlFlow::Break(ending));
+            match self.ending(Instant::now()) {
+                Some(Ending::Stopped) if self.to_drain > 0 => self.to_drain -= 1,
+                Some(ending) => return Ok(ControlFlow::Break(ending)),
+                None => {}
             }
             match source.poll()? {
                 Event::Message(received) => return Ok(ControlFlow::Continue(received)),
@@ -116,6 +132,13 @@ impl<'a> Run<'a> {
                 return Ok(ControlFlow::Break(ending));
             }
         }
+    }
+
+    /// Returns when the run ends if nothing more comes or goes.
+    pub(super) fn ends_at(&self) -> Option<Instant> {
+        let until = |start: Instant, limit: Option<Duration>| start.checked_add(limit?);
+        let duration = until(self.started, self.limits.duration);
+        duration.into_iter().chain(until(self.latest, self.limits.timeout)).min()
     }
 
     /// Tells whether the run has ended by `now`, without waiting.
@@ -137,20 +160,24 @@ impl<'a> Run<'a> {
         if let Some(ending) = self.ending(now) {
             return Ok(Some(ending));
         }
-        let until = |start: Instant, limit: Option<Duration>| start.checked_add(limit?);
-        let duration = until(self.started, self.limits.duration);
-        let timeout = until(self.latest, self.limits.timeout);
-        let end = duration.into_iter().chain(timeout).min();
+        let left = self.ends_at().map(|end| end.saturating_duration_since(now));
         let woken = set
-            .wait(self.stop, end.map(|end| end.saturating_duration_since(now)))
+            .wait(self.stop, left)
             .map_err(|source| Error::Wait { name: name.to_owned(), source })?;
         if woken {
             return Ok(None);
         }
         let now = Instant::now();
-        Ok(self
-            .ending(now)
-            .or_else(|| timeout.is_some_and(|timeout| timeout <= now).then_some(Ending::Timeout)))
+        let silent = |limit| now.saturating_duration_since(self.latest) >= limit;
+        let timeout = self.limits.timeout.is_some_and(silent).then_some(Ending::Timeout);
+        Ok(self.ending(now).or(timeout))
+    }
+
+    /// Waits until a sink may take something; returns what ended the run before.
+    pub(super) fn wait_for(&self, sink: &dyn Sink) -> Result<Option<Ending>> {
+        let mut set = WaitSet::new();
+        sink.readiness(&mut set);
+        self.wait(set, sink.name())
     }
 
     /// Hands a message to a sink, waiting for it to take it; returns what ended the run before.
@@ -160,9 +187,7 @@ impl<'a> Run<'a> {
         message: &Received,
     ) -> Result<Option<Ending>> {
         while sink.offer(message)? == Offer::Full {
-            let mut set = WaitSet::new();
-            sink.readiness(&mut set);
-            let ending = self.wait(set, sink.name())?;
+            let ending = self.wait_for(sink)?;
             if ending.is_some() {
                 return Ok(ending);
             }
@@ -170,10 +195,10 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    /// Returns the time up to which rates are to be told: the silence that ended a run is not
-    /// part of what it measured.
-    pub(super) fn measured_until(&self, ending: Ending) -> Instant {
-        if ending == Ending::Timeout { self.latest } else { Instant::now() }
+    /// Returns when the last messages were done: rates are told up to then, as the silence after
+    /// them is no part of what was measured.
+    pub(super) fn latest(&self) -> Instant {
+        self.latest
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::Run;
-use super::{Ending, Limits, Observer};
+use super::{Ending, Limits, Observer, tell_departures};
 use crate::routing::{Config, Output, Split};
 use crate::{Result, Source, Stop, Stream, Unconfirmed, connect};
 
@@ -87,18 +87,11 @@ pub fn run(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
-    let mut run = Run::new(limits, stop);
-    let mut told = vec![false; split.outputs().len()];
-    let ending = loop {
-        let received = match run.next(source)? {
-            ControlFlow::Continue(received) => received,
-            ControlFlow::Break(ending) => break ending,
-        };
-        split.route(&received, stop)?;
-        run.count(1, received.frames.bytes() as u64, Instant::now());
-        tell_changes(&split, &mut told, observer);
-        observer.progress(run.progress());
-    };
+    let mut run = Run::new(limits, stop).draining();
+    let result = route(source, &mut split, &mut run, stop, observer);
+    for output in split.outputs() {
+        tell_departures(output.endpoint(), output.departures(), observer);
+    }
     let mut outputs: Vec<_> = split
         .outputs()
         .iter()
@@ -112,7 +105,28 @@ pub fn run(
     for (output, unconfirmed) in outputs.iter_mut().zip(split.finish(linger)?) {
         output.unconfirmed = unconfirmed;
     }
-    Ok(Summary { messages: run.messages(), outputs, ending })
+    Ok(Summary { messages: run.messages(), outputs, ending: result? })
+}
+
+/// Splits until the run ends.
+fn route(
+    source: &mut dyn Source,
+    split: &mut Split,
+    run: &mut Run<'_>,
+    stop: &Stop,
+    observer: &mut dyn Observer,
+) -> Result<Ending> {
+    let mut told = vec![false; split.outputs().len()];
+    loop {
+        let received = match run.next(source)? {
+            ControlFlow::Continue(received) => received,
+            ControlFlow::Break(ending) => return Ok(ending),
+        };
+        split.route(&received, stop, run.ends_at())?;
+        run.count(1, received.frames.bytes() as u64, Instant::now());
+        tell_changes(split, &mut told, observer);
+        observer.progress(run.progress());
+    }
 }
 
 /// Tells which outputs have stopped or started to take messages since the last time.

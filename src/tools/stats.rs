@@ -47,9 +47,11 @@ pub fn run(
     writeln!(out, "{RULE}")?;
     let mut report = Report::new(options.interval);
     let mut run = Run::new(options.limits, stop);
-    let batch = if options.interval.is_zero() { 1 } else { u64::MAX };
     let ending = loop {
-        let tally = source.tally(run.remaining().min(batch))?;
+        // The first message starts the clock, so it has to be alone.
+        let alone = options.interval.is_zero() || run.messages() == 0;
+        let most = if alone { 1 } else { run.remaining() };
+        let tally = source.tally(most)?;
         let now = Instant::now();
         if tally.messages > 0 {
             run.count(tally.messages, tally.bytes, now);
@@ -69,6 +71,6 @@ pub fn run(
             }
         }
     };
-    let total = report.finish(run.measured_until(ending), out)?;
+    let total = report.finish(run.latest(), out)?;
     Ok(Summary { total, ending })
 }

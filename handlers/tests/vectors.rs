@@ -62,8 +62,12 @@ fn every_vector_with_an_edited_header_reads_back_equal() {
     let registry = Registry::default();
     for vector in vector::all() {
         let mut data = registry.decode(vector.message);
-        let header = data.header_mut().unwrap().value_mut();
-        header["comment"] = "edited: é \u{1f600} \"".into();
+        let Some(header) = data.header_mut() else {
+            // Those in CBOR have none.
+            assert!(matches!(data, Data::Stream2(_)), "{}", vector.name);
+            continue;
+        };
+        header.value_mut()["comment"] = "edited: é \u{1f600} \"".into();
         let encoded = registry.encode(&data).unwrap();
         assert_eq!(registry.decode(encoded), data, "{}", vector.name);
     }

@@ -82,7 +82,7 @@ const SELF_DESCRIBED: u64 = 55799;
 #[non_exhaustive]
 pub enum Stream2 {
     /// The detector was armed.
-    Start(Start),
+    Start(Box<Start>),
     /// An image.
     Image(Image),
     /// The series is over.
@@ -190,7 +190,7 @@ impl Stream2 {
         let mut writer = Writer::default();
         writer.tag(SELF_DESCRIBED);
         match self {
-            Self::Start(start) => write("start", start, &mut writer),
+            Self::Start(start) => write("start", &**start, &mut writer),
             Self::Image(image) => write("image", image, &mut writer),
             Self::End(end) => write("end", end, &mut writer),
             Self::Other(other) => {
@@ -211,7 +211,7 @@ impl Stream2 {
     /// decompressing them.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = match self {
-            Self::Start(start) => unreadable(start),
+            Self::Start(start) => unreadable(&**start),
             Self::Image(image) => unreadable(image),
             Self::End(end) => unreadable(end),
             Self::Other(_) => Vec::new(),
@@ -231,16 +231,21 @@ impl Stream2 {
 }
 
 macro_rules! from {
-    ($($message:ident)*) => {$(
+    ($($message:ident => |$value:ident| $stream2:expr;)*) => {$(
         impl From<$message> for Stream2 {
-            fn from(message: $message) -> Self {
-                Self::$message(message)
+            fn from($value: $message) -> Self {
+                $stream2
             }
         }
     )*};
 }
 
-from! { Start Image End Other }
+from! {
+    Start => |start| Self::Start(Box::new(start));
+    Image => |image| Self::Image(image);
+    End => |end| Self::End(end);
+    Other => |other| Self::Other(other);
+}
 
 impl Cbor {
     fn count(&self) -> Option<u64> {

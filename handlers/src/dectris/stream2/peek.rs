@@ -35,7 +35,7 @@ pub(crate) fn peek(part: &[u8]) -> (Option<u64>, Option<u64>) {
             Some("series_id") => series = into_count(value).or(series),
             Some("image_id") => image = into_count(value).or(image),
             Some("type") => {
-                has_images = !matches!(into_text(value).as_deref(), Some("start" | "end"))
+                has_images = !matches!(into_text(value).as_deref(), Some("start" | "end"));
             }
             _ => {}
         }

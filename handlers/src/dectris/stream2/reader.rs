@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Returns a text; none if it is not UTF-8, over which the decoder has stepped as well.
-fn text<'a>(read: Result<&'a str, Error>) -> Result<Option<&'a str>, Error> {
+fn text(read: Result<&str, Error>) -> Result<Option<&str>, Error> {
     match read {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.is_end_of_input() || error.is_type_mismatch() => Err(error),

@@ -47,7 +47,10 @@ fn value(reader: &mut Reader<'_>, source: &Bytes) -> Result<Value, CborError> {
         Head::Float(number) => float(number),
         Head::Bytes(string) => bytes(&share(string, source)),
         Head::Text(Some(text)) => text.into_owned().into(),
-        Head::Text(None) => raw(start, source, CborError::NotUtf8 { position: reader.position() })?,
+        Head::Text(None) => {
+            let position = start.position();
+            raw(start, source, CborError::NotUtf8 { position })?
+        }
         Head::Array(mut items) => {
             let mut values = Vec::new();
             while reader.has_more(&mut items)? {

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use super::reader::Head;
+use super::reader::{Head, MESSAGE_DEPTH};
 use super::typed_array::TypedArray;
-use super::value::{Cbor, Item};
+use super::value::{Cbor, Item, Key};
 use super::writer::Writer;
 
 /// A type of field. A value of another type than expected reads as none.
@@ -216,9 +216,17 @@ impl Field for Rational {
     const EXPECTED: &'static str = "a numerator and a denominator";
 
     fn read(item: Item<'_>) -> Option<Self> {
-        let numbers = list(item)?;
-        let [numerator, denominator] = <[Item<'_>; 2]>::try_from(numbers).ok()?;
-        Some(Self { numerator: u64::read(numerator)?, denominator: u64::read(denominator)? })
+        let mut reader = item.reader();
+        let Head::Array(mut items) = reader.next_untagged().ok()? else {
+            return None;
+        };
+        let mut next = || match reader.has_more(&mut items).ok()? {
+            true => into_count(reader.next_untagged().ok()?),
+            false => None,
+        };
+        let (numerator, denominator) = (next()?, next()?);
+        let is_end = !reader.has_more(&mut items).ok()?;
+        is_end.then_some(Self { numerator, denominator })
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -310,7 +318,7 @@ impl<T: Field> Field for ByName<T> {
     fn read(item: Item<'_>) -> Option<Self> {
         let mut values = Vec::new();
         for (key, value) in pairs(item)? {
-            values.push((text(key)?.into_owned(), T::read(value)?));
+            values.push((key.name()?.to_owned(), T::read(value)?));
         }
         Some(Self(values))
     }
@@ -373,14 +381,15 @@ fn list(item: Item<'_>) -> Option<Vec<Item<'_>>> {
 }
 
 /// Reads the keys and values of a map.
-pub(super) fn pairs(item: Item<'_>) -> Option<Vec<(Item<'_>, Item<'_>)>> {
+pub(super) fn pairs(item: Item<'_>) -> Option<Vec<(Key<'_>, Item<'_>)>> {
     let mut reader = item.reader();
     let Head::Map(mut items) = reader.next_untagged().ok()? else {
         return None;
     };
     let mut pairs = Vec::new();
     while reader.has_more(&mut items).ok()? {
-        pairs.push((item.next(&mut reader)?, item.next(&mut reader)?));
+        let key = Key::next(&mut reader, MESSAGE_DEPTH, item.source).ok()?;
+        pairs.push((key, item.next(&mut reader)?));
     }
     Some(pairs)
 }

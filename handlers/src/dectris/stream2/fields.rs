@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::field::text;
 use super::typed_array::TypedArray;
-use super::value::{Cbor, Item};
+use super::value::{Cbor, Item, Key};
 use super::writer::Writer;
 
 /// The part that a message was decoded from: it is encoded to the same bytes unless it was edited.
@@ -65,7 +65,7 @@ impl Entries {
 /// What the messages have in common: fields that are filled and written.
 pub(super) trait Fields: Default {
     /// Takes a key and its value.
-    fn fill(&mut self, key: Item<'_>, value: Item<'_>);
+    fn fill(&mut self, key: &Key<'_>, value: Item<'_>);
 
     /// Returns how many pairs are written.
     fn count(&self) -> usize;
@@ -98,15 +98,21 @@ macro_rules! fields {
         }
 
         impl Fields for $name {
-            fn fill(&mut self, key: Item<'_>, value: Item<'_>) {
-                let name = text(key);
-                $(if name.as_deref() == Some(stringify!($field)) {
-                    if let Some(read) = Field::read(value) {
-                        self.$field = Some(read);
-                        return;
-                    }
-                })*
-                self.extra.keep(key, value);
+            fn fill(&mut self, key: &Key<'_>, value: Item<'_>) {
+                let is_read = match key.name() {
+                    $(Some(stringify!($field)) => {
+                        let read = Field::read(value);
+                        let is_read = read.is_some();
+                        if is_read {
+                            self.$field = read;
+                        }
+                        is_read
+                    })*
+                    _ => false,
+                };
+                if !is_read {
+                    self.extra.keep(key.item, value);
+                }
             }
 
             fn count(&self) -> usize {

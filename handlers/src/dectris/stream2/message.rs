@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::field::{ByName, DateTime, Field, Rational, pairs, text};
+use super::field::{ByName, DateTime, Field, Rational, pairs};
 use super::fields::{Entries, Fields, Received, fields};
 use super::typed_array::TypedArray;
-use super::value::{Cbor, Item};
+use super::value::{Cbor, Item, Key};
 use super::writer::Writer;
 
 fields! {
@@ -237,8 +237,8 @@ impl Other {
 }
 
 impl Fields for Other {
-    fn fill(&mut self, key: Item<'_>, value: Item<'_>) {
-        self.entries.keep(key, value);
+    fn fill(&mut self, key: &Key<'_>, value: Item<'_>) {
+        self.entries.keep(key.item, value);
     }
 
     fn count(&self) -> usize {
@@ -269,7 +269,7 @@ impl Field for Axis {
 
     fn read(item: Item<'_>) -> Option<Self> {
         let mut axis = Self::default();
-        pairs(item)?.into_iter().for_each(|(key, value)| axis.fill(key, value));
+        pairs(item)?.into_iter().for_each(|(key, value)| axis.fill(&key, value));
         Some(axis)
     }
 

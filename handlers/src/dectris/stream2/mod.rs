@@ -56,7 +56,7 @@ pub use value::{Cbor, Value};
 use field::text;
 use fields::Fields;
 use reader::{Head, MESSAGE_DEPTH, Reader};
-use value::Item;
+use value::{Item, Key};
 use writer::Writer;
 
 /// The name that messages of this format go by, as they have no htype.
@@ -269,9 +269,9 @@ fn read(part: &Bytes) -> Result<Option<Stream2>, CborError> {
     let mut pairs: SmallVec<[_; 16]> = SmallVec::new();
     let mut r#type = None;
     while reader.has_more(&mut items)? {
-        let key = Item { bytes: reader.next_bytes(depth)?, source: part };
+        let key = Key::next(&mut reader, depth, part)?;
         let value = Item { bytes: reader.next_bytes(depth)?, source: part };
-        if text(key).as_deref() == Some("type")
+        if key.name() == Some("type")
             && let Some(text) = text(value)
         {
             r#type = Some(text);
@@ -284,25 +284,21 @@ fn read(part: &Bytes) -> Result<Option<Stream2>, CborError> {
         Some("end") => fill::<End>(&pairs).into(),
         _ => {
             let mut other = Other::default();
-            pairs.into_iter().for_each(|(key, value)| other.fill(key, value));
+            pairs.iter().for_each(|(key, value)| other.fill(key, *value));
             other.into()
         }
     }))
 }
 
-fn fill<T: Fields>(pairs: &[(Item<'_>, Item<'_>)]) -> T {
+fn fill<T: Fields>(pairs: &[(Key<'_>, Item<'_>)]) -> T {
     let mut message = T::default();
-    for &(key, value) in pairs {
-        if !is_type(key, value) {
-            message.fill(key, value);
+    for (key, value) in pairs {
+        // The type is told by what was built.
+        if key.name() != Some("type") || text(*value).is_none() {
+            message.fill(key, *value);
         }
     }
     message
-}
-
-/// Tells whether a key and its value tell the type.
-fn is_type(key: Item<'_>, value: Item<'_>) -> bool {
-    text(key).as_deref() == Some("type") && text(value).is_some()
 }
 
 fn write<T: Fields>(r#type: &str, message: &T, writer: &mut Writer) {

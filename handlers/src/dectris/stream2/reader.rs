@@ -167,27 +167,14 @@ impl<'a> Reader<'a> {
 
     /// Steps over the next value, which may have `depth` levels.
     pub(super) fn skip(&mut self, depth: usize) -> Result<(), CborError> {
-        let position = self.position();
-        let inner = || depth.checked_sub(1).ok_or(CborError::TooDeep { position });
-        match self.next()? {
-            Head::Tag(_) => self.skip(inner()?),
-            Head::Array(mut items) => {
-                let depth = inner()?;
-                while self.has_more(&mut items)? {
-                    self.skip(depth)?;
-                }
-                Ok(())
-            }
-            Head::Map(mut items) => {
-                let depth = inner()?;
-                while self.has_more(&mut items)? {
-                    self.skip(depth)?;
-                    self.skip(depth)?;
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+        let end = skip(self.0.input(), self.position(), depth)?;
+        self.0.set_position(end);
+        Ok(())
+    }
+
+    /// Returns the bytes from here to where another cursor over the same bytes is.
+    pub(super) fn bytes_to(&self, other: &Self) -> &'a [u8] {
+        &self.0.input()[self.position()..other.position()]
     }
 
     /// Takes the bytes of the next value, which may have `depth` levels.
@@ -195,6 +182,66 @@ impl<'a> Reader<'a> {
         let start = self.position();
         self.skip(depth)?;
         Ok(&self.0.input()[start..self.position()])
+    }
+}
+
+/// Returns where the value ends that begins at `position` and may have `depth` levels.
+///
+/// This is all that is checked of most values, and is done for each: it looks at heads only.
+fn skip(input: &[u8], position: usize, depth: usize) -> Result<usize, CborError> {
+    let ended = CborError::Ended { position };
+    let malformed = CborError::Malformed { position };
+    let Some(&head) = input.get(position) else {
+        return Err(ended);
+    };
+    let (major, info) = (head >> 5, head & 0x1f);
+    let mut end = position + 1;
+    let argument = match info {
+        0..=23 => Some(u64::from(info)),
+        24..=27 => {
+            let bytes = input.get(end..end + (1 << (info - 24))).ok_or(ended.clone())?;
+            end += bytes.len();
+            Some(bytes.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte)))
+        }
+        31 if matches!(major, 2..=5) => None,
+        _ => return Err(malformed),
+    };
+    let inner = || depth.checked_sub(1).ok_or(CborError::TooDeep { position });
+    match (major, argument) {
+        // What has a head of one byte must have it.
+        (7, Some(0..=31)) if info == 24 => Err(malformed),
+        (0 | 1 | 7, _) => Ok(end),
+        (2 | 3, Some(length)) => {
+            let length = usize::try_from(length).map_err(|_| ended.clone())?;
+            end.checked_add(length).filter(|&end| end <= input.len()).ok_or(ended)
+        }
+        (2 | 3, None) => loop {
+            match input.get(end) {
+                None => return Err(ended),
+                Some(0xff) => return Ok(end + 1),
+                // Pieces are whole, and of the same kind.
+                Some(piece) if piece >> 5 == major && piece & 0x1f != 31 => {
+                    end = skip(input, end, depth)?;
+                }
+                Some(_) => return Err(malformed),
+            }
+        },
+        (6, _) => skip(input, end, inner()?),
+        (_, count) => {
+            let depth = inner()?;
+            let mut left = count;
+            while left != Some(0) {
+                if left.is_none() && input.get(end) == Some(&0xff) {
+                    return Ok(end + 1);
+                }
+                end = skip(input, end, depth)?;
+                if major == 5 {
+                    end = skip(input, end, depth)?;
+                }
+                left = left.map(|left| left - 1);
+            }
+            Ok(end)
+        }
     }
 }
 

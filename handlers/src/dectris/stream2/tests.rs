@@ -330,16 +330,11 @@ fn values_are_canonical() {
         (b"\xd8\x25\x05", json!(5)),
         (
             b"\x62\xff\xfe",
-            json!({"error": "the text at byte 12 is not UTF-8", "raw": {"bytes_hex": "62fffe"}}),
+            json!({"error": "the text at byte 16 is not UTF-8", "raw": {"bytes_hex": "62fffe"}}),
         ),
         (b"\xbf\x01\x02\xf6\x03\xff", json!({"1": 2, "null": 3})),
         (b"\x5f\x41\x01\x41\x02\xff", json!({"bytes_hex": "0102"})),
     ] {
-        let shown = canonical(&cbor(bytes));
-        if bytes[0] == 0x62 {
-            assert_eq!(shown["raw"], expected["raw"]);
-        } else {
-            assert_eq!(shown, expected, "{bytes:x?}");
-        }
+        assert_eq!(canonical(&cbor(bytes)), expected, "{bytes:x?}");
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::field::into_text;
 use super::reader::{CborError, Head, MAX_DEPTH, MESSAGE_DEPTH, Reader};
 use super::writer::Writer;
 
@@ -88,6 +89,37 @@ impl fmt::Debug for Cbor {
 pub(super) struct Item<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) source: &'a Bytes,
+}
+
+/// A key of a map, which is a text mostly.
+#[derive(Debug, Clone)]
+pub(super) struct Key<'a> {
+    pub(super) item: Item<'a>,
+    text: Option<Cow<'a, str>>,
+}
+
+impl<'a> Key<'a> {
+    /// Takes the next value of a reader as a key, which may have `depth` levels.
+    pub(super) fn next(
+        reader: &mut Reader<'a>,
+        depth: usize,
+        source: &'a Bytes,
+    ) -> Result<Self, CborError> {
+        let mut behind = reader.clone();
+        if let Head::Text(text) = behind.next()? {
+            let bytes = reader.bytes_to(&behind);
+            *reader = behind;
+            return Ok(Self { item: Item { bytes, source }, text });
+        }
+        let item = Item { bytes: reader.next_bytes(depth)?, source };
+        let text = item.scalar().and_then(into_text);
+        Ok(Self { item, text })
+    }
+
+    /// Returns the key, if it is a text.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
 }
 
 impl<'a> Item<'a> {

@@ -21,6 +21,7 @@ use crate::array::{Array, Element};
 use crate::array_message::ArrayMessage;
 use crate::bsread::Bsread;
 use crate::data::{Broken, Data};
+use crate::dectris::stream2;
 use crate::dectris::{DetectorHeader, FreeText, Image, PixelError, Table, Tables};
 use crate::dtype::{ByteOrder, Dtype};
 use crate::error::chain;
@@ -51,6 +52,7 @@ pub fn canonical(data: &Data) -> Value {
             insert_tail(&mut object, None, &end.extra);
             object
         }
+        Data::Stream2(message) => stream2::canonical(message),
         Data::Bsread(message) => bsread(message),
         Data::Custom(custom) => fields([("custom", custom.type_name().into())]),
         Data::Unknown(message) => undecoded(message),
@@ -179,7 +181,7 @@ fn parts(parts: &[Bytes]) -> Value {
     parts.iter().map(|part| if part.is_empty() { Value::Null } else { bytes(part) }).collect()
 }
 
-fn bytes(bytes: &Bytes) -> Value {
+pub(crate) fn bytes(bytes: &Bytes) -> Value {
     if bytes.len() <= WRITTEN_OUT {
         json!({ "bytes_hex": hex(bytes) })
     } else {
@@ -195,7 +197,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn array(array: &Array) -> Value {
+pub(crate) fn array(array: &Array) -> Value {
     let mut object = fields([
         ("dtype", array.dtype().name().into()),
         ("shape", array.shape().into()),
@@ -248,7 +250,7 @@ fn each<T: Element>(array: &Array, value: impl Fn(T) -> Value) -> Vec<Value> {
     elements.iter().copied().map(value).collect()
 }
 
-fn float(number: f64) -> Value {
+pub(crate) fn float(number: f64) -> Value {
     match number {
         _ if number.is_finite() => number.into(),
         _ if number.is_nan() => json!({ "float": "nan" }),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::array_message::ArrayMessage;
 use crate::bsread::Bsread;
+use crate::dectris::stream2::{self, Stream2};
 use crate::dectris::{DetectorHeader, Image, SeriesEnd};
 use crate::error::DecodeError;
 use crate::json::Json;
@@ -31,6 +32,8 @@ pub enum Data {
     Image(Box<Image>),
     /// dseries_end-1.0: the end of a series of a DECTRIS detector.
     SeriesEnd(SeriesEnd),
+    /// The stream V2 of a DECTRIS detector: a start, an image or an end.
+    Stream2(Box<Stream2>),
     /// bsr_m-1.0 and bsr_m-1.1: the channels of bsread at one pulse.
     Bsread(Bsread),
     /// What a handler of the user's own made.
@@ -67,12 +70,13 @@ impl Data {
     pub fn htype(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Custom(custom) => custom.htype().map(Cow::Borrowed),
+            Self::Stream2(_) => Some(Cow::Borrowed(stream2::HTYPE)),
             Self::Unknown(message) | Self::Broken(Broken { message, .. }) => message.htype(),
             _ => self.header()?.peek().htype,
         }
     }
 
-    /// Returns the header, the first part, where a format of this crate read one.
+    /// Returns the header, the first part, where a format of this crate read one in JSON.
     pub fn header(&self) -> Option<&Json> {
         match self {
             Self::Raw(raw) => Some(&raw.header),
@@ -81,7 +85,7 @@ impl Data {
             Self::Image(image) => Some(&image.header),
             Self::SeriesEnd(end) => Some(&end.header),
             Self::Bsread(bsread) => Some(&bsread.main_header),
-            Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
+            Self::Stream2(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
         }
     }
 
@@ -94,7 +98,7 @@ impl Data {
             Self::Image(image) => Some(&mut image.header),
             Self::SeriesEnd(end) => Some(&mut end.header),
             Self::Bsread(bsread) => Some(&mut bsread.main_header),
-            Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
+            Self::Stream2(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
         }
     }
 
@@ -105,6 +109,7 @@ impl Data {
             Self::Header(header) => header.warnings(),
             Self::Image(image) => image.warnings(),
             Self::SeriesEnd(end) => end.warnings(),
+            Self::Stream2(message) => message.warnings(),
             Self::Raw(_)
             | Self::Bsread(_)
             | Self::Custom(_)
@@ -121,6 +126,7 @@ impl Data {
             Self::Header(_) => "Data::Header",
             Self::Image(_) => "Data::Image",
             Self::SeriesEnd(_) => "Data::SeriesEnd",
+            Self::Stream2(_) => "Data::Stream2",
             Self::Bsread(_) => "Data::Bsread",
             Self::Custom(_) => "Data::Custom",
             Self::Unknown(_) => "Data::Unknown",
@@ -221,6 +227,7 @@ from! {
     DetectorHeader => |header| Self::Header(Box::new(header));
     Image => |image| Self::Image(Box::new(image));
     SeriesEnd => |end| Self::SeriesEnd(end);
+    Stream2 => |message| Self::Stream2(Box::new(message));
     Bsread => |bsread| Self::Bsread(bsread);
     Custom => |custom| Self::Custom(custom);
     Broken => |broken| Self::Broken(broken);

@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::array::ArrayError;
 use crate::data::Data;
+use crate::dectris::stream2::CborError;
 
 /// Where in a message something is wrong: a part, counted from 1 as the descriptions of the formats
 /// do, of a message of some htype.
@@ -58,6 +59,20 @@ pub enum DecodeError {
     /// A part that should be a JSON object is another JSON value.
     #[error("{place} is JSON, but not an object")]
     NotAnObject {
+        /// The part.
+        place: Place,
+    },
+    /// A part that should be CBOR could not be read as CBOR.
+    #[error("{place} is not valid CBOR")]
+    NotCbor {
+        /// The part.
+        place: Place,
+        /// What is wrong in it.
+        source: CborError,
+    },
+    /// A part that should be a CBOR map is another CBOR value.
+    #[error("{place} is CBOR, but not a map")]
+    NotAMap {
         /// The part.
         place: Place,
     },
@@ -123,6 +138,21 @@ pub enum EncodeError {
         place: Place,
         /// What a reader finds wrong in it.
         source: serde_json::Error,
+    },
+    /// A value was edited to something that no reader takes, as it is nested too deeply.
+    #[error("{place} would not be valid CBOR")]
+    NotCbor {
+        /// The part it would have become.
+        place: Place,
+        /// What a reader finds wrong in it.
+        source: CborError,
+    },
+    /// A value was built that would not read back equal, as what it has where a field's own place is
+    /// not, or the other way round.
+    #[error("{place} would not read back equal")]
+    Differs {
+        /// The part it would have become.
+        place: Place,
     },
     /// An array is not what the header beside it says.
     #[error("{place} would not be the array its header describes")]

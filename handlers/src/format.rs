@@ -3,6 +3,7 @@
 use crate::array_message::ArrayMessage;
 use crate::bsread::Bsread;
 use crate::data::Data;
+use crate::dectris::stream2::{self, Stream2};
 use crate::dectris::{DetectorHeader, Image, SeriesEnd};
 use crate::error::{DecodeError, EncodeError};
 use crate::message::Message;
@@ -33,6 +34,8 @@ pub enum Format {
     Image,
     /// dseries_end-1.0, read to [`Data::SeriesEnd`].
     SeriesEnd,
+    /// The stream V2 of DECTRIS, which has no htype: `stream2`, read to [`Data::Stream2`].
+    Stream2,
     /// bsr_m-1.0 and bsr_m-1.1, read to [`Data::Bsread`].
     Bsread,
 }
@@ -45,6 +48,7 @@ impl Format {
         ("dheader-1.0", Self::Header),
         ("dimage-1.0", Self::Image),
         ("dseries_end-1.0", Self::SeriesEnd),
+        (stream2::HTYPE, Self::Stream2),
         ("bsr_m-1.0", Self::Bsread),
         ("bsr_m-1.1", Self::Bsread),
     ];
@@ -58,6 +62,7 @@ impl Handler for Format {
             Self::Header => DetectorHeader::decode(parts)?.into(),
             Self::Image => Image::decode(parts)?.into(),
             Self::SeriesEnd => SeriesEnd::decode(parts)?.into(),
+            Self::Stream2 => Stream2::decode(parts)?.into(),
             Self::Bsread => Bsread::decode(parts)?.into(),
         })
     }
@@ -69,6 +74,7 @@ impl Handler for Format {
             (Self::Header, Data::Header(header)) => header.encode(),
             (Self::Image, Data::Image(image)) => image.encode(),
             (Self::SeriesEnd, Data::SeriesEnd(end)) => end.encode(),
+            (Self::Stream2, Data::Stream2(message)) => message.encode(),
             (Self::Bsread, Data::Bsread(bsread)) => bsread.encode(),
             _ => Err(EncodeError::not_supported(data)),
         }

@@ -31,6 +31,7 @@
 //! | `dheader-1.0` | DECTRIS | [`DetectorHeader`](dectris::DetectorHeader): configuration and tables |
 //! | `dimage-1.0` | DECTRIS | [`Image`](dectris::Image): an image and its times |
 //! | `dseries_end-1.0` | DECTRIS | [`SeriesEnd`](dectris::SeriesEnd): the end of a series |
+//! | none, goes by `stream2` | DECTRIS | [`Stream2`](dectris::stream2::Stream2): start, images and end in CBOR |
 //! | `bsr_m-1.0`, `bsr_m-1.1` | PSI | [`Bsread`]: the channels of a machine at one pulse |
 //!
 //! Formats of your own: a closure ([`Registry::register`]) or a type that is a [`Handler`].

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::array::{Array, ArrayError, byte_length};
+use crate::dectris::stream2;
 use crate::dtype::{ByteOrder, Dtype};
 use crate::field::{Count, Extents, Shape, Text, Valid};
 
@@ -38,11 +39,17 @@ pub(crate) enum Axes {
 }
 
 impl<'a> Outline<'a> {
-    /// Reads a part, up to the first fault in it.
+    /// Reads a part, up to the first fault in it. One in CBOR tells its series and image; it is no JSON.
     ///
     /// The error is the fault, a data error if the part is JSON but not an object.
     pub(crate) fn of(part: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
         let mut deserializer = serde_json::Deserializer::from_slice(part);
+        if stream2::is_stream2(part) {
+            let (series, frame) = stream2::peek(part);
+            let htype = Some(Cow::Borrowed(stream2::HTYPE));
+            let result = Valid::deserialize(&mut deserializer).map(drop);
+            return (Self { htype, series, frame, ..Self::default() }, result);
+        }
         let (outline, result) = Self::read(&mut deserializer);
         (outline, result.and_then(|()| deserializer.end()))
     }

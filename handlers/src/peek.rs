@@ -17,11 +17,13 @@ use crate::outline::Outline;
 /// assert_eq!(peek.htype.as_deref(), Some("dimage-1.0"));
 /// assert_eq!((peek.series, peek.frame), (Some(4), Some(17)));
 ///
-/// assert_eq!(Peek::of(b"\xd9\xd9\xf7"), Peek::default());
+/// let peek = Peek::of(b"\xd9\xd9\xf7\xa2\x69series_id\x04\x68image_id\x11");
+/// assert_eq!(peek.htype.as_deref(), Some("stream2"));
+/// assert_eq!((peek.series, peek.frame), (Some(4), Some(17)));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peek<'a> {
-    /// The type of the message. Where the header has a list, as old senders write it, its first
+    /// The type of the message; `stream2` for a message of DECTRIS in CBOR, which has none. Where the header has a list, as old senders write it, its first
     /// element.
     pub htype: Option<Cow<'a, str>>,
     /// The number of the series.

@@ -243,6 +243,7 @@ mod tests {
             "dimage-1.0",
             "dseries_end-1.0",
             "raw-1.0",
+            "stream2",
         ];
         assert_eq!(htypes, expected);
     }

@@ -58,6 +58,20 @@ pub enum Warning {
         /// Why it cannot.
         reason: Box<str>,
     },
+    /// A field cannot be read; it is kept as it was sent.
+    Field {
+        /// The name of the field, and of the channel in it.
+        field: Box<str>,
+        /// Why it cannot.
+        reason: Box<str>,
+    },
+    /// More bytes follow behind what a part should hold.
+    TrailingBytes {
+        /// The part.
+        part: usize,
+        /// How many bytes.
+        bytes: usize,
+    },
     /// A key is misspelled.
     Misspelled {
         /// The right key.
@@ -96,6 +110,12 @@ impl fmt::Display for Warning {
                 write!(f, "expected {told} bytes in part {part}, found {found}")
             }
             Self::NoArray { part, reason } => write!(f, "part {part} cannot be read: {reason}"),
+            Self::Field { field, reason } => {
+                write!(f, "the field '{field}' cannot be read: {reason}")
+            }
+            Self::TrailingBytes { part, bytes } => {
+                write!(f, "{bytes} bytes follow behind the content of part {part}")
+            }
             Self::Misspelled { expected, found } => {
                 write!(f, "expected the key '{expected}', found '{found}'")
             }

@@ -40,7 +40,11 @@ fn every_vector_decodes_to_what_is_expected() {
     for vector in vector::all() {
         let name = vector.name;
         let data = registry.decode(vector.message);
-        let (expected, decoded) = (vector.decoded, decoded(&data));
+        let (expected, mut decoded) = (vector.decoded, decoded(&data));
+        if name.contains("tolerance_stream2_bszstd") {
+            // This one tells what to expect of the pixels only.
+            decoded.as_object_mut().unwrap().retain(|key, _| expected.get(key).is_some());
+        }
         assert!(is_equal(&decoded, &expected), "{name}\nexpected {expected:#}\nfound {decoded:#}");
     }
 }
@@ -62,8 +66,12 @@ fn every_vector_with_an_edited_header_reads_back_equal() {
     let registry = Registry::default();
     for vector in vector::all() {
         let mut data = registry.decode(vector.message);
-        let header = data.header_mut().unwrap().value_mut();
-        header["comment"] = "edited: é \u{1f600} \"".into();
+        let Some(header) = data.header_mut() else {
+            // Those in CBOR have none.
+            assert!(matches!(data, Data::Stream2(_)), "{}", vector.name);
+            continue;
+        };
+        header.value_mut()["comment"] = "edited: é \u{1f600} \"".into();
         let encoded = registry.encode(&data).unwrap();
         assert_eq!(registry.decode(encoded), data, "{}", vector.name);
     }

@@ -1,4 +1,4 @@
-//! The stream of DECTRIS detectors, in its first version ("legacy" in their manuals): a header when
+//! The streams of DECTRIS detectors. The second version, in CBOR, is in [`stream2`]; here is the first version ("legacy" in their manuals): a header when
 //! the detector is armed, an image for each frame, and an end.
 //!
 //! Shapes list the fastest dimension first there, `[width, height]`; in this crate's values they are
@@ -9,6 +9,7 @@ mod free_text;
 mod header;
 mod image;
 mod series_end;
+pub mod stream2;
 
 pub use encoding::{Encoding, UnknownEncoding};
 pub use free_text::FreeText;

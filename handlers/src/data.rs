@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::array_message::ArrayMessage;
-use crate::bsread::Bsread;
+use crate::bsread::{Bsread, Reconnect, Stop};
 use crate::dectris::{DetectorHeader, Image, SeriesEnd};
 use crate::error::DecodeError;
 use crate::json::Json;
@@ -32,7 +32,11 @@ pub enum Data {
     /// dseries_end-1.0: the end of a series of a DECTRIS detector.
     SeriesEnd(SeriesEnd),
     /// bsr_m-1.0 and bsr_m-1.1: the channels of bsread at one pulse.
-    Bsread(Bsread),
+    Bsread(Box<Bsread>),
+    /// bsr_stop-1.0: a sender of bsread stops.
+    BsreadStop(Stop),
+    /// bsr_reconnect-1.0: a stream of bsread goes on at another address.
+    BsreadReconnect(Reconnect),
     /// What a handler of the user's own made.
     Custom(Custom),
     /// A message of an htype that nobody registered, or of none.
@@ -81,6 +85,8 @@ impl Data {
             Self::Image(image) => Some(&image.header),
             Self::SeriesEnd(end) => Some(&end.header),
             Self::Bsread(bsread) => Some(&bsread.main_header),
+            Self::BsreadStop(stop) => Some(&stop.header),
+            Self::BsreadReconnect(reconnect) => Some(&reconnect.header),
             Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
         }
     }
@@ -94,6 +100,8 @@ impl Data {
             Self::Image(image) => Some(&mut image.header),
             Self::SeriesEnd(end) => Some(&mut end.header),
             Self::Bsread(bsread) => Some(&mut bsread.main_header),
+            Self::BsreadStop(stop) => Some(&mut stop.header),
+            Self::BsreadReconnect(reconnect) => Some(&mut reconnect.header),
             Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
         }
     }
@@ -105,11 +113,10 @@ impl Data {
             Self::Header(header) => header.warnings(),
             Self::Image(image) => image.warnings(),
             Self::SeriesEnd(end) => end.warnings(),
-            Self::Raw(_)
-            | Self::Bsread(_)
-            | Self::Custom(_)
-            | Self::Unknown(_)
-            | Self::Broken(_) => Vec::new(),
+            Self::Bsread(bsread) => bsread.warnings(),
+            Self::BsreadStop(stop) => stop.warnings(),
+            Self::BsreadReconnect(reconnect) => reconnect.warnings(),
+            Self::Raw(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => Vec::new(),
         }
     }
 
@@ -122,6 +129,8 @@ impl Data {
             Self::Image(_) => "Data::Image",
             Self::SeriesEnd(_) => "Data::SeriesEnd",
             Self::Bsread(_) => "Data::Bsread",
+            Self::BsreadStop(_) => "Data::BsreadStop",
+            Self::BsreadReconnect(_) => "Data::BsreadReconnect",
             Self::Custom(_) => "Data::Custom",
             Self::Unknown(_) => "Data::Unknown",
             Self::Broken(_) => "Data::Broken",
@@ -221,7 +230,9 @@ from! {
     DetectorHeader => |header| Self::Header(Box::new(header));
     Image => |image| Self::Image(Box::new(image));
     SeriesEnd => |end| Self::SeriesEnd(end);
-    Bsread => |bsread| Self::Bsread(bsread);
+    Bsread => |bsread| Self::Bsread(Box::new(bsread));
+    Stop => |stop| Self::BsreadStop(stop);
+    Reconnect => |reconnect| Self::BsreadReconnect(reconnect);
     Custom => |custom| Self::Custom(custom);
     Broken => |broken| Self::Broken(broken);
 }

@@ -1,7 +1,7 @@
 //! [`Format`]: the formats of this crate, as handlers.
 
 use crate::array_message::ArrayMessage;
-use crate::bsread::Bsread;
+use crate::bsread::{Bsread, Reconnect, Stop};
 use crate::data::Data;
 use crate::dectris::{DetectorHeader, Image, SeriesEnd};
 use crate::error::{DecodeError, EncodeError};
@@ -33,8 +33,13 @@ pub enum Format {
     Image,
     /// dseries_end-1.0, read to [`Data::SeriesEnd`].
     SeriesEnd,
-    /// bsr_m-1.0 and bsr_m-1.1, read to [`Data::Bsread`].
+    /// bsr_m-1.0 and bsr_m-1.1, read to [`Data::Bsread`]. [`Decoder`](crate::bsread::Decoder) does so
+    /// faster.
     Bsread,
+    /// bsr_stop-1.0, read to [`Data::BsreadStop`].
+    BsreadStop,
+    /// bsr_reconnect-1.0, read to [`Data::BsreadReconnect`].
+    BsreadReconnect,
 }
 
 impl Format {
@@ -47,6 +52,8 @@ impl Format {
         ("dseries_end-1.0", Self::SeriesEnd),
         ("bsr_m-1.0", Self::Bsread),
         ("bsr_m-1.1", Self::Bsread),
+        ("bsr_stop-1.0", Self::BsreadStop),
+        ("bsr_reconnect-1.0", Self::BsreadReconnect),
     ];
 }
 
@@ -59,6 +66,8 @@ impl Handler for Format {
             Self::Image => Image::decode(parts)?.into(),
             Self::SeriesEnd => SeriesEnd::decode(parts)?.into(),
             Self::Bsread => Bsread::decode(parts)?.into(),
+            Self::BsreadStop => Stop::decode(parts)?.into(),
+            Self::BsreadReconnect => Reconnect::decode(parts)?.into(),
         })
     }
 
@@ -70,6 +79,8 @@ impl Handler for Format {
             (Self::Image, Data::Image(image)) => image.encode(),
             (Self::SeriesEnd, Data::SeriesEnd(end)) => end.encode(),
             (Self::Bsread, Data::Bsread(bsread)) => bsread.encode(),
+            (Self::BsreadStop, Data::BsreadStop(stop)) => stop.encode(),
+            (Self::BsreadReconnect, Data::BsreadReconnect(reconnect)) => reconnect.encode(),
             _ => Err(EncodeError::not_supported(data)),
         }
     }

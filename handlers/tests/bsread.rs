@@ -139,7 +139,7 @@ fn compressed_images_that_were_cut_are_one_dimension() {
     for compression in [Compression::Lz4, Compression::BitshuffleLz4] {
         let short =
             Definition::new("A", Kind::Uint16).with_shape(&[5]).with_compression(compression);
-        let header = DataHeader::new([short], Compression::None).unwrap();
+        let header = DataHeader::new([short]).unwrap();
         let mut pulse = Pulse::new(&header, 1, TIME);
         pulse.set("A", array(&[1, 2, 3, 4, 5], &[5])).unwrap();
         let parts = pulse.finish().parts().to_vec();
@@ -160,7 +160,7 @@ fn the_length_of_a_compressed_value_may_be_in_either_byte_order() {
                 .with_order(order)
                 .with_compression(Compression::Lz4)
         };
-        let header = DataHeader::new([definition(order)], Compression::None).unwrap();
+        let header = DataHeader::new([definition(order)]).unwrap();
         let mut pulse = Pulse::new(&header, 1, TIME);
         let bytes: Vec<u8> = elements.iter().flat_map(|element| element.to_le_bytes()).collect();
         let bytes = Array::from_elements(&bytes, &[65_536]).unwrap();
@@ -303,7 +303,10 @@ fn what_was_built_decodes_to_equal_values() {
             definitions.push(
                 Definition::new("NONE", Kind::Int8).with_schedule(NonZeroU64::new(10).unwrap(), 1),
             );
-            let header = DataHeader::new(definitions, compression).unwrap();
+            let header = match compression {
+                Compression::None => DataHeader::new(definitions).unwrap(),
+                _ => DataHeader::new_compressed(definitions).unwrap(),
+            };
             let mut pulse = Pulse::new(&header, 500, Timestamp::new(7, 8));
             for &kind in Kind::ALL {
                 let [single, many] = values(kind);
@@ -339,7 +342,7 @@ fn what_was_built_decodes_to_equal_values() {
 fn what_would_read_back_differently_is_not_built() {
     let definitions =
         [Definition::new("A", Kind::Int16).with_shape(&[2, 3]), Definition::new("T", Kind::Text)];
-    let header = DataHeader::new(definitions, Compression::None).unwrap();
+    let header = DataHeader::new(definitions).unwrap();
     let mut pulse = Pulse::new(&header, 1, TIME);
     let error = |result: Result<(), BuildError>| result.unwrap_err().to_string();
     assert_eq!(error(pulse.set("B", 1_i16)), "there is no channel 'B'");

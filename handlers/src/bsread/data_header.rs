@@ -23,10 +23,10 @@ const LIMIT: usize = 16 << 20;
 /// The channels of a message, in the order of their parts. A clone shares them.
 ///
 /// ```
-/// use mflow_handlers::bsread::{Compression, DataHeader, Definition, Kind};
+/// use mflow_handlers::bsread::{DataHeader, Definition, Kind};
 ///
 /// let channels = [Definition::new("CURRENT", Kind::Float64), Definition::new("STATE", Kind::Text)];
-/// let header = DataHeader::new(channels, Compression::BitshuffleLz4)?;
+/// let header = DataHeader::new(channels)?;
 /// assert_eq!(header.definition("STATE").unwrap().kind(), Ok(Kind::Text));
 /// # Ok::<(), mflow_handlers::bsread::BuildError>(())
 /// ```
@@ -45,14 +45,28 @@ struct Content {
 }
 
 impl DataHeader {
-    /// Makes a data header of channels, to be sent with any number of pulses. `bitshuffle_lz4` is
-    /// read by every receiver; the `lz4` of data headers is not.
+    /// Makes a data header of channels, to be sent with any number of pulses.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if a channel has no name or that of another one, if a text has a shape, or if
-    /// nothing can be compressed as asked for.
-    pub fn new(
+    /// [`BuildError`] if a channel has no name or that of another one, or if a text has a shape.
+    pub fn new(channels: impl IntoIterator<Item = Definition>) -> Result<Self, BuildError> {
+        Self::build(channels, Compression::None)
+    }
+
+    /// Makes a data header as [`new`](Self::new) does, compressed by `bitshuffle_lz4`: receivers do
+    /// not agree how one is that is compressed by `lz4`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and if it is too large to be compressed.
+    pub fn new_compressed(
+        channels: impl IntoIterator<Item = Definition>,
+    ) -> Result<Self, BuildError> {
+        Self::build(channels, Compression::BitshuffleLz4)
+    }
+
+    fn build(
         channels: impl IntoIterator<Item = Definition>,
         compression: Compression,
     ) -> Result<Self, BuildError> {
@@ -234,7 +248,7 @@ mod tests {
     fn a_data_header_reads_back_as_it_was_built() {
         let channels = [Definition::new("A", Kind::Int8), Definition::new("B", Kind::Text)];
         for compression in [Compression::None, Compression::Lz4, Compression::BitshuffleLz4] {
-            let built = DataHeader::new(channels.clone(), compression).unwrap();
+            let built = DataHeader::build(channels.clone(), compression).unwrap();
             let read = DataHeader::decode(built.part().clone(), compression).unwrap();
             assert_eq!(read, built);
             assert_eq!(read.definitions(), channels);
@@ -246,12 +260,12 @@ mod tests {
     fn channels_that_cannot_be_told_apart_are_refused() {
         let new = |names: &[&str]| {
             let channels = names.iter().map(|name| Definition::new(name, Kind::Int8));
-            DataHeader::new(channels, Compression::None).unwrap_err().to_string()
+            DataHeader::new(channels).unwrap_err().to_string()
         };
         assert_eq!(new(&["A", "B", "A"]), "there are two channels 'A'");
         assert_eq!(new(&["A", ""]), "channel 2 has no name");
         let text = Definition::new("T", Kind::Text).with_shape(&[5]);
-        let error = DataHeader::new([text], Compression::None).unwrap_err();
+        let error = DataHeader::new([text]).unwrap_err();
         assert_eq!(error.to_string(), "channel 'T' is a text, which has no shape");
     }
 

@@ -20,15 +20,12 @@ use crate::compression::CompressionError;
 /// use mflow_handlers::Array;
 /// use mflow_handlers::bsread::{Compression, DataHeader, Definition, Kind, Pulse, Timestamp};
 ///
-/// let header = DataHeader::new(
-///     [
-///         Definition::new("CURRENT", Kind::Float64),
-///         Definition::new("CAMERA", Kind::Uint16)
-///             .with_shape(&[2, 3])
-///             .with_compression(Compression::BitshuffleLz4),
-///     ],
-///     Compression::None,
-/// )?;
+/// let header = DataHeader::new([
+///     Definition::new("CURRENT", Kind::Float64),
+///     Definition::new("CAMERA", Kind::Uint16)
+///         .with_shape(&[2, 3])
+///         .with_compression(Compression::BitshuffleLz4),
+/// ])?;
 /// let mut pulse = Pulse::new(&header, 500, Timestamp::new(1_700_000_000, 0));
 /// pulse.set("CURRENT", 1.5)?;
 /// pulse.set("CAMERA", Array::from_elements(&[1_u16, 2, 3, 4, 5, 6], &[2, 3])?)?;

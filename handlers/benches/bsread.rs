@@ -24,6 +24,8 @@ fn main() {
     // The registry takes the message: what giving it a share costs is measured alone and taken off.
     let clone = median(|| drop(black_box(message.clone())));
     let registry = Registry::default();
+    let decode = median(|| drop(black_box(registry.decode(message.clone())))) - clone;
+    println!("decoded and dropped: {decode:?}");
     let by_order = median(|| sum(&registry, message.clone(), |_, _| {})) - clone;
     let by_name = median(|| {
         sum(&registry, message.clone(), |bsread, _| {

@@ -18,20 +18,12 @@ use crate::warning::Warning;
 /// A channel at one pulse. Its value is read, and decompressed, each time it is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Channel<'m> {
+    message: &'m Bsread,
     definition: &'m Definition,
     value: Option<&'m Bytes>,
     timestamp: Option<&'m Bytes>,
     /// The number of the part of the value, the first part of the message being 1.
     part: usize,
-    context: Context,
-}
-
-/// What a channel needs to know of its message.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Context {
-    pub(super) global_timestamp: Option<Timestamp>,
-    /// Whether texts are padded with zeros, as in version 1.0.
-    pub(super) is_padded: bool,
 }
 
 /// Why the value of a channel cannot be read.
@@ -79,7 +71,18 @@ impl<'m> Channel<'m> {
     ///
     /// A value whose length is not the one that the shape tells is an array of one dimension.
     pub fn value(&self) -> Option<Value> {
-        self.read(&Options::default()).ok().flatten()
+        self.single().or_else(|| self.read(&Options::default()).ok().flatten())
+    }
+
+    /// Reads the value if it is a single one and not compressed, as most are.
+    #[inline]
+    fn single(&self) -> Option<Value> {
+        let (Ok(kind), Ok(Compression::None), true) =
+            (self.definition.kind(), self.definition.compression(), self.definition.is_scalar())
+        else {
+            return None;
+        };
+        Value::scalar(kind, self.definition.order_or_little(), self.value?)
     }
 
     /// Reads the value: `None` if there is none at this pulse.
@@ -88,6 +91,9 @@ impl<'m> Channel<'m> {
     ///
     /// [`ValueError`] if there is one and it cannot be read.
     pub fn read(&self, options: &Options) -> Result<Option<Value>, ValueError> {
+        if let Some(value) = self.single() {
+            return Ok(Some(value));
+        }
         let Some(part) = self.value.filter(|part| !part.is_empty()) else {
             return Ok(None);
         };
@@ -95,13 +101,6 @@ impl<'m> Channel<'m> {
         let kind = definition.kind().map_err(UnknownType::clone)?;
         let compression = definition.compression().map_err(UnknownCompression::clone)?;
         let order = definition.order_or_little();
-        let is_scalar = definition.is_scalar();
-        if is_scalar
-            && compression == Compression::None
-            && let Some(value) = Value::scalar(kind, order, part)
-        {
-            return Ok(Some(value));
-        }
         let expected = match kind {
             Kind::Text => None,
             _ => definition.elements().and_then(|elements| elements.checked_mul(kind.size())),
@@ -113,7 +112,9 @@ impl<'m> Channel<'m> {
         let Some(dtype) = kind.dtype() else {
             return Ok(Some(Value::Text(self.text(&bytes)?.to_owned())));
         };
-        if is_scalar && let Some(value) = Value::scalar(kind, order, &bytes) {
+        if definition.is_scalar()
+            && let Some(value) = Value::scalar(kind, order, &bytes)
+        {
             return Ok(Some(value));
         }
         if bytes.len() % dtype.size() != 0 {
@@ -128,15 +129,18 @@ impl<'m> Channel<'m> {
 
     /// Returns the text in bytes: all of them, or up to the first zero where they are padded.
     fn text<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, std::str::Utf8Error> {
-        let end = bytes.iter().position(|&byte| self.context.is_padded && byte == 0);
+        let zero = bytes.iter().position(|&byte| byte == 0);
+        let end = zero.filter(|_| self.message.has_padded_texts());
         std::str::from_utf8(&bytes[..end.unwrap_or(bytes.len())])
     }
 
     /// Returns when the value was taken: as the channel tells it, or else as the message does for
     /// all of them. Without a value there may be none.
     pub fn timestamp(&self) -> Option<Timestamp> {
-        let has_value = self.value.is_some_and(|part| !part.is_empty());
-        self.own_timestamp().or(self.context.global_timestamp.filter(|_| has_value))
+        self.own_timestamp().or_else(|| {
+            self.value.filter(|part| !part.is_empty())?;
+            self.message.global_timestamp()
+        })
     }
 
     /// Returns when the value was taken, as the channel tells it.
@@ -200,13 +204,12 @@ impl<'m> Channel<'m> {
 #[derive(Debug, Clone)]
 pub struct Channels<'m> {
     message: &'m Bsread,
-    context: Context,
     next: usize,
 }
 
 impl<'m> Channels<'m> {
     pub(super) fn new(message: &'m Bsread) -> Self {
-        Self { message, context: message.context(), next: 0 }
+        Self { message, next: 0 }
     }
 
     /// Returns the channel of a name, the last one if there are several.
@@ -219,11 +222,11 @@ impl<'m> Channels<'m> {
         let (value, timestamp) = self.message.layout().slot(index);
         let parts = self.message.parts();
         Some(Channel {
+            message: self.message,
             definition,
             value: parts.get(value),
             timestamp: timestamp.and_then(|part| parts.get(part)),
             part: value.saturating_add(3),
-            context: self.context,
         })
     }
 }

@@ -135,7 +135,7 @@ impl Definition {
 
     /// Tells whether a value is a single one.
     pub(super) fn is_scalar(&self) -> bool {
-        self.shape() == Some(&[1])
+        matches!(self.shape(), Some([1]))
     }
 
     /// Returns the byte order to read with.

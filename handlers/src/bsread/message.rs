@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::HTYPE;
-use super::channel::{Channel, Channels, Context};
+use super::channel::{Channel, Channels};
 use super::codec::{Compression, UnknownCompression};
 use super::data_header::{DataHeader, DataHeaderError};
 use super::layout::Layout;
@@ -90,13 +90,10 @@ impl Bsread {
         &self.layout
     }
 
-    /// Returns what channels need to know.
-    pub(super) fn context(&self) -> Context {
+    /// Tells whether texts end at the first zero, as in version 1.0.
+    pub(super) fn has_padded_texts(&self) -> bool {
         let is_old = || self.main_header.get("htype").is_some_and(|htype| htype == "bsr_m-1.0");
-        Context {
-            global_timestamp: self.global_timestamp(),
-            is_padded: self.data_header.is_old() || is_old(),
-        }
+        self.data_header.is_old() || is_old()
     }
 
     /// Reads the parts of a message. The [`Decoder`](super::Decoder) of a registry does so faster,

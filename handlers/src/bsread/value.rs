@@ -42,6 +42,7 @@ macro_rules! values {
             }
 
             /// Reads a single element, if the bytes are as many as it has.
+            #[inline]
             pub(super) fn scalar(kind: Kind, order: ByteOrder, bytes: &[u8]) -> Option<Self> {
                 match kind {
                     Kind::Bool => match bytes {

@@ -392,9 +392,8 @@ fn no_truncation_of_any_part_does_harm() {
     let registry = Registry::default();
     for message in messages() {
         for (index, part) in message.parts().iter().enumerate() {
-            // Texts of headers end somewhere in a token: some places will do.
-            let step = if index < 2 { 1 + part.len() / 100 } else { 1 + part.len() / 400 };
-            for length in (0..part.len()).step_by(step) {
+            let every = 0..part.len().min(4096);
+            for length in every.chain((4096..part.len()).step_by(97)) {
                 let mut parts = message.clone().into_parts();
                 parts[index].truncate(length);
                 exercise(&registry, parts);

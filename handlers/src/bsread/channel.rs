@@ -10,7 +10,7 @@ use super::timestamp::Timestamp;
 use super::value::Value;
 use crate::array::{Array, ArrayError};
 use crate::compression::{CompressionError, Options};
-use crate::dtype::{Dtype, UnknownType};
+use crate::dtype::{ByteOrder, Dtype, UnknownType};
 use crate::error::chain;
 use crate::field::Extents;
 use crate::warning::Warning;
@@ -71,18 +71,21 @@ impl<'m> Channel<'m> {
     ///
     /// A value whose length is not the one that the shape tells is an array of one dimension.
     pub fn value(&self) -> Option<Value> {
-        self.single().or_else(|| self.read(&Options::default()).ok().flatten())
+        match self.single() {
+            Some((kind, order, bytes)) => Value::scalar(kind, order, bytes),
+            None => self.read(&Options::default()).ok().flatten(),
+        }
     }
 
-    /// Reads the value if it is a single one and not compressed, as most are.
-    #[inline]
-    fn single(&self) -> Option<Value> {
+    /// Returns what a value is read from that is a single one and not compressed, as most are.
+    fn single(&self) -> Option<(Kind, ByteOrder, &'m [u8])> {
         let (Ok(kind), Ok(Compression::None), true) =
             (self.definition.kind(), self.definition.compression(), self.definition.is_scalar())
         else {
             return None;
         };
-        Value::scalar(kind, self.definition.order_or_little(), self.value?)
+        let is_single = |part: &&Bytes| part.len() == kind.size() && kind != Kind::Text;
+        Some((kind, self.definition.order_or_little(), self.value.filter(is_single)?))
     }
 
     /// Reads the value: `None` if there is none at this pulse.
@@ -91,8 +94,8 @@ impl<'m> Channel<'m> {
     ///
     /// [`ValueError`] if there is one and it cannot be read.
     pub fn read(&self, options: &Options) -> Result<Option<Value>, ValueError> {
-        if let Some(value) = self.single() {
-            return Ok(Some(value));
+        if let Some((kind, order, bytes)) = self.single() {
+            return Ok(Value::scalar(kind, order, bytes));
         }
         let Some(part) = self.value.filter(|part| !part.is_empty()) else {
             return Ok(None);

@@ -19,7 +19,8 @@ use sha2::{Digest, Sha256};
 
 use crate::array::{Array, Element};
 use crate::array_message::ArrayMessage;
-use crate::bsread::Bsread;
+use crate::bsread::{self, Bsread, Channel, Timestamp, ValueError};
+use crate::compression::Options;
 use crate::data::{Broken, Data};
 use crate::dectris::stream2;
 use crate::dectris::{DetectorHeader, FreeText, Image, PixelError, Table, Tables};
@@ -47,13 +48,11 @@ pub fn canonical(data: &Data) -> Value {
         Data::Array(message) => array_message(message),
         Data::Header(header) => detector_header(header),
         Data::Image(image) => self::image(image, &mut warnings),
-        Data::SeriesEnd(end) => {
-            let mut object = fields([("header", json(&end.header))]);
-            insert_tail(&mut object, None, &end.extra);
-            object
-        }
+        Data::SeriesEnd(end) => header_alone(&end.header, &end.extra),
         Data::Stream2(message) => stream2::canonical(message),
-        Data::Bsread(message) => bsread(message),
+        Data::Bsread(message) => self::bsread(message),
+        Data::BsreadStop(stop) => header_alone(&stop.header, &stop.extra),
+        Data::BsreadReconnect(reconnect) => header_alone(&reconnect.header, &reconnect.extra),
         Data::Custom(custom) => fields([("custom", custom.type_name().into())]),
         Data::Unknown(message) => undecoded(message),
         Data::Broken(Broken { message, error }) => {
@@ -116,16 +115,53 @@ fn image(image: &Image, warnings: &mut Vec<String>) -> Map<String, Value> {
 }
 
 fn bsread(message: &Bsread) -> Map<String, Value> {
-    let timestamp = message
-        .global_timestamp()
-        .map_or(Value::Null, |(seconds, nanoseconds)| json!([seconds, nanoseconds]));
-    let mut object = fields([
+    let channels =
+        message.channels().map(|channel| (channel.name().to_owned(), self::channel(&channel)));
+    fields([
         ("main_header", json(&message.main_header)),
+        ("data_header", json(message.data_header().json())),
         ("pulse_id", message.pulse_id().into()),
-        ("global_timestamp", timestamp),
-    ]);
-    insert_text(&mut object, "data_header", &message.data_header.clone().into());
-    object.insert("parts".into(), parts(&message.channels));
+        ("global_timestamp", timestamp(message.global_timestamp())),
+        ("channels", channels.collect::<Map<_, _>>().into()),
+    ])
+}
+
+/// A channel, null if it has no value. What nobody knows to read is shown as bytes.
+fn channel(channel: &Channel<'_>) -> Value {
+    let value = channel.read(&Options::default());
+    if value == Ok(None) {
+        return Value::Null;
+    }
+    let is_unknown =
+        matches!(value, Err(ValueError::UnknownType(_) | ValueError::UnknownCompression(_)));
+    let value = value.ok().flatten().as_ref().map_or(Value::Null, channel_value);
+    let mut object = fields([("value", value), ("timestamp", timestamp(channel.timestamp()))]);
+    if let Some(raw) = channel.raw().filter(|_| is_unknown) {
+        object.insert("raw".into(), bytes(raw));
+    }
+    object.into()
+}
+
+fn channel_value(value: &bsread::Value) -> Value {
+    match value {
+        bsread::Value::Bool(value) => (*value).into(),
+        bsread::Value::Float32(value) => float((*value).into()),
+        bsread::Value::Float64(value) => float(*value),
+        bsread::Value::Uint64(value) => (*value).into(),
+        bsread::Value::Text(text) => text.as_str().into(),
+        bsread::Value::Array(array) => self::array(array),
+        value => value.as_i64().into(),
+    }
+}
+
+fn timestamp(timestamp: Option<Timestamp>) -> Value {
+    timestamp.map_or(Value::Null, |time| json!([time.seconds, time.nanoseconds]))
+}
+
+/// A message of one part.
+fn header_alone(header: &Json, extra: &[Bytes]) -> Map<String, Value> {
+    let mut object = fields([("header", json(header))]);
+    insert_tail(&mut object, None, extra);
     object
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::array_message::ArrayMessage;
-use crate::bsread::Bsread;
+use crate::bsread::{Bsread, Reconnect, Stop};
 use crate::dectris::stream2::{self, Stream2};
 use crate::dectris::{DetectorHeader, Image, SeriesEnd};
 use crate::error::DecodeError;
@@ -35,7 +35,11 @@ pub enum Data {
     /// The stream V2 of a DECTRIS detector: a start, an image or an end.
     Stream2(Box<Stream2>),
     /// bsr_m-1.0 and bsr_m-1.1: the channels of bsread at one pulse.
-    Bsread(Bsread),
+    Bsread(Box<Bsread>),
+    /// bsr_stop-1.0: a sender of bsread stops.
+    BsreadStop(Stop),
+    /// bsr_reconnect-1.0: a stream of bsread goes on at another address.
+    BsreadReconnect(Reconnect),
     /// What a handler of the user's own made.
     Custom(Custom),
     /// A message of an htype that nobody registered, or of none.
@@ -85,6 +89,8 @@ impl Data {
             Self::Image(image) => Some(&image.header),
             Self::SeriesEnd(end) => Some(&end.header),
             Self::Bsread(bsread) => Some(&bsread.main_header),
+            Self::BsreadStop(stop) => Some(&stop.header),
+            Self::BsreadReconnect(reconnect) => Some(&reconnect.header),
             Self::Stream2(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
         }
     }
@@ -98,6 +104,8 @@ impl Data {
             Self::Image(image) => Some(&mut image.header),
             Self::SeriesEnd(end) => Some(&mut end.header),
             Self::Bsread(bsread) => Some(&mut bsread.main_header),
+            Self::BsreadStop(stop) => Some(&mut stop.header),
+            Self::BsreadReconnect(reconnect) => Some(&mut reconnect.header),
             Self::Stream2(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
         }
     }
@@ -110,11 +118,10 @@ impl Data {
             Self::Image(image) => image.warnings(),
             Self::SeriesEnd(end) => end.warnings(),
             Self::Stream2(message) => message.warnings(),
-            Self::Raw(_)
-            | Self::Bsread(_)
-            | Self::Custom(_)
-            | Self::Unknown(_)
-            | Self::Broken(_) => Vec::new(),
+            Self::Bsread(bsread) => bsread.warnings(),
+            Self::BsreadStop(stop) => stop.warnings(),
+            Self::BsreadReconnect(reconnect) => reconnect.warnings(),
+            Self::Raw(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => Vec::new(),
         }
     }
 
@@ -128,6 +135,8 @@ impl Data {
             Self::SeriesEnd(_) => "Data::SeriesEnd",
             Self::Stream2(_) => "Data::Stream2",
             Self::Bsread(_) => "Data::Bsread",
+            Self::BsreadStop(_) => "Data::BsreadStop",
+            Self::BsreadReconnect(_) => "Data::BsreadReconnect",
             Self::Custom(_) => "Data::Custom",
             Self::Unknown(_) => "Data::Unknown",
             Self::Broken(_) => "Data::Broken",
@@ -228,7 +237,9 @@ from! {
     Image => |image| Self::Image(Box::new(image));
     SeriesEnd => |end| Self::SeriesEnd(end);
     Stream2 => |message| Self::Stream2(Box::new(message));
-    Bsread => |bsread| Self::Bsread(bsread);
+    Bsread => |bsread| Self::Bsread(Box::new(bsread));
+    Stop => |stop| Self::BsreadStop(stop);
+    Reconnect => |reconnect| Self::BsreadReconnect(reconnect);
     Custom => |custom| Self::Custom(custom);
     Broken => |broken| Self::Broken(broken);
 }

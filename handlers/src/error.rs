@@ -6,6 +6,8 @@ use std::error::Error;
 use std::fmt;
 
 use crate::array::ArrayError;
+use crate::bsread::UnknownCompression;
+use crate::compression::CompressionError;
 use crate::data::Data;
 use crate::dectris::stream2::CborError;
 
@@ -83,6 +85,22 @@ pub enum DecodeError {
         place: Place,
         /// How the two differ.
         source: ArrayError,
+    },
+    /// A compressed part on which all others depend cannot be decompressed.
+    #[error("{place} cannot be decompressed")]
+    Compressed {
+        /// The part.
+        place: Place,
+        /// What is wrong with it.
+        source: CompressionError,
+    },
+    /// A part on which all others depend is compressed in a way nobody knows.
+    #[error("{place} is compressed in an unknown way")]
+    UnknownCompression {
+        /// The part.
+        place: Place,
+        /// What the header tells.
+        source: UnknownCompression,
     },
     /// A handler of the user's own failed.
     #[error(transparent)]
@@ -174,6 +192,16 @@ pub enum EncodeError {
         /// The detail that the parts need.
         expected: &'static str,
         /// The detail that the header tells.
+        found: Box<str>,
+    },
+    /// The header tells another compression of a part than it has.
+    #[error("{place} has the compression '{expected}', but the header tells '{found}'")]
+    Compression {
+        /// The part.
+        place: Place,
+        /// The compression that it has.
+        expected: &'static str,
+        /// The compression that the header tells.
         found: Box<str>,
     },
     /// A handler of the user's own failed.

@@ -1,7 +1,7 @@
 //! [`Format`]: the formats of this crate, as handlers.
 
 use crate::array_message::ArrayMessage;
-use crate::bsread::Bsread;
+use crate::bsread::{Bsread, Reconnect, Stop};
 use crate::data::Data;
 use crate::dectris::stream2::{self, Stream2};
 use crate::dectris::{DetectorHeader, Image, SeriesEnd};
@@ -36,8 +36,13 @@ pub enum Format {
     SeriesEnd,
     /// The stream V2 of DECTRIS, which has no htype: `stream2`, read to [`Data::Stream2`].
     Stream2,
-    /// bsr_m-1.0 and bsr_m-1.1, read to [`Data::Bsread`].
+    /// bsr_m-1.0 and bsr_m-1.1, read to [`Data::Bsread`]. [`Decoder`](crate::bsread::Decoder) does so
+    /// faster.
     Bsread,
+    /// bsr_stop-1.0, read to [`Data::BsreadStop`].
+    BsreadStop,
+    /// bsr_reconnect-1.0, read to [`Data::BsreadReconnect`].
+    BsreadReconnect,
 }
 
 impl Format {
@@ -51,6 +56,8 @@ impl Format {
         (stream2::HTYPE, Self::Stream2),
         ("bsr_m-1.0", Self::Bsread),
         ("bsr_m-1.1", Self::Bsread),
+        ("bsr_stop-1.0", Self::BsreadStop),
+        ("bsr_reconnect-1.0", Self::BsreadReconnect),
     ];
 }
 
@@ -64,6 +71,8 @@ impl Handler for Format {
             Self::SeriesEnd => SeriesEnd::decode(parts)?.into(),
             Self::Stream2 => Stream2::decode(parts)?.into(),
             Self::Bsread => Bsread::decode(parts)?.into(),
+            Self::BsreadStop => Stop::decode(parts)?.into(),
+            Self::BsreadReconnect => Reconnect::decode(parts)?.into(),
         })
     }
 
@@ -76,6 +85,8 @@ impl Handler for Format {
             (Self::SeriesEnd, Data::SeriesEnd(end)) => end.encode(),
             (Self::Stream2, Data::Stream2(message)) => message.encode(),
             (Self::Bsread, Data::Bsread(bsread)) => bsread.encode(),
+            (Self::BsreadStop, Data::BsreadStop(stop)) => stop.encode(),
+            (Self::BsreadReconnect, Data::BsreadReconnect(reconnect)) => reconnect.encode(),
             _ => Err(EncodeError::not_supported(data)),
         }
     }

@@ -32,7 +32,9 @@
 //! | `dimage-1.0` | DECTRIS | [`Image`](dectris::Image): an image and its times |
 //! | `dseries_end-1.0` | DECTRIS | [`SeriesEnd`](dectris::SeriesEnd): the end of a series |
 //! | none, goes by `stream2` | DECTRIS | [`Stream2`](dectris::stream2::Stream2): start, images and end in CBOR |
-//! | `bsr_m-1.0`, `bsr_m-1.1` | PSI | [`Bsread`]: the channels of a machine at one pulse |
+//! | `bsr_m-1.0`, `bsr_m-1.1` | PSI | [`Bsread`](bsread::Bsread): the channels of a machine at one pulse |
+//! | `bsr_stop-1.0` | PSI | [`Stop`](bsread::Stop): a sender of bsread stops |
+//! | `bsr_reconnect-1.0` | PSI | [`Reconnect`](bsread::Reconnect): the stream goes on elsewhere |
 //!
 //! Formats of your own: a closure ([`Registry::register`]) or a type that is a [`Handler`].
 //!
@@ -56,7 +58,7 @@
 
 mod array;
 mod array_message;
-mod bsread;
+pub mod bsread;
 mod canonical;
 pub mod compression;
 mod data;
@@ -76,7 +78,6 @@ mod warning;
 
 pub use array::{Array, ArrayError, Element, MAX_DIMENSIONS};
 pub use array_message::ArrayMessage;
-pub use bsread::Bsread;
 pub use canonical::canonical;
 pub use data::{Broken, Custom, Data};
 pub use dtype::{ByteOrder, Dtype, UnknownByteOrder, UnknownType};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::bsread;
 use crate::data::{Broken, Data};
 use crate::error::{DecodeError, EncodeError};
 use crate::format::Format;
@@ -167,8 +168,12 @@ impl Registry {
 impl Default for Registry {
     fn default() -> Self {
         let mut registry = Self::empty();
+        let bsread = bsread::Decoder::default();
         for &(htype, format) in Format::BY_HTYPE {
-            registry.insert(htype, format);
+            match format {
+                Format::Bsread => registry.insert(htype, bsread.clone()),
+                format => registry.insert(htype, format),
+            }
         }
         registry
     }
@@ -239,6 +244,8 @@ mod tests {
             "array-1.0",
             "bsr_m-1.0",
             "bsr_m-1.1",
+            "bsr_reconnect-1.0",
+            "bsr_stop-1.0",
             "dheader-1.0",
             "dimage-1.0",
             "dseries_end-1.0",

@@ -72,6 +72,27 @@ pub enum Warning {
         /// How many bytes.
         bytes: usize,
     },
+    /// A channel was read otherwise than it is described, or not at all.
+    Channel {
+        /// The part.
+        part: usize,
+        /// The name of the channel.
+        name: Box<str>,
+        /// What is wrong with it.
+        reason: Box<str>,
+    },
+    /// The header has no list of channels.
+    NoChannels {
+        /// The part that should have it.
+        part: usize,
+    },
+    /// There are fewer parts than two for each channel: some without value were taken to have one.
+    FewParts {
+        /// The parts that there should be.
+        expected: usize,
+        /// The parts there are.
+        found: usize,
+    },
     /// A key is misspelled.
     Misspelled {
         /// The right key.
@@ -116,6 +137,14 @@ impl fmt::Display for Warning {
             Self::TrailingBytes { part, bytes } => {
                 write!(f, "{bytes} bytes follow behind the content of part {part}")
             }
+            Self::Channel { part, name, reason } => {
+                write!(f, "channel '{name}' in part {part}: {reason}")
+            }
+            Self::NoChannels { part } => write!(f, "part {part} has no list of channels"),
+            Self::FewParts { expected, found } => write!(
+                f,
+                "expected {expected} parts, found {found}: channels without value have one"
+            ),
             Self::Misspelled { expected, found } => {
                 write!(f, "expected the key '{expected}', found '{found}'")
             }

@@ -43,6 +43,28 @@ impl Address {
         if self.0.starts_with("tcp://*:") { Attach::Bind } else { Attach::Connect }
     }
 
+    /// Tells whether only one of two addresses can be bound at a time: they have the same port, and
+    /// the same host or one that stands for it.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        let (Some((host, port)), Some((other, same))) = (self.tcp_port(), other.tcp_port()) else {
+            return false;
+        };
+        // `*` is every host of IPv4 alone, as sockets do IPv6 only where an address has it.
+        let includes = |one: &str, other: &str| match one {
+            "[::]" | "[*]" => true,
+            "*" | "0.0.0.0" => !other.contains('['),
+            _ => one == other,
+        };
+        port == same && (includes(host, other) || includes(other, host))
+    }
+
+    /// Returns the host and the port of a TCP address; none where any port will do.
+    fn tcp_port(&self) -> Option<(&str, u16)> {
+        let (host, port) = self.0.strip_prefix("tcp://")?.rsplit_once(':')?;
+        let port = port.parse().ok().filter(|port| *port != 0)?;
+        Some((host, port))
+    }
+
     /// Tells whether the address names an IPv6 host, for which sockets have to be prepared.
     pub(crate) fn is_ipv6(&self) -> bool {
         self.0.contains('[')
@@ -134,6 +156,36 @@ mod tests {
             "inproc://x",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn one_port_is_bound_once_whatever_its_host_is_called() {
+        let excludes = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|text| text.parse::<Address>().unwrap());
+            assert_eq!(one.excludes(&other), other.excludes(&one));
+            one.excludes(&other)
+        };
+        for (one, other) in [
+            ("tcp://*:9", "tcp://0.0.0.0:9"),
+            ("tcp://*:9", "tcp://127.0.0.1:9"),
+            ("tcp://*:9", "tcp://eth0:9"),
+            ("tcp://127.0.0.1:9", "tcp://127.0.0.1:09"),
+            ("tcp://[::]:9", "tcp://*:9"),
+            ("tcp://[::]:9", "tcp://127.0.0.1:9"),
+            ("tcp://[::]:9", "tcp://[::1]:9"),
+        ] {
+            assert!(excludes(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("tcp://*:9", "tcp://*:8"),
+            ("tcp://*:*", "tcp://*:*"),
+            ("tcp://*:0", "tcp://*:0"),
+            ("tcp://127.0.0.1:9", "tcp://127.0.0.2:9"),
+            ("tcp://*:9", "tcp://[::1]:9"),
+            ("ipc://9", "tcp://*:9"),
+        ] {
+            assert!(!excludes(one, other), "{one} {other}");
         }
     }
 

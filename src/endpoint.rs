@@ -113,6 +113,12 @@ pub trait Source: Send {
     /// Adds what to wait for when [`poll`](Self::poll) was idle.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 
+    /// Returns how many messages were skipped so far because they are damaged: a stream has only
+    /// whole ones, a recording may lack parts.
+    fn damaged(&self) -> u64 {
+        0
+    }
+
     /// Counts messages that are there without keeping any: at most `most`, and few enough not to
     /// take long; never waits.
     ///
@@ -241,12 +247,15 @@ impl Sink for Stream {
 /// that path, for which the options mean nothing.
 ///
 /// # Errors
-/// Where the address is none, or what it names cannot be opened.
+/// Where the address is none, or what it names cannot be opened. Where there is nothing at a path
+/// without a `/`, it is taken for an address whose scheme was forgotten.
 pub fn open_source(address: &str, options: Options) -> Result<Box<dyn Source>> {
-    if Address::is_meant_by(address) {
+    let path = Path::new(address);
+    let is_path = || address.contains('/') || path.try_exists().unwrap_or(true);
+    if Address::is_meant_by(address) || !is_path() {
         Ok(Stream::open(address, options)?.into())
     } else {
-        Ok(Box::new(FolderReader::open(Path::new(address))?))
+        Ok(Box::new(FolderReader::open(path)?))
     }
 }
 

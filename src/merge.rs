@@ -31,6 +31,8 @@ pub struct Merge {
     strategy: Strategy,
     latest: Option<usize>,
     failures: Vec<(String, Error)>,
+    /// What the sources have skipped that are not here any more.
+    damaged: u64,
 }
 
 impl Merge {
@@ -45,6 +47,7 @@ impl Merge {
             strategy: Box::new(|_, latest| latest.map_or(0, |latest| latest + 1)),
             latest: None,
             failures: Vec::new(),
+            damaged: 0,
         }
     }
 
@@ -105,7 +108,9 @@ impl Merge {
             Some(latest) if latest >= index => latest.checked_sub(1),
             latest => latest,
         };
-        self.sources.remove(index)
+        let source = self.sources.remove(index);
+        self.damaged += source.damaged();
+        source
     }
 }
 
@@ -146,6 +151,10 @@ impl Source for Merge {
         for source in &self.sources {
             source.readiness(set);
         }
+    }
+
+    fn damaged(&self) -> u64 {
+        self.damaged + self.sources.iter().map(|source| source.damaged()).sum::<u64>()
     }
 }
 
@@ -235,5 +244,19 @@ mod tests {
         let stream = crate::connect("tcp://127.0.0.1:*", crate::Options::pull().bind()).unwrap();
         let mut merge = Merge::new([stream.into()]);
         assert!(merge.receive(&Stop::never(), Duration::from_millis(5)).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_a_source_has_skipped_counts_after_its_end_too() {
+        let folder = std::env::temp_dir().join(format!("mflow-merge-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["000000_001.raw", "000001_000.raw", "000002_002.raw"] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        let open = || crate::open_source(folder.to_str().unwrap(), crate::Options::pull()).unwrap();
+        let mut merge = Merge::new([open(), open()]);
+        while !matches!(merge.poll().unwrap(), Event::End) {}
+        assert_eq!(merge.damaged(), 4);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

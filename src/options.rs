@@ -117,6 +117,9 @@ pub struct Options {
 }
 
 impl Options {
+    /// How many messages wait at most for each peer where nobody says, as in the original.
+    pub const DEFAULT_QUEUE_SIZE: u32 = 100;
+
     /// Makes the default options of a mode.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
@@ -229,7 +232,7 @@ impl Default for Options {
         Self {
             mode: Mode::Pull,
             attach: Attach::Connect,
-            queue_size: 100,
+            queue_size: Self::DEFAULT_QUEUE_SIZE,
             timeout: None,
             send_timeout: None,
             linger: Some(Duration::from_secs(1)),

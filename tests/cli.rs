@@ -5,13 +5,12 @@ mod harness;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::{Dir, Process, recording};
+use harness::{Dir, Process, Unread, recording, skip};
 
 const PROGRAMS: [&str; 5] = ["m_stats", "m_generate", "m_dump", "m_replay", "m_split"];
 const ANY: &str = "tcp://127.0.0.1:*";
@@ -88,7 +87,7 @@ fn bash_takes_the_completions_of_each_program() {
 #[test]
 fn a_wrong_command_line_exits_with_2() {
     let dir = Dir::new();
-    let wrong: [&[&str]; 18] = [
+    let wrong: [&[&str]; 22] = [
         &["m_stats"],
         &["m_stats", "tcp://h:1", "--colour"],
         &["m_stats", "tcp://h:1", "-m", "push"],
@@ -102,6 +101,10 @@ fn a_wrong_command_line_exits_with_2() {
         &["m_generate", "-m", "pull"],
         &["m_generate", "-s", "1 parsec"],
         &["m_generate", "-r", "0"],
+        &["m_generate", "-r", "1e-30"],
+        &["m_generate", "-r", "1e30"],
+        &["m_stats", "--loopback", "-q", "5"],
+        &["m_stats", "--loopback", "--io-threads", "2"],
         &["m_dump"],
         &["m_dump", "tcp://h:1", "--force"],
         &["m_replay"],
@@ -112,6 +115,33 @@ fn a_wrong_command_line_exits_with_2() {
         let failed = dir.run(line[0], &line[1..]).expect(2);
         assert!(failed.stderr.starts_with("error: "), "{line:?}: {}", failed.stderr);
         assert_eq!(failed.stdout, "", "{line:?}");
+    }
+}
+
+#[test]
+fn prefixes_of_what_is_no_subscriber_exit_with_2() {
+    let dir = Dir::new();
+    let source = "tcp://127.0.0.1:1";
+    let lines: [&[&str]; 4] = [
+        &["m_stats", source, "--subscribe", "x"],
+        &["m_stats", source, "--subscribe", "x", "--subscribe", "y", "-m", "PULL"],
+        &["m_dump", source, "--subscribe", "x"],
+        &["m_split", source, ANY, "--subscribe", "x"],
+    ];
+    let error = "error: the argument '--subscribe <PREFIX>' cannot be used with '--mode pull'";
+    for line in lines {
+        let failed = dir.run(line[0], &line[1..]).expect(2);
+        assert_eq!(failed.errors(), [error], "{line:?}");
+    }
+}
+
+#[test]
+fn completions_that_cannot_be_written_exit_with_1() {
+    let dir = Dir::new();
+    for program in PROGRAMS {
+        let failed = dir.shell(&format!("{program} --completions bash > /dev/full")).expect(1);
+        let error = "error: cannot write the output: No space left on device (os error 28)";
+        assert_eq!(failed.errors(), [error]);
     }
 }
 
@@ -274,6 +304,13 @@ fn a_rate_is_kept() {
     dir.run("m_stats", [generate.endpoint().as_str(), "-n", "21"]).expect(0);
     generate.end().expect(0);
     assert!(start.elapsed() >= Duration::from_millis(200), "20 intervals of 10 ms");
+    // If this was sent at less than 2 Hz, the patience of the harness would end.
+    let generate = dir.start("m_generate", ["-a", ANY, "-s", "16B", "-r", "10kHz", "-n", "121"]);
+    dir.run("m_stats", [generate.endpoint().as_str(), "-n", "121"]).expect(0);
+    let sent = generate.end().expect(0).stdout;
+    let lines: Vec<&str> = sent.lines().collect();
+    let rate = summary(&lines[lines.len() - 8..])[5];
+    assert!((2.0..=10_100.0).contains(&rate), "{rate} Hz");
 }
 
 #[test]
@@ -286,6 +323,16 @@ fn loopback_measures_this_machine() {
     let numbers = summary(&lines[lines.len() - 8..]);
     assert_eq!(numbers[1], 0.066, "64 KiB and a header");
     assert!(numbers.iter().all(|number| *number > 0.0), "{numbers:?}");
+}
+
+#[test]
+fn a_loopback_of_no_length_ends_by_itself() {
+    let dir = Dir::new();
+    // Something comes all the time, so that the timeout ends nothing.
+    let stats = dir.run("m_stats", ["--loopback", "-s", "1kB", "--timeout", "30s"]).expect(0);
+    let lines: Vec<&str> = stats.stdout.lines().collect();
+    let seconds = summary(&lines[lines.len() - 8..])[0];
+    assert!(seconds > 4.0, "{seconds} s");
 }
 
 // ---- who binds, who connects, and what is told ----
@@ -305,15 +352,19 @@ fn quiet_leaves_results_and_errors_only() {
     let dir = Dir::new();
     let stats = dir.run("m_stats", [ANY, "--bind", "--quiet", "-d", "10ms"]).expect(4);
     assert_eq!(stats.stderr, "error: no messages before the time was up\n");
-    let dump = dir.start("m_dump", ["nowhere", "--quiet"]).end();
-    assert_eq!(dump.errors().len(), 1);
+    let dump = dir.run("m_dump", ["nowhere", "--quiet"]).expect(2);
+    assert_eq!((dump.errors().len(), dump.stderr.lines().count()), (1, 1));
+    write_folder(&dir, "in", &[(0, &["a"])]);
+    dir.write("in/000001_001.raw", "");
+    let dump = dir.run("m_dump", ["in", "out", "--quiet"]).expect(3);
+    assert_eq!(dump.stderr, "");
 }
 
 #[test]
 fn an_address_of_ipv6_is_listened_on() {
     let dir = Dir::new();
     if TcpListener::bind("[::1]:0").is_err() {
-        let _ = writeln!(std::io::stderr(), "skipped: this machine has no IPv6");
+        skip("this machine has no IPv6");
         return;
     }
     let generate = dir.start("m_generate", ["-a", "tcp://[::1]:*", "-n", "2", "-s", "16B"]);
@@ -485,6 +536,57 @@ fn a_message_that_lacks_parts_is_skipped_and_exits_with_3() {
 }
 
 #[test]
+fn damage_of_a_folder_exits_with_3_whoever_reads_it() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"]), (3, &["b"])]);
+    dir.write("in/000001_001.raw", "");
+    dir.write("in/000002_002.raw", "");
+    let lines: [&[&str]; 3] =
+        [&["m_stats", "in"], &["m_dump", "in"], &["m_dump", "in", "out", "--timeout", "10s"]];
+    for line in lines {
+        let told = dir.run(line[0], &line[1..]).expect(3).stderr;
+        assert!(told.contains("warning: 'in': skipped 2 messages that lack parts\n"), "{told}");
+    }
+    assert_eq!(messages(&dir.path("out")), [["a"], ["b"]]);
+    // What it was asked for came before any damage.
+    dir.run("m_dump", ["in", "-n", "1"]).expect(0);
+}
+
+#[test]
+fn a_loop_counts_each_damaged_message_once() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"]), (2, &["b"])]);
+    dir.write("in/000001_001.raw", "");
+    let replay = dir.start("m_replay", ["in", "-a", ANY, "--loop", "-n", "7", "-v"]);
+    dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "7"]).expect(0);
+    let told = replay.end().expect(3).stderr;
+    assert!(told.contains("warning: 'in': skipped 1 messages that lack parts\n"), "{told}");
+    assert_eq!(told.matches("message 1 lacks part 0: skipped").count(), 1, "{told}");
+}
+
+#[test]
+fn a_recording_and_its_replay_end_with_their_total() {
+    let dir = Dir::new();
+    let message = "m".repeat(500);
+    let parts: &[&str] = &[&message, &message];
+    write_folder(&dir, "in", &(0..1200).map(|number| (number, parts)).collect::<Vec<_>>());
+    let replay = dir.start("m_replay", ["in", "-a", ANY]);
+    let dump = dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "1200"]).expect(0);
+    for told in [dump.stderr, replay.end().expect(0).stderr] {
+        let last = told.lines().last().unwrap();
+        let seconds = last.strip_prefix("1,200 messages, 1.20 MB in ");
+        let seconds =
+            seconds.and_then(|rest| rest.strip_suffix(" s")).unwrap_or_else(|| panic!("{told}"));
+        assert!(seconds.parse::<f64>().is_ok(), "{last}");
+    }
+    assert_eq!(dir.run("m_dump", ["in", "again", "--quiet"]).expect(0).stderr, "");
+    let dump = dir.start("m_dump", [ANY, "third", "--bind", "-n", "1200"]);
+    let arguments = ["in", "-a", &dump.endpoint(), "--connect", "--quiet"];
+    assert_eq!(dir.run("m_replay", arguments).expect(0).stderr, "");
+    dump.end().expect(0);
+}
+
+#[test]
 fn a_folder_of_damaged_messages_alone_exits_with_3() {
     let dir = Dir::new();
     dir.write("in/000000_001.raw", "");
@@ -634,7 +736,55 @@ fn check_names_the_file_and_the_key_of_what_is_wrong() {
     assert_eq!(missing.errors(), ["error: nowhere.json: No such file or directory (os error 2)"]);
 }
 
+#[test]
+fn check_knows_a_port_by_its_other_names() {
+    let dir = Dir::new();
+    for (name, source, output) in [
+        ("all", "tcp://*:9999", "tcp://0.0.0.0:9999"),
+        ("one", "tcp://*:9999", "tcp://127.0.0.1:9999"),
+        ("six", "tcp://[::]:9999", "tcp://*:9999"),
+    ] {
+        let text = format!(
+            r#"{{"source": {{"address": "{source}", "bind": true}},
+                "streams": [{{"address": "{output}", "bind": true}}]}}"#
+        );
+        dir.write(name, text);
+        let failed = dir.run("m_split", ["--check", "-c", name]).expect(78);
+        let error = format!(
+            "error: {name}: streams[0].address: '{output}' is bound by source already, as '{source}'"
+        );
+        assert_eq!(failed.errors(), [error.as_str()]);
+    }
+}
+
 // ---- addresses ----
+
+#[test]
+fn an_address_without_its_scheme_exits_with_2_and_makes_no_folder() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"])]);
+    let lines: [&[&str]; 6] = [
+        &["m_generate", "-a", "localhost:9999"],
+        &["m_replay", "in", "-a", "localhost:9999"],
+        &["m_stats", "localhost:9999"],
+        &["m_dump", "localhost:9999"],
+        &["m_split", "localhost:9999", ANY],
+        &["m_split", "tcp://127.0.0.1:1", "localhost:9999"],
+    ];
+    let error = "error: 'localhost:9999' is not an address: expected tcp://host:port, ipc://path or \
+                 inproc://name";
+    for line in lines {
+        let failed = dir.run(line[0], &line[1..]).expect(2);
+        assert_eq!(failed.errors(), [error], "{line:?}");
+    }
+    assert!(!dir.path("localhost:9999").exists());
+    // What looks like a path is none, and what is there is one.
+    let failed = dir.run("m_stats", ["runs/42"]).expect(1);
+    let error = "error: cannot read 'runs/42': No such file or directory (os error 2)";
+    assert_eq!(failed.errors(), [error]);
+    write_folder(&dir, "localhost:9999", &[(0, &["a"])]);
+    dir.run("m_stats", ["localhost:9999"]).expect(0);
+}
 
 #[test]
 fn a_malformed_address_exits_with_2_and_says_what_is_wrong() {
@@ -733,12 +883,14 @@ fn messages_that_nobody_takes_at_the_end_exit_with_1() {
     let generate = dir.start("m_generate", arguments);
     // It takes one message into its queue, and reads none.
     let options = mflow::Options::pull().queue_size(1);
-    let _idle = mflow::connect(&generate.endpoint(), options).unwrap();
+    let endpoint = generate.endpoint();
+    let _idle = mflow::connect(&endpoint, options).unwrap();
     let failed = generate.end().expect(1);
     let [error] = failed.errors()[..] else { panic!("{}", failed.stderr) };
     let count = error
         .strip_prefix("error: ")
-        .and_then(|text| text.strip_suffix(" messages were not handed to a peer"))
+        .and_then(|text| text.strip_suffix(&format!("'{endpoint}'")))
+        .and_then(|text| text.strip_suffix(" messages were not handed to a peer of "))
         .unwrap();
     assert!((1..20).contains(&count.parse().unwrap()), "{error}");
 }
@@ -785,12 +937,95 @@ fn a_closed_pipe_is_success() {
         &["m_stats", "--version"],
     ];
     for line in lines {
-        let ended = dir.run_into_closed_pipe(line[0], &line[1..]).expect(0);
+        let ended = dir.run_unread(Unread::Stdout, line[0], &line[1..]).expect(0);
         assert!(
             !ended.stderr.contains("error: ") && !ended.stderr.contains("panicked"),
             "{line:?}"
         );
     }
+}
+
+#[test]
+fn notices_and_errors_that_nobody_reads_change_nothing() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"])]);
+    dir.write("damaged/000000_001.raw", "");
+    dir.write("bad.json", "{");
+    let silence = "--timeout=10ms";
+    let lines: [(i32, &[&str]); 12] = [
+        // Listening, and an error at the end.
+        (4, &["m_stats", ANY, "--bind", silence]),
+        (4, &["m_generate", "-a", ANY, silence]),
+        (4, &["m_dump", ANY, "--bind", silence]),
+        (4, &["m_replay", "in", "-a", ANY, silence]),
+        (4, &["m_split", ANY, ANY, "--bind", silence]),
+        // Totals, warnings, and what the library tells.
+        (0, &["m_stats", "--loopback", "-n", "10"]),
+        (0, &["m_dump", "in", "out"]),
+        (3, &["m_dump", "damaged", "-v"]),
+        (3, &["m_replay", "damaged", "-a", ANY, "-vv"]),
+        // What ends at once.
+        (1, &["m_replay", "nowhere"]),
+        (2, &["m_generate", "--colour"]),
+        (78, &["m_split", "-c", "bad.json"]),
+    ];
+    for (code, line) in lines {
+        let ended = dir.run_unread(Unread::Stderr, line[0], &line[1..]);
+        assert_eq!(ended.code, Some(code), "{line:?}");
+    }
+}
+
+#[test]
+fn a_generator_whose_reader_has_seen_enough_ends() {
+    let dir = Dir::new();
+    let script = format!("{{ m_generate -a {ANY}; echo $? > code; }} 2>&1 | head -n 1");
+    let generate = dir.start_shell(&script);
+    let listening = generate.stdout_line("listening on ");
+    let endpoint = listening.strip_prefix("listening on ").unwrap();
+    // Its first line of rates finds nobody.
+    let stats = dir.start("m_stats", [endpoint, "--timeout", "500ms"]);
+    generate.end().expect(0);
+    stats.end().expect(0);
+    assert_eq!(fs::read_to_string(dir.path("code")).unwrap(), "0\n");
+}
+
+// ---- what a terminal shows ----
+
+/// Runs a line of the shell on a terminal of its own, and returns what that has shown; none where
+/// there is no program for it.
+fn on_a_terminal(dir: &Dir, line: &str) -> Option<String> {
+    if dir.shell("script --version").code != Some(0) {
+        skip("there is no script(1) of util-linux");
+        return None;
+    }
+    // Wide enough not to cut the bar off.
+    let script = format!("script -qec 'stty cols 200; {line}' /dev/null");
+    Some(dir.shell(&script).expect(0).stdout)
+}
+
+#[test]
+fn a_bar_tells_on_a_terminal_how_far_a_dump_and_a_replay_are() {
+    let dir = Dir::new();
+    let folder: Vec<(u64, &[&str])> = (0..50).map(|number| (number, &["part"][..])).collect();
+    write_folder(&dir, "in", &folder);
+    let Some(shown) = on_a_terminal(&dir, "m_dump in out -n 50") else { return };
+    let bar = |shown: &str| shown.contains("100%") && shown.contains("50 messages  200 B");
+    assert!(bar(&shown), "{shown}");
+
+    let dump = dir.start("m_dump", [ANY, "again", "--bind", "-n", "50"]);
+    let line = format!("m_replay in -a {} --connect", dump.endpoint());
+    let Some(shown) = on_a_terminal(&dir, &line) else { return };
+    assert!(bar(&shown), "{shown}");
+    let ended = dump.end().expect(0);
+    assert!(!ended.stderr.contains('%'), "{}", ended.stderr);
+
+    // Neither where it is not wanted, nor where stderr is something else.
+    let Some(shown) = on_a_terminal(&dir, "m_dump in third --quiet") else { return };
+    assert_eq!(shown, "");
+    let Some(shown) = on_a_terminal(&dir, "m_dump in fourth 2> told") else { return };
+    assert_eq!(shown, "");
+    let told = fs::read_to_string(dir.path("told")).unwrap();
+    assert!(told.starts_with("50 messages, 200 B in ") && told.lines().count() == 1, "{told}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Dir, Finished, Process, recording};
+use harness::{Dir, Finished, Process, recording, skip};
 use mflow::{Frame, Frames, MonitorOptions, Options, Stream, connect};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -150,8 +150,54 @@ fn a_signal_ends_a_sender_whose_peer_does_not_read_with_the_number_of_messages_l
 #[track_caller]
 fn left(ended: &Finished) -> u32 {
     let [error] = ended.errors()[..] else { panic!("one error: {}", ended.stderr) };
-    let rest = error.strip_prefix("error: ").unwrap();
-    rest.strip_suffix(" messages were not handed to a peer").unwrap().parse().unwrap()
+    let (count, peer) = error
+        .strip_prefix("error: ")
+        .and_then(|rest| rest.split_once(" messages were not handed to a peer of "))
+        .unwrap_or_else(|| panic!("{error}"));
+    assert!(peer.starts_with("'tcp://127.0.0.1:"), "{error}");
+    count.parse().unwrap()
+}
+
+#[test]
+fn a_split_names_the_output_whose_peer_does_not_read() {
+    let dir = Dir::new();
+    let mut sender = sender();
+    let arguments =
+        [sender.endpoint(), ANY, ANY, "-n", "5", "--on-full", "block", "--linger", "200ms"];
+    let split = dir.start("m_split", arguments);
+    let outputs = split.endpoints(2);
+    // More than the system's buffers hold, and than the peer takes that does not read.
+    let size = 16 << 20;
+    let idle = connect(&outputs[0], Options::pull().queue_size(1)).unwrap();
+    let mut busy = receiver(&outputs[1]);
+    for number in 0..5 {
+        sender.send(numbered(number, size)).unwrap();
+        assert_eq!(receive(&mut busy, size), number);
+    }
+    let ended = split.end().expect(1);
+    assert!(left(&ended) > 0);
+    assert!(ended.errors()[0].ends_with(&format!(" of '{}'", outputs[0])), "{}", ended.stderr);
+    drop(idle);
+}
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_ends_nothing() {
+    let dir = Dir::new();
+    let script = format!("trap '' HUP INT; exec m_stats {ANY} --bind -n 2");
+    let stats = dir.start_shell(&script);
+    let mut sender = connect(&stats.endpoint(), Options::push().send_timeout(PATIENCE)).unwrap();
+    for (number, signal) in [(0, "HUP"), (1, "INT")] {
+        stats.signal(signal);
+        sender.send(numbered(number, 10)).unwrap();
+    }
+    let ended = stats.end().expect(0);
+    assert!(ended.stdout.contains("         2 messages\n"), "{}", ended.stdout);
+
+    // One that is not ignored ends it.
+    let stats = dir.start_shell(&format!("trap '' INT; exec m_stats {ANY} --bind"));
+    stats.endpoint();
+    stats.signal("HUP");
+    stats.end().expect(0);
 }
 
 #[test]
@@ -207,40 +253,54 @@ fn whole(dir: &Dir) -> usize {
 
 #[test]
 fn the_kill_of_one_receiver_of_a_split_costs_the_other_nothing_and_its_heir_resumes() {
-    let (size, count) = (1000, 3000);
+    const LAST: u32 = u32::MAX;
+    let size = 1000;
     let dir = Dir::new();
     let mut sender = sender();
-    let split = dir.start("m_split", [sender.endpoint(), ANY, ANY, "--on-full", "50ms"]);
+    // The queues hold all of them, so that only an output without any peer is ever full.
+    let arguments = [sender.endpoint(), ANY, ANY, "-q", "100000", "--on-full", "1s"];
+    let split = dir.start("m_split", arguments);
     let outputs = split.endpoints(2);
     let mut steady = receiver(&outputs[0]);
+    let monitor = steady.monitor(MonitorOptions::default());
+    assert!(monitor.wait_for_peers(1, PATIENCE));
     let victim = dir.start("m_dump", [outputs[1].as_str(), "folder"]);
     let receiving = thread::spawn(move || {
         let mut numbers = Vec::new();
-        while numbers.last() != Some(&(count - 1)) {
+        while numbers.last() != Some(&LAST) {
             numbers.push(receive(&mut steady, size));
         }
         numbers
     });
-    let mut number = 0;
-    while whole(&dir) < 100 {
-        sender.send(numbered(number, size)).unwrap();
-        number += 1;
+    let mut numbers = 0..;
+    let mut send = |sender: &mut Stream, count| {
+        numbers
+            .by_ref()
+            .take(count)
+            .for_each(|number| sender.send(numbered(number, size)).unwrap());
+    };
+    send(&mut sender, 1);
+    // Some come too early for it, until it is connected.
+    while whole(&dir) == 0 {
+        send(&mut sender, 1);
+        thread::sleep(Duration::from_millis(1));
     }
+    send(&mut sender, 500);
     victim.signal("KILL");
+    send(&mut sender, 500);
     victim.end();
-    while number < count / 2 {
-        sender.send(numbered(number, size)).unwrap();
-        number += 1;
-    }
+    send(&mut sender, 500);
     let mut heir = receiver(&outputs[1]);
-    let monitor = heir.monitor(MonitorOptions::default());
-    assert!(monitor.wait_for_peers(1, PATIENCE));
-    while number < count {
-        sender.send(numbered(number, size)).unwrap();
-        number += 1;
+    heir.set_timeout(Duration::from_millis(1));
+    let deadline = Instant::now() + PATIENCE;
+    while heir.receive_frames().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the heir receives nothing");
+        send(&mut sender, 1);
     }
-    assert_eq!(receiving.join().unwrap(), (0..count).collect::<Vec<_>>());
-    receive(&mut heir, size);
+    sender.send(numbered(LAST, size)).unwrap();
+    let received = receiving.join().unwrap();
+    let sent = numbers.start;
+    assert!(received.into_iter().eq((0..sent).chain([LAST])), "not each of {sent} in its order");
 }
 
 // ---- splitting ----
@@ -337,8 +397,10 @@ fn a_modulo_sends_each_kth_message_and_all_of_its_parts() {
         &dir,
         &format!(
             r#"{{"source": {{"address": "{}"}},
-                "streams": [{{"address": "{ANY}", "bind": true}},
-                            {{"address": "{ANY}", "bind": true, "modulo": 3}}]}}"#,
+                "streams": [
+                  {{"address": "{ANY}", "bind": true, "on_full": "block"}},
+                  {{"address": "{ANY}", "bind": true, "on_full": "block", "modulo": 3}}
+                ]}}"#,
             sender.endpoint()
         ),
     );
@@ -483,8 +545,7 @@ impl<'a> SmallDisk<'a> {
         if mounted.code == Some(0) {
             return Some(Self { dir });
         }
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr(), "skipped: cannot mount: {}", mounted.stderr.trim());
+        skip(format_args!("cannot mount: {}", mounted.stderr.trim()));
         None
     }
 }
@@ -600,7 +661,8 @@ fn bad_messages_go_through_every_program() {
 
     let dir = Dir::new();
     let mut sender = sender();
-    let split = dir.start("m_split", [sender.endpoint(), ANY, ANY, ANY, "-n", &count]);
+    let split = dir
+        .start("m_split", [sender.endpoint(), ANY, ANY, ANY, "-n", &count, "--on-full", "block"]);
     let outputs = split.endpoints(3);
     let stats = dir.start("m_stats", [outputs[0].as_str(), "-n", &count]);
     let text = dir.start("m_dump", [outputs[1].as_str(), "-n", &count]);

@@ -53,7 +53,14 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut source = open_source(&cli.source, cli.receiving.options(&cli.source, stop)?)?;
     source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
     let summary = dump::run(source.as_mut(), sink, limits, stop, &mut terminal)?;
-    Ok(Exit::Done.unless_missed(&limits, summary.messages, summary.ending))
+    if cli.folder.is_some() {
+        terminal.total(summary.messages, summary.bytes, summary.elapsed);
+    }
+    Ok(Exit::Done.unless_damaged(source.as_ref(), &mut terminal).unless_missed(
+        &limits,
+        summary.messages,
+        summary.ending,
+    ))
 }
 
 fn sink(cli: &Cli) -> Result<Box<dyn Sink>> {

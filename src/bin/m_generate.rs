@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Sending, Size, Terminal, Verbose, Verbosity};
 use mflow::tools::{Observer, generate};
-use mflow::{Result, Stop, open_sink};
+use mflow::{Result, Stop};
 
 /// Generate messages of zeros, as fast as it goes or at a rate
 #[derive(Parser)]
@@ -37,15 +37,16 @@ fn main() -> Exit {
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut terminal = Terminal::new(&cli.verbosity);
-    let sink = open_sink(&cli.sending.address, cli.sending.options(stop))?;
-    sink.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+    let stream = cli.sending.open(stop)?;
+    stream.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+    let endpoint = stream.endpoint().to_owned();
     let mut out = stdout().lock();
     writeln!(out, "Sending messages of size {:.6} MB", cli.size.mebibytes)?;
     let limits = cli.limiting.limits();
     let options = generate::Options { bytes: cli.size.bytes, rate: cli.rate, limits };
     let linger = cli.sending.linger();
-    let summary = generate::run(sink, &options, linger, stop, &mut out, &mut terminal)?;
+    let summary = generate::run(Box::new(stream), &options, linger, stop, &mut out, &mut terminal)?;
     Ok(Exit::Done
         .unless_missed(&limits, summary.total.messages, summary.ending)
-        .unless_unconfirmed(summary.unconfirmed))
+        .unless_unconfirmed(summary.unconfirmed, &endpoint))
 }

@@ -8,7 +8,7 @@ use mflow::cli::{self, Exit, Limiting, Sending, Terminal, Verbose, Verbosity};
 use mflow::recording::FolderReader;
 use mflow::tools::Observer;
 use mflow::tools::replay::{self, Detail, Repeat};
-use mflow::{Result, Stop, open_sink};
+use mflow::{Result, Stop};
 
 /// Send the messages of a folder again, as fast as it goes
 #[derive(Parser)]
@@ -48,13 +48,16 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let terminal = Terminal::new(&cli.verbosity);
     let mut terminal = if verbose { terminal } else { terminal.with_bar() };
     let mut reader = FolderReader::open(&cli.folder)?;
-    let sink = open_sink(&cli.sending.address, cli.sending.options(stop))?;
-    sink.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+    let stream = cli.sending.open(stop)?;
+    stream.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+    let endpoint = stream.endpoint().to_owned();
     let linger = cli.sending.linger();
     let mut out = stdout().lock();
+    let sink = Box::new(stream);
     let summary = replay::run(&mut reader, sink, &options, linger, stop, &mut out, &mut terminal)?;
-    let done = if summary.damaged > 0 { Exit::Damaged } else { Exit::Done };
-    Ok(done
+    terminal.total(summary.messages, summary.bytes, summary.elapsed);
+    Ok(Exit::Done
+        .unless_damaged(&reader, &mut terminal)
         .unless_missed(&limits, summary.messages, summary.ending)
-        .unless_unconfirmed(summary.unconfirmed))
+        .unless_unconfirmed(summary.unconfirmed, &endpoint))
 }

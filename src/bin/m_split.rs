@@ -72,7 +72,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     Ok(summary
         .outputs
         .iter()
-        .fold(exit, |exit, output| exit.unless_unconfirmed(output.unconfirmed)))
+        .fold(exit, |exit, output| exit.unless_unconfirmed(output.unconfirmed, &output.name)))
 }
 
 /// Reads the configuration file, or makes a configuration of the command line.

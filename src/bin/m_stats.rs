@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Receiving, Size, Terminal, Verbose, Verbosity};
-use mflow::tools::{Limits, Observer, loopback, stats};
+use mflow::tools::{Observer, loopback, stats};
 use mflow::{Result, Stop, open_source};
 
 /// Measure a message stream: rates while it runs, a summary at the end
@@ -18,7 +18,9 @@ struct Cli {
     #[arg(required_unless_present = "loopback")]
     source: Option<String>,
     /// Measure this machine: generate messages and receive them over its loopback interface
-    #[arg(long, conflicts_with_all = ["source", "mode", "subscribe", "bind", "connect"])]
+    #[arg(long, conflicts_with_all = [
+        "source", "mode", "subscribe", "bind", "connect", "queue_size", "io_threads",
+    ])]
     loopback: bool,
     /// Size of the messages of --loopback, such as 64KiB; a bare number is MiB
     #[arg(short, long, default_value = "1", value_parser = cli::parse_size, requires = "loopback")]
@@ -48,21 +50,24 @@ fn main() -> Exit {
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut limits = cli.limiting.limits();
     let mut terminal = Terminal::new(&cli.verbosity);
+    let mut exit = Exit::Done;
     let summary = match &cli.source {
         Some(source) => {
             let options = cli.receiving.options(source, stop)?;
             let mut source = open_source(source, options)?;
             source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
             let options = stats::Options { interval: cli.interval, limits };
-            stats::run(source.as_mut(), &options, stop, &mut stdout().lock())?
+            let summary = stats::run(source.as_mut(), &options, stop, &mut stdout().lock())?;
+            exit = exit.unless_damaged(source.as_ref(), &mut terminal);
+            summary
         }
         None => {
-            if limits == Limits::default() {
+            if limits.count.is_none() && limits.duration.is_none() {
                 limits.duration = Some(Duration::from_secs(5));
             }
             let options = stats::Options { interval: cli.interval, limits };
             loopback::run(&options, cli.size.bytes, stop, &mut stdout().lock(), &mut terminal)?
         }
     };
-    Ok(Exit::Done.unless_missed(&limits, summary.total.messages, summary.ending))
+    Ok(exit.unless_missed(&limits, summary.total.messages, summary.ending))
 }

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use tracing::level_filters::LevelFilter;
 
 use super::parse_duration;
 use crate::routing::SourceConfig;
 use crate::tools::Limits;
-use crate::{Address, Attach, Mode, Options, Result, Stop};
+use crate::{Address, Attach, Mode, Options, Result, Stop, Stream, connect};
 
 /// How a program receives.
+#[derive(Clone, Debug)]
+pub struct Receiving(ReceivingOptions);
+
+/// The options of a receiver, each as it is.
 #[derive(Args, Clone, Debug)]
-pub struct Receiving {
+struct ReceivingOptions {
     /// Communication mode
     #[arg(short, long, value_name = "pull|sub", default_value = "pull", value_parser = parse_receiving)]
     mode: Mode,
@@ -44,10 +49,10 @@ impl Receiving {
     pub fn source(&self, address: &str) -> Result<SourceConfig> {
         let address: Address = address.parse()?;
         Ok(SourceConfig {
-            mode: self.mode,
-            attach: self.socket.attach(address.usual_attach()),
-            queue_size: self.socket.queue_size,
-            subscribe: self.subscribe.clone(),
+            mode: self.0.mode,
+            attach: self.0.socket.attach(address.usual_attach()),
+            queue_size: self.0.socket.queue_size,
+            subscribe: self.0.subscribe.clone(),
             address,
         })
     }
@@ -55,8 +60,41 @@ impl Receiving {
     /// Adds what is the same for all streams of a program.
     #[must_use]
     pub fn tune(&self, options: Options, stop: &Stop) -> Options {
-        options.io_threads(self.socket.io_threads).stop(stop)
+        options.io_threads(self.0.socket.io_threads).stop(stop)
     }
+}
+
+impl Args for Receiving {
+    fn augment_args(command: Command) -> Command {
+        ReceivingOptions::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        ReceivingOptions::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for Receiving {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let options = ReceivingOptions::from_arg_matches(matches)?;
+        if !options.subscribe.is_empty() && options.mode != Mode::Sub {
+            return Err(conflict("--subscribe <PREFIX>", &format!("--mode {}", options.mode)));
+        }
+        Ok(Self(options))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Makes the error of two options that exclude each other.
+fn conflict(one: &str, other: &str) -> clap::Error {
+    let mut error = clap::Error::new(ErrorKind::ArgumentConflict);
+    error.insert(ContextKind::InvalidArg, ContextValue::String(one.to_owned()));
+    error.insert(ContextKind::PriorArg, ContextValue::String(other.to_lowercase()));
+    error
 }
 
 /// How a program sends.
@@ -64,7 +102,7 @@ impl Receiving {
 pub struct Sending {
     /// Address to send to; it is bound unless --connect is given
     #[arg(short, long, default_value = "tcp://*:9999")]
-    pub address: String,
+    address: String,
     /// Communication mode
     #[arg(short, long, value_name = "push|pub", default_value = "push", value_parser = parse_sending)]
     mode: Mode,
@@ -75,14 +113,17 @@ pub struct Sending {
 }
 
 impl Sending {
-    /// Returns how to open the stream: binding, unless told otherwise.
-    #[must_use]
-    pub fn options(&self, stop: &Stop) -> Options {
-        Options::new(self.mode)
+    /// Opens the stream: binding, unless told otherwise.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub fn open(&self, stop: &Stop) -> Result<Stream> {
+        let options = Options::new(self.mode)
             .attach(self.socket.attach(Attach::Bind))
             .queue_size(self.socket.queue_size)
             .io_threads(self.socket.io_threads)
-            .stop(stop)
+            .stop(stop);
+        connect(&self.address, options)
     }
 
     /// Returns how long to wait at the end for messages to leave.
@@ -104,7 +145,7 @@ pub struct Lingering {
 #[derive(Args, Clone, Debug)]
 struct Socket {
     /// Messages that wait at most for each peer
-    #[arg(short, long, value_name = "MESSAGES", default_value_t = 100)]
+    #[arg(short, long, value_name = "MESSAGES", default_value_t = Options::DEFAULT_QUEUE_SIZE)]
     queue_size: u32,
     /// Bind the address
     #[arg(long, conflicts_with = "connect")]

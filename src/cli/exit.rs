@@ -4,8 +4,9 @@ use std::error::Error as _;
 use std::io;
 use std::process::{ExitCode, Termination};
 
-use crate::tools::{Ending, Limits};
-use crate::{Error, Unconfirmed};
+use super::stderr::say;
+use crate::tools::{Ending, Limits, Observer};
+use crate::{Error, Source, Unconfirmed};
 
 /// How a program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,27 +45,39 @@ impl Exit {
     }
 
     /// Prints an error with its causes.
-    #[expect(clippy::print_stderr, reason = "the one place where errors are printed")]
     pub(super) fn failed(error: &Error) -> Self {
-        eprint!("error: {error}");
+        let mut text = format!("error: {error}");
         let mut cause = error.source();
         while let Some(error) = cause {
-            eprint!(": {error}");
+            text += &format!(": {error}");
             cause = error.source();
         }
-        eprintln!();
+        say(format_args!("{text}"));
         Self::Failed
     }
 
-    /// Ends with a code for messages that were not handed to a peer, if there are any, and says
+    /// Ends with [`Damaged`](Self::Damaged) where a source has skipped damaged messages, and tells
     /// how many.
     #[must_use]
-    #[expect(clippy::print_stderr, reason = "the program's last word")]
-    pub fn unless_unconfirmed(self, unconfirmed: Unconfirmed) -> Self {
+    pub fn unless_damaged(self, source: &dyn Source, observer: &mut dyn Observer) -> Self {
+        let (name, damaged) = (source.name(), source.damaged());
+        if damaged == 0 {
+            return self;
+        }
+        observer.notice(format_args!("'{name}': skipped {damaged} messages that lack parts"));
+        if self == Self::Done { Self::Damaged } else { self }
+    }
+
+    /// Ends with a code for messages that were not handed to a peer of `endpoint`, if there are
+    /// any, and says how many.
+    #[must_use]
+    pub fn unless_unconfirmed(self, unconfirmed: Unconfirmed, endpoint: &str) -> Self {
         match unconfirmed {
             Unconfirmed::Count(0) | Unconfirmed::Unknown => self,
             Unconfirmed::Count(messages) => {
-                eprintln!("error: {messages} messages were not handed to a peer");
+                say(format_args!(
+                    "error: {messages} messages were not handed to a peer of '{endpoint}'"
+                ));
                 Self::Failed
             }
         }
@@ -73,30 +86,33 @@ impl Exit {
     /// Ends with [`Missed`](Self::Missed) where a run has done less than its limits asked for, and
     /// says so.
     #[must_use]
-    #[expect(clippy::print_stderr, reason = "the program's last word")]
     pub fn unless_missed(self, limits: &Limits, messages: u64, ending: Ending) -> Self {
         if self != Self::Done || !limits.missed_by(messages, ending) {
             return self;
         }
         match limits.count {
             Some(count) if messages > 0 => {
-                eprintln!("error: only {messages} of {count} messages {ending}");
+                say(format_args!("error: only {messages} of {count} messages {ending}"));
             }
-            _ => eprintln!("error: no messages {ending}"),
+            _ => say(format_args!("error: no messages {ending}")),
         }
         Self::Missed
     }
-}
 
-impl Termination for Exit {
-    fn report(self) -> ExitCode {
-        ExitCode::from(match self {
+    pub(super) fn code(self) -> u8 {
+        match self {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Damaged => 3,
             Self::Missed => 4,
             Self::Configuration => 78,
-        })
+        }
+    }
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        self.code().into()
     }
 }

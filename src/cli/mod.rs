@@ -8,6 +8,7 @@ mod exit;
 mod progress;
 mod quantity;
 mod signal;
+mod stderr;
 
 use std::io::{IsTerminal, Write};
 
@@ -60,11 +61,12 @@ fn parse<P: Parser>() -> P {
         let name = command.get_name().to_owned();
         let mut script = Vec::new();
         clap_complete::generate(*shell, &mut command, name, &mut script);
-        // Whoever closes the pipe has seen enough.
-        let _ = std::io::stdout().write_all(&script);
-        std::process::exit(0);
+        let mut out = std::io::stdout();
+        let written = out.write_all(&script).and_then(|()| out.flush());
+        let exit = written.map_or_else(|error| Exit::of(&error.into()), |()| Exit::Done);
+        std::process::exit(exit.code().into());
     }
-    P::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    P::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
 /// Returns the versions of this package and of libzmq, and what that was built with.
@@ -80,6 +82,8 @@ fn tell_events(verbosity: &Verbosity) {
         .with_max_level(verbosity.level())
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // It would tell on stderr, and panic, that stderr cannot be written to.
+        .log_internal_errors(false)
         .without_time()
         .with_target(false)
         .init();

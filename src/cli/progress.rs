@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Verbosity;
+use super::stderr::say;
 use crate::ThroughputStatistics;
 use crate::tools::{Observer, Progress};
 
@@ -58,6 +59,13 @@ impl Terminal {
         self.tell(format_args!("{text}"));
     }
 
+    /// Tells how much was done and in which time, after the run.
+    pub fn total(&mut self, messages: u64, bytes: u64, elapsed: Duration) {
+        let (messages, bytes) = (HumanCount(messages), DecimalBytes(bytes));
+        let seconds = elapsed.as_secs_f64();
+        self.summary(format_args!("{messages} messages, {bytes} in {seconds:.1} s"));
+    }
+
     /// Leaves the bar as it is at last.
     fn finish(&mut self) {
         if !self.bar.is_finished() && !self.bar.is_hidden() {
@@ -96,8 +104,7 @@ impl Terminal {
 
     fn tell(&self, text: fmt::Arguments<'_>) {
         if !self.quiet {
-            #[expect(clippy::print_stderr, reason = "people read notices there")]
-            self.bar.suspend(|| eprintln!("{text}"));
+            self.bar.suspend(|| say(text));
         }
     }
 }

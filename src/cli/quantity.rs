@@ -54,15 +54,18 @@ pub fn parse_size(text: &str) -> Result<Size, String> {
     Ok(Size { bytes, mebibytes: size / MEBIBYTE })
 }
 
-/// Reads `100`, `100Hz` or `2.5kHz` as messages per second, more than none.
+/// Reads `100`, `100Hz` or `2.5kHz` as messages per second, from one in eleven days to one in a
+/// nanosecond.
 ///
 /// # Errors
 /// Where it is none of these.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     const UNITS: [(&str, f64); 3] = [("kHz", 1e3), ("MHz", 1e6), ("Hz", 1.0)];
-    scaled(text, &UNITS, 1.0)
-        .filter(|rate| *rate > 0.0)
-        .ok_or_else(|| format!("expected a rate such as 100, 100Hz or 2kHz, found '{text}'"))
+    scaled(text, &UNITS, 1.0).filter(|rate| (1e-6..=1e9).contains(rate)).ok_or_else(|| {
+        format!(
+            "expected a rate such as 100, 100Hz or 2kHz, from 1e-6 Hz to 1e9 Hz, found '{text}'"
+        )
+    })
 }
 
 /// Reads a number that is not negative with one of the units, or with none.
@@ -110,9 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_more_than_none() {
-        assert_eq!(parse_rate("100"), Ok(100.0));
-        assert_eq!(parse_rate("2.5kHz"), Ok(2500.0));
-        assert!(parse_rate("0").is_err());
+    fn rates_are_what_can_be_waited_for() {
+        for (text, rate) in [("100", 100.0), ("2.5kHz", 2500.0), ("1e-6", 1e-6), ("1000 MHz", 1e9)]
+        {
+            assert_eq!(parse_rate(text), Ok(rate), "{text}");
+        }
+        for text in ["0", "-1", "1e-30", "9e-7 Hz", "1.1e9", "1e30", "inf"] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,17 +1,56 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGHUP.
+
+#![allow(unsafe_code, reason = "the standard library knows no signals")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use libc::c_int;
 
 use crate::{Error, Result, Stop};
 
-/// Makes a stop that the first signal requests; the second one ends the process at once.
+/// The signals that ask a program to end.
+const ENDING: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+/// Makes a stop that the first signal requests; the second one ends the process at once. A signal
+/// that is ignored already stays so: that is how `nohup` and the `&` of a script protect a program.
 pub(super) fn stop_on_signals() -> Result<Stop> {
     let failed = |source| Error::Wait { name: "signals".into(), source };
     let stop = Stop::new().map_err(failed)?;
     let asked = stop.clone();
+    let before = ENDING.map(|signal| (signal, action(signal)));
     ctrlc::set_handler(move || {
         if asked.request() > 1 {
             std::process::exit(130);
         }
     })
-    .map_err(|error| failed(std::io::Error::other(error)))?;
+    .map_err(|error| failed(io::Error::other(error)))?;
+    for (signal, action) in before {
+        let action = action.map_err(failed)?;
+        if action.sa_sigaction == libc::SIG_IGN {
+            restore(signal, &action).map_err(failed)?;
+        }
+    }
     Ok(stop)
+}
+
+/// Returns what a signal does.
+fn action(signal: c_int) -> io::Result<libc::sigaction> {
+    let mut action = MaybeUninit::uninit();
+    // SAFETY: a null pointer changes nothing, and the other is to memory for what there is.
+    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has succeeded, and so has filled it.
+    Ok(unsafe { action.assume_init() })
+}
+
+/// Has a signal do what it did.
+fn restore(signal: c_int, action: &libc::sigaction) -> io::Result<()> {
+    // SAFETY: the action is one that the system has given, and ignoring runs no code.
+    if unsafe { libc::sigaction(signal, action, ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }

@@ -35,6 +35,8 @@ pub struct FolderReader {
     messages: u64,
     foreign: usize,
     damaged: u64,
+    /// The end of the parts whose damage is counted already: reading them again counts none twice.
+    counted: usize,
 }
 
 impl FolderReader {
@@ -57,6 +59,7 @@ impl FolderReader {
             messages,
             foreign,
             damaged: 0,
+            counted: 0,
         })
     }
 
@@ -79,12 +82,6 @@ impl FolderReader {
     #[must_use]
     pub fn foreign_files(&self) -> usize {
         self.foreign
-    }
-
-    /// Returns how many messages were skipped so far because they lack parts.
-    #[must_use]
-    pub fn damaged(&self) -> u64 {
-        self.damaged
     }
 
     /// Returns the number of the message that was read last, or of the first one.
@@ -112,7 +109,9 @@ impl FolderReader {
                         message.iter().map(|part| self.read_part(*part)).collect();
                     return frames.map(Some);
                 }
+                Some(_) if self.next <= self.counted => {}
                 Some((part, number)) => {
+                    self.counted = self.next;
                     self.damaged += 1;
                     let message = number.message;
                     let folder = &self.origin.name;
@@ -147,5 +146,10 @@ impl Source for FolderReader {
 
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         set.ready();
+    }
+
+    /// Returns how many messages were skipped so far because they lack parts, each counted once.
+    fn damaged(&self) -> u64 {
+        self.damaged
     }
 }

@@ -14,7 +14,6 @@
 //! A SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message. `on_full` says what to do when an output takes nothing:
 //! `"block"`, `"drop"`, or a number of seconds to wait for it before messages are dropped.
 
-use std::collections::HashMap;
 use std::fs;
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -91,7 +90,13 @@ impl SourceConfig {
     #[must_use]
     pub fn new(address: Address) -> Self {
         let attach = address.usual_attach();
-        Self { address, mode: Mode::Pull, attach, queue_size: DEFAULT_QUEUE, subscribe: Vec::new() }
+        Self {
+            address,
+            mode: Mode::Pull,
+            attach,
+            queue_size: Options::DEFAULT_QUEUE_SIZE,
+            subscribe: Vec::new(),
+        }
     }
 
     /// Returns how to open the stream.
@@ -110,7 +115,7 @@ impl OutputConfig {
             address,
             mode: Mode::Push,
             attach: Attach::Bind,
-            queue_size: DEFAULT_QUEUE,
+            queue_size: Options::DEFAULT_QUEUE_SIZE,
             modulo: NonZeroU64::MIN,
             on_full: OnFull::default(),
         }
@@ -123,8 +128,6 @@ impl OutputConfig {
     }
 }
 
-const DEFAULT_QUEUE: u32 = 100;
-
 /// A key, and what is wrong with it.
 type Problem = (String, String);
 
@@ -133,7 +136,8 @@ impl Config {
     ///
     /// # Errors
     /// Where the file cannot be read, is not JSON, or says something that cannot be meant: an
-    /// unknown key, a bad address or mode, modulo 0, or an address twice.
+    /// unknown key, a bad address or mode, modulo 0, an address twice, or a port that is bound
+    /// twice, whatever its addresses are called.
     pub fn read(file: &Path) -> crate::Result<Self> {
         let text = fs::read(file).map_err(|error| (String::new(), error.to_string()));
         text.and_then(|text| Self::parse(&text)).map_err(|(key, reason)| {
@@ -169,16 +173,23 @@ impl Config {
         if self.streams.is_empty() {
             return Err(("streams".into(), "expected at least one stream".into()));
         }
-        let mut seen = HashMap::from([(&self.source.address, "source".to_owned())]);
+        let source = ("source".to_owned(), &self.source.address, self.source.attach);
+        let mut seen = vec![source];
         for (index, stream) in self.streams.iter().enumerate() {
-            if stream.address.as_str().ends_with(":*") {
-                continue;
-            }
-            let key = format!("streams[{index}]");
-            if let Some(other) = seen.insert(&stream.address, key.clone()) {
-                let reason = format!("'{}' is the address of {other} too", stream.address);
+            let (key, address) = (format!("streams[{index}]"), &stream.address);
+            for (other, taken, attach) in &seen {
+                let reason = if address == *taken && !address.as_str().ends_with(":*") {
+                    format!("'{address}' is the address of {other} too")
+                } else if (stream.attach, *attach) == (Attach::Bind, Attach::Bind)
+                    && address.excludes(taken)
+                {
+                    format!("'{address}' is bound by {other} already, as '{taken}'")
+                } else {
+                    continue;
+                };
                 return Err((format!("{key}.address"), reason));
             }
+            seen.push((key, address, stream.attach));
         }
         Ok(())
     }
@@ -219,7 +230,7 @@ impl RawSource {
         Ok(SourceConfig {
             attach: check_attach(self.bind, &address),
             mode: check_mode(self.mode, key, [Mode::Pull, Mode::Sub])?,
-            queue_size: self.queue_size.unwrap_or(DEFAULT_QUEUE),
+            queue_size: self.queue_size.unwrap_or(Options::DEFAULT_QUEUE_SIZE),
             subscribe: self.subscribe,
             address,
         })
@@ -234,7 +245,7 @@ impl RawStream {
         Ok(OutputConfig {
             attach: check_attach(self.bind, &address),
             mode: check_mode(self.mode, key, [Mode::Push, Mode::Pub])?,
-            queue_size: self.queue_size.unwrap_or(DEFAULT_QUEUE),
+            queue_size: self.queue_size.unwrap_or(Options::DEFAULT_QUEUE_SIZE),
             modulo,
             on_full: self.on_full.map_or(Ok(OnFull::default()), |value| {
                 check_on_full(&value).ok_or_else(|| {
@@ -365,6 +376,16 @@ mod tests {
                 "streams[1].address: 'tcp://h:1' is the address of source too",
             ),
             (
+                stream(r#"{"address": "tcp://0.0.0.0:2", "bind": true}"#),
+                "streams[1].address: 'tcp://0.0.0.0:2' is bound by streams[0] already, as \
+                 'tcp://*:2'",
+            ),
+            (
+                stream(r#"{"address": "tcp://127.0.0.1:3", "bind": true}"#).replace("h:1", "*:3"),
+                "streams[1].address: 'tcp://127.0.0.1:3' is bound by source already, as \
+                 'tcp://*:3'",
+            ),
+            (
                 stream(r#"{"address": "h:1"}"#),
                 "streams[1].address: 'h:1' is not an address: expected tcp://host:port, ipc://path \
                  or inproc://name",
@@ -381,6 +402,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(problem(&text), expected);
         }
+    }
+
+    #[test]
+    fn an_address_that_is_connected_to_excludes_none_that_is_bound() {
+        let text = br#"{"source": {"address": "tcp://127.0.0.1:2"},
+                        "streams": [{"address": "tcp://*:2"}, {"address": "tcp://0.0.0.0:2"}]}"#;
+        assert_eq!(Config::parse(text).unwrap().streams.len(), 2);
     }
 
     #[test]

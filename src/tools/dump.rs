@@ -16,6 +16,10 @@ const SHOWN: usize = 64;
 pub struct Summary {
     /// How many messages.
     pub messages: u64,
+    /// How many bytes, all parts together.
+    pub bytes: u64,
+    /// The time from the first message to the last.
+    pub elapsed: Duration,
     /// What ended the run.
     pub ending: Ending,
 }
@@ -36,7 +40,8 @@ pub fn run(
     let finished = sink.finish(Duration::ZERO);
     let ending = result?;
     finished?;
-    Ok(Summary { messages: run.messages(), ending })
+    let (bytes, elapsed) = (run.progress().bytes, run.elapsed());
+    Ok(Summary { messages: run.messages(), bytes, elapsed, ending })
 }
 
 /// Carries messages from a source to a sink until the run ends.
@@ -135,7 +140,17 @@ fn json_text(bytes: &[u8]) -> Option<String> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
     // Control characters of valid JSON stand between its words only; those beyond ASCII, and
     // characters that reorder text, may stand in its strings.
-    Some(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect())
+    let harmless = |c: char| !c.is_control() && !is_format(c);
+    Some(text.chars().map(|c| if harmless(c) { c } else { ' ' }).collect())
+}
+
+/// Tells whether a character is not seen but changes how others are: it joins, hides, breaks or
+/// reorders them.
+fn is_format(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0001}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -154,6 +169,34 @@ mod tests {
             shown(b"{\"htype\": \"raw-1.0\",\n \"x\": 1}"),
             "     3   1         29  {\"htype\": \"raw-1.0\",  \"x\": 1}\n"
         );
+    }
+
+    #[test]
+    fn what_upsets_a_terminal_or_reorders_text_is_blank() {
+        for bad in [
+            '\u{7f}',
+            '\u{9b}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2069}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{fffb}',
+            '\u{e0001}',
+            '\u{e007f}',
+        ] {
+            let text = format!("[\"a{bad}b\"]");
+            let line = shown(text.as_bytes());
+            assert_eq!(line, format!("     3   1 {:>10}  [\"a b\"]\n", text.len()), "{bad:?}");
+        }
+        let harmless = "[\"µm, 0 °C, 検出器, 🔬\"]";
+        assert!(shown(harmless.as_bytes()).ends_with(&format!("  {harmless}\n")));
     }
 
     #[test]

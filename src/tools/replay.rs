@@ -45,6 +45,10 @@ pub enum Detail {
 pub struct Summary {
     /// How many messages were sent.
     pub messages: u64,
+    /// How many bytes, all parts together.
+    pub bytes: u64,
+    /// The time from the first message to the last.
+    pub elapsed: Duration,
     /// How many messages of the recording were skipped because they are damaged.
     pub damaged: u64,
     /// How many messages were not handed to a peer.
@@ -75,12 +79,14 @@ pub fn run(
     let result = pump(reader, sink.as_mut(), options, &mut run, out, observer);
     tell_departures(sink.name(), sink.departures(), observer);
     let unconfirmed = sink.finish(linger);
-    if reader.damaged() > 0 {
-        let (name, damaged) = (reader.name(), reader.damaged());
-        observer.notice(format_args!("'{name}': skipped {damaged} messages that lack parts"));
-    }
-    let (messages, damaged) = (run.messages(), reader.damaged());
-    Ok(Summary { messages, damaged, ending: result?, unconfirmed: unconfirmed? })
+    Ok(Summary {
+        messages: run.messages(),
+        bytes: run.progress().bytes,
+        elapsed: run.elapsed(),
+        damaged: reader.damaged(),
+        ending: result?,
+        unconfirmed: unconfirmed?,
+    })
 }
 
 /// Sends messages until the run ends.

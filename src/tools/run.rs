@@ -67,13 +67,15 @@ pub(super) struct Run<'a> {
     done: Progress,
     /// How many messages may still be taken after a stop.
     to_drain: u32,
+    /// When the first messages were done.
+    first: Option<Instant>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(limits: Limits, stop: &'a Stop) -> Self {
         let now = Instant::now();
         let done = Progress { messages: 0, bytes: 0, total: limits.count };
-        Self { limits, stop, started: now, latest: now, done, to_drain: 0 }
+        Self { limits, stop, started: now, latest: now, done, first: None, to_drain: 0 }
     }
 
     /// Has the run announce `total` messages, where there may be no more.
@@ -93,6 +95,7 @@ impl<'a> Run<'a> {
         self.done.messages += messages;
         self.done.bytes += bytes;
         self.latest = now;
+        self.first.get_or_insert(now);
     }
 
     /// Returns what is done.
@@ -193,6 +196,11 @@ impl<'a> Run<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the time from the first messages to the last.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.first.map_or(Duration::ZERO, |first| self.latest - first)
     }
 
     /// Returns when the last messages were done: rates are told up to then, as the silence after

@@ -68,7 +68,8 @@ impl Output {
 impl Process {
     pub(super) fn start(mut command: Command, family: Family) -> Self {
         let text = format!("{command:?}");
-        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        heed_signals(&mut command);
         if family == Family::Group {
             command.process_group(0);
         }
@@ -79,7 +80,10 @@ impl Process {
             Some(stdout) => record.read(stdout, |state| &mut state.stdout),
             None => record.lock().stdout.closed = true,
         }
-        record.read(child.stderr.take().unwrap(), |state| &mut state.stderr);
+        match child.stderr.take() {
+            Some(stderr) => record.read(stderr, |state| &mut state.stderr),
+            None => record.lock().stderr.closed = true,
+        }
         let sign = if family == Family::Group { "-" } else { "" };
         let target = format!("{sign}{}", child.id());
         Self { child, target, record, ended: false }
@@ -271,6 +275,21 @@ fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
 
 fn line(output: &Output, text: &str) -> Option<String> {
     whole_lines(&output.text()).find(|line| line.contains(text)).map(str::to_owned)
+}
+
+/// Has a command start with the signals as they usually are: whoever runs the tests in the
+/// background may ignore some, and the programs would too.
+#[allow(unsafe_code, reason = "the standard library knows no signals")]
+fn heed_signals(command: &mut Command) {
+    let heed = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: the default is no code of ours, and the call is safe after a fork.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: it does nothing but that, and allocates nothing.
+    unsafe { command.pre_exec(heed) };
 }
 
 fn kill(signal: &str, target: &str) {

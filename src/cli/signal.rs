@@ -16,7 +16,7 @@ const ENDING: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 /// Makes a stop that the first signal requests; the second one ends the process at once. A signal
 /// that is ignored already stays so: that is how `nohup` and the `&` of a script protect a program.
 pub(super) fn stop_on_signals() -> Result<Stop> {
-    let failed = |source| Error::Wait { name: "signals".into(), source };
+    let failed = |source| Error::System { what: "the handling of signals", source };
     let stop = Stop::new().map_err(failed)?;
     let asked = stop.clone();
     let before = ENDING.map(|signal| (signal, action(signal)));

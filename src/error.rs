@@ -100,6 +100,14 @@ pub enum Error {
         /// What the handler said.
         source: mflow_handlers::EncodeError,
     },
+    /// Something of the operating system that could not be had, such as a pipe.
+    #[error("cannot set up {what}")]
+    System {
+        /// What it is for.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A wait that failed.
     #[error("cannot wait for '{name}'")]
     Wait {

@@ -10,27 +10,23 @@ use libc::c_int;
 
 use crate::{Error, Result, Stop};
 
-/// The signals that ask a program to end.
-const ENDING: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
-
-/// Makes a stop that the first signal requests; the second one ends the process at once. A signal
-/// that is ignored already stays so: that is how `nohup` and the `&` of a script protect a program.
+/// Makes a stop that the first signal requests; the second one ends the process at once.
+///
+/// A hangup that is ignored already stays so: that is what `nohup` is for. The others are heeded
+/// even so: scripts start programs in the background, where they are ignored, and end them by them.
 pub(super) fn stop_on_signals() -> Result<Stop> {
-    let failed = |source| Error::Wait { name: "signals".into(), source };
+    let failed = |source| Error::System { what: "the handling of signals", source };
     let stop = Stop::new().map_err(failed)?;
     let asked = stop.clone();
-    let before = ENDING.map(|signal| (signal, action(signal)));
+    let hangup = action(libc::SIGHUP).map_err(failed)?;
     ctrlc::set_handler(move || {
         if asked.request() > 1 {
             std::process::exit(130);
         }
     })
     .map_err(|error| failed(io::Error::other(error)))?;
-    for (signal, action) in before {
-        let action = action.map_err(failed)?;
-        if action.sa_sigaction == libc::SIG_IGN {
-            restore(signal, &action).map_err(failed)?;
-        }
+    if hangup.sa_sigaction == libc::SIG_IGN {
+        restore(libc::SIGHUP, &hangup).map_err(failed)?;
     }
     Ok(stop)
 }

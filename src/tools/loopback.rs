@@ -18,7 +18,7 @@ pub fn run(
     out: &mut dyn Write,
     observer: &mut dyn Observer,
 ) -> Result<stats::Summary> {
-    let failed = |source| Error::Wait { name: "the loopback generator".into(), source };
+    let failed = |source| Error::System { what: "the loopback generator", source };
     let measured = Stop::new().map_err(failed)?;
     let sender = connect(
         "tcp://127.0.0.1:*",

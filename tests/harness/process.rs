@@ -69,7 +69,6 @@ impl Process {
     pub(super) fn start(mut command: Command, family: Family) -> Self {
         let text = format!("{command:?}");
         command.stdin(Stdio::null());
-        heed_signals(&mut command);
         if family == Family::Group {
             command.process_group(0);
         }
@@ -275,21 +274,6 @@ fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
 
 fn line(output: &Output, text: &str) -> Option<String> {
     whole_lines(&output.text()).find(|line| line.contains(text)).map(str::to_owned)
-}
-
-/// Has a command start with the signals as they usually are: whoever runs the tests in the
-/// background may ignore some, and the programs would too.
-#[allow(unsafe_code, reason = "the standard library knows no signals")]
-fn heed_signals(command: &mut Command) {
-    let heed = || {
-        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
-            // SAFETY: the default is no code of ours, and the call is safe after a fork.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
-        }
-        Ok(())
-    };
-    // SAFETY: it does nothing but that, and allocates nothing.
-    unsafe { command.pre_exec(heed) };
 }
 
 fn kill(signal: &str, target: &str) {

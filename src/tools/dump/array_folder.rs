@@ -100,7 +100,7 @@ impl<F: ArrayFile> ArrayFolder<F> {
     /// Writes the arrays of a message, and tells whether all of it could be read.
     fn write(&mut self, data: &Data) -> Result<bool> {
         if let Data::Broken(Broken { error, .. }) = data {
-            self.tell(error.as_ref());
+            self.tell(None, error.as_ref());
             return Ok(false);
         }
         let mut is_whole = true;
@@ -118,7 +118,7 @@ impl<F: ArrayFile> ArrayFolder<F> {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    self.tell(&error);
+                    self.tell(Some(&named.name), &error);
                     is_whole = false;
                 }
             }
@@ -138,11 +138,13 @@ impl<F: ArrayFile> ArrayFolder<F> {
         write().map_err(Error::file("write", path))
     }
 
-    fn tell(&self, error: &dyn std::error::Error) {
+    /// Tells why a message, or an array of it, cannot be read.
+    fn tell(&self, array: Option<&str>, error: &dyn std::error::Error) {
         if self.damaged >= TOLD {
             return;
         }
-        let mut text = error.to_string();
+        let mut text = array.map_or_else(String::new, |name| format!("{name:?}: "));
+        text += &error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
             text += &format!(": {error}");

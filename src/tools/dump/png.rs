@@ -19,6 +19,8 @@ const SAMPLED: usize = 1 << 20;
 /// The shares of pixels that are black at least, and white at most.
 const BLACK_SHARE: f64 = 0.01;
 const WHITE_SHARE: f64 = 0.995;
+/// The share of the pixels brighter than black that are not all white, where these are few.
+const BRIGHTER_SHARE: f64 = 0.9;
 
 /// Writes images as pictures of 8 bits: 255 grays, and a dark red for pixels without value.
 ///
@@ -27,8 +29,8 @@ const WHITE_SHARE: f64 = 0.995;
 /// masked and saturated pixels, and what is no finite number.
 ///
 /// The darkest 1 % of the other pixels are black, the brightest 0.5 % white, and in between it is
-/// linear. Where these are one value, as in images with few photons, the scale goes on to the greatest
-/// one. Percentiles are taken of at most 2^20 pixels, evenly spread.
+/// linear. Where these are one value, as in images with few photons, white is what 90 % of the pixels
+/// above it do not exceed: each photon is seen. Percentiles are taken of at most 2^20 pixels, evenly spread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Png;
 
@@ -95,9 +97,10 @@ fn grays<P: Pixel>(array: &Array) -> Vec<u8> {
     let elements = array.elements::<P>().expect("the type is that of the array");
     let pixels = &elements[..plane];
     let (black, white) = scale(pixels);
-    let range = white - black;
+    // Half of each, so that nothing overflows.
+    let range = white / 2.0 - black / 2.0;
     let gray = |value: f64| {
-        let share = if range > 0.0 { (value - black) / range } else { 0.0 };
+        let share = if range > 0.0 { (value / 2.0 - black / 2.0) / range } else { 0.0 };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -112,24 +115,35 @@ fn grays<P: Pixel>(array: &Array) -> Vec<u8> {
 /// Returns the values that are black and white.
 fn scale<P: Pixel>(pixels: &[P]) -> (f64, f64) {
     let step = pixels.len().div_ceil(SAMPLED).max(1);
-    let mut sample: Vec<f64> =
-        pixels.iter().step_by(step).filter_map(|pixel| pixel.value()).collect();
-    sample.sort_unstable_by(f64::total_cmp);
-    let (Some(&first), Some(&last)) = (sample.first(), sample.last()) else {
+    let sample = sorted(pixels.iter().step_by(step).filter_map(|pixel| pixel.value()));
+    let (Some(black), Some(white)) = (at(&sample, BLACK_SHARE), at(&sample, WHITE_SHARE)) else {
         return (0.0, 0.0);
     };
-    let at = |share: f64| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "at most 2^20 values"
-        )]
-        let index = (share * (sample.len() - 1) as f64).round() as usize;
-        sample[index]
-    };
-    let (black, white) = (at(BLACK_SHARE), at(WHITE_SHARE));
-    if white > black { (black, white) } else { (first, last) }
+    if white > black {
+        return (black, white);
+    }
+    // They are few, and the sample may have none of them.
+    let values = pixels.iter().filter_map(|pixel| pixel.value());
+    let brighter = sorted(values.filter(|&value| value > black));
+    (black, at(&brighter, BRIGHTER_SHARE).unwrap_or(black))
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+/// Returns the value that a share of sorted ones do not exceed, none where there are none.
+fn at(sorted: &[f64], share: f64) -> Option<f64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of no more than one, rounded"
+    )]
+    let index = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
+    sorted.get(index).copied()
 }
 
 /// An element that can be shown.
@@ -180,10 +194,12 @@ mod tests {
 
     #[test]
     fn few_photons_are_seen_and_no_value_has_its_colour() {
-        let mut values = vec![0_u32; 1000];
-        values[5] = 7;
+        let mut values = vec![0_u32; 100_000];
+        values[5] = 1;
+        values[50_000..50_100].fill(1);
+        values[60_000] = 9000;
         values[6] = u32::MAX;
-        let grays = grays::<u32>(&Array::from_elements(&values, &[10, 100]).unwrap());
+        let grays = grays::<u32>(&Array::from_elements(&values, &[10, 10_000]).unwrap());
         assert_eq!(grays[4..8], [0, WHITE, MASKED, 0]);
     }
 

@@ -29,7 +29,9 @@ def by_hdf5(blob, filter_id, dtype, shape):
         return dataset[()]
 
 
-def decode(tag_decoder, tag):
+def tag_hook(*arguments):
+    """Makes arrays of the tags of RFC 8746 and DECTRIS; where the tag stands varies with cbor2."""
+    tag = next(it for it in arguments if isinstance(it, cbor2.CBORTag))
     if tag.tag == 40:
         shape, elements = tag.value
         return elements.reshape(shape)
@@ -39,12 +41,6 @@ def decode(tag_decoder, tag):
     if tag.tag in DTYPES:
         return numpy.frombuffer(tag.value, DTYPES[tag.tag])
     return tag
-
-
-def tag_hook(*arguments):
-    """Takes a tag, however this version of cbor2 hands it over."""
-    tag = next(it for it in arguments if isinstance(it, cbor2.CBORTag))
-    return decode(None, tag)
 
 
 def arrays(message):
@@ -68,7 +64,7 @@ def arrays(message):
         return
     body = cbor2.loads(message[0], tag_hook=tag_hook)
     for name, value in body.items():
-        if isinstance(value, dict):
+        if hasattr(value, "items"):
             for channel, array in value.items():
                 if isinstance(array, numpy.ndarray):
                     yield f"{name}.{channel}", array

@@ -36,7 +36,7 @@ def main():
             }
             time = [data.global_timestamp, data.global_timestamp_offset]
             line = {"pulse_id": data.pulse_id, "global_timestamp": time, "channels": channels}
-            print(json.dumps(line))
+            print(json.dumps(line, default=int))
 
 
 if __name__ == "__main__":

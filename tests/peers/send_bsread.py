@@ -1,6 +1,6 @@
-"""Sends pulses with the sender of psi-bsread, and prints its port first.
+"""Sends pulses with the sender of psi-bsread.
 
-The values of pulse n are those that the test expects: see `pulse` in tests/bsread.rs.
+The values of pulse n are those that the test expects: see tests/foreign.rs.
 """
 
 import argparse

@@ -2,7 +2,8 @@
 //!
 //! A [`Source`] or a [`Sink`] is opened by its address: `tcp://…`, `ipc://…` and `inproc://…` are
 //! streams, everything else is the path of a recording. Neither ever waits: it says what it waits
-//! for, and one [`WaitSet`] waits for all of them. None of them decodes.
+//! for, and one [`WaitSet`] waits for all of them. None of them decodes, but for
+//! sinks made for that.
 //!
 //! ```no_run
 //! use mflow::{Event, Options, Stop, WaitSet, open_source};
@@ -164,6 +165,12 @@ pub trait Sink: Send {
 
     /// Returns how many peers have gone so far: what was on its way to them went with them.
     fn departures(&self) -> usize {
+        0
+    }
+
+    /// Returns how many messages were taken so far that could not be read in full: only a sink that
+    /// decodes has any.
+    fn damaged(&self) -> u64 {
         0
     }
 

@@ -45,7 +45,8 @@
 //! - [`Data`], what decoding gives; [`Json`], a header and its text; [`Array`], a typed array with
 //!   [`Dtype`], [`ByteOrder`] and [`Element`].
 //! - [`DecodeError`], [`EncodeError`] and [`ArrayError`]; [`Warning`], what was tolerated.
-//! - [`canonical`], a value as JSON for people and for comparison.
+//! - [`canonical`], a value as JSON for people and for comparison; [`NamedArray`], the arrays of a
+//!   message of any format.
 //!
 //! # Promises
 //!
@@ -69,6 +70,7 @@ mod field;
 mod format;
 mod json;
 mod message;
+mod named_array;
 mod outline;
 mod parts;
 mod peek;
@@ -85,6 +87,7 @@ pub use error::{DecodeError, EncodeError, Place};
 pub use format::Format;
 pub use json::Json;
 pub use message::{IntoParts, Message};
+pub use named_array::{NamedArray, ReadError};
 pub use parts::Parts;
 pub use peek::Peek;
 pub use raw::Raw;

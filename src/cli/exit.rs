@@ -68,6 +68,17 @@ impl Exit {
         if self == Self::Done { Self::Damaged } else { self }
     }
 
+    /// Ends with [`Damaged`](Self::Damaged) where messages could not be read in full, and tells how
+    /// many.
+    #[must_use]
+    pub fn unless_unread(self, damaged: u64, observer: &mut dyn Observer) -> Self {
+        if damaged == 0 {
+            return self;
+        }
+        observer.notice(format_args!("{damaged} messages could not be decoded in full"));
+        if self == Self::Done { Self::Damaged } else { self }
+    }
+
     /// Ends with a code for messages that were not handed to a peer of `endpoint`, if there are
     /// any, and says how many.
     #[must_use]

@@ -138,6 +138,33 @@ impl Stream2 {
         each!(self, message => &message.more_parts)
     }
 
+    /// Returns the arrays with their names: those of the fields, and what else is one.
+    pub(crate) fn arrays(&self) -> Vec<(String, TypedArray)> {
+        let mut arrays = Vec::new();
+        let mut visit = |name: &str, array: &TypedArray| arrays.push((name.into(), array.clone()));
+        let others = match self {
+            Self::Start(start) => {
+                start.arrays(&mut visit);
+                start.extra()
+            }
+            Self::Image(image) => {
+                image.arrays(&mut visit);
+                image.extra()
+            }
+            Self::End(end) => end.extra(),
+            Self::Other(other) => &other.entries,
+        };
+        for (key, value) in &others.0 {
+            if let (Some(name), Some(Head::Tag(tag))) =
+                (text(key.item()), value.item().reader().next().ok())
+                && typed_array::is_array_tag(tag)
+            {
+                visit(&name, &TypedArray::from(value.clone()));
+            }
+        }
+        arrays
+    }
+
     /// Reads the parts of a message.
     ///
     /// # Errors

@@ -1,68 +1,12 @@
-//! m_dump: messages to a folder, or as text to look at.
+//! [`TextWriter`]: messages as text to look at.
 
 use std::io::Write;
-use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::run::Run;
-use super::{Ending, Limits, Observer};
-use crate::{Frame, Offer, Received, Result, Sink, Source, Stop, Unconfirmed, WaitSet};
+use crate::{Frame, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 
 /// How many bytes of a part are shown where it is not text.
 const SHOWN: usize = 64;
-
-/// What was dumped.
-#[derive(Clone, Copy, Debug)]
-pub struct Summary {
-    /// How many messages.
-    pub messages: u64,
-    /// How many bytes, all parts together.
-    pub bytes: u64,
-    /// The time from the first message to the last.
-    pub elapsed: Duration,
-    /// What ended the run.
-    pub ending: Ending,
-}
-
-/// Dumps what comes from a source into a sink: a folder, or a [`TextWriter`].
-///
-/// # Errors
-/// Where the source or the sink fails.
-pub fn run(
-    source: &mut dyn Source,
-    mut sink: Box<dyn Sink + '_>,
-    limits: Limits,
-    stop: &Stop,
-    observer: &mut dyn Observer,
-) -> Result<Summary> {
-    let mut run = Run::new(limits, stop).draining();
-    let result = pump(source, sink.as_mut(), &mut run, observer);
-    let finished = sink.finish(Duration::ZERO);
-    let ending = result?;
-    finished?;
-    let (bytes, elapsed) = (run.progress().bytes, run.elapsed());
-    Ok(Summary { messages: run.messages(), bytes, elapsed, ending })
-}
-
-/// Carries messages from a source to a sink until the run ends.
-fn pump(
-    source: &mut dyn Source,
-    sink: &mut dyn Sink,
-    run: &mut Run<'_>,
-    observer: &mut dyn Observer,
-) -> Result<Ending> {
-    loop {
-        let received = match run.next(source)? {
-            ControlFlow::Continue(received) => received,
-            ControlFlow::Break(ending) => return Ok(ending),
-        };
-        if let Some(ending) = run.hand_over(sink, &received)? {
-            return Ok(ending);
-        }
-        run.count(1, received.frames.bytes() as u64, Instant::now());
-        observer.progress(run.progress());
-    }
-}
 
 /// Messages as text to look at, a line for each part: message, part, bytes, and JSON as text or the
 /// first bytes in hex.
@@ -140,14 +84,14 @@ fn json_text(bytes: &[u8]) -> Option<String> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
     // Control characters of valid JSON stand between its words only; those beyond ASCII, and
     // characters that reorder text, may stand in its strings.
-    let harmless = |c: char| !c.is_control() && !is_format(c);
-    Some(text.chars().map(|c| if harmless(c) { c } else { ' ' }).collect())
+    Some(text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect())
 }
 
-/// Tells whether a character is not seen but changes how others are: it joins, hides, breaks or
-/// reorders them.
-fn is_format(c: char) -> bool {
-    matches!(c,
+/// Tells whether a character is not seen but may upset a terminal, or changes how others are: it
+/// joins, hides, breaks or reorders them.
+pub(super) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0001}'..='\u{e007f}')

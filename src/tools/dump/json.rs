@@ -1,0 +1,169 @@
+//! [`JsonWriter`]: messages as lines of JSON, for other programs.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::time::Duration;
+
+use mflow_handlers::{Data, Message, Registry, canonical};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::text::is_hidden;
+use crate::{Offer, Received, Result, Sink, Unconfirmed, WaitSet};
+
+/// How much of a message is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JsonContent {
+    /// Its htype and the bytes of its parts.
+    #[default]
+    Outline,
+    /// And what it means, as [`canonical`] JSON.
+    Decoded,
+}
+
+/// Messages as JSON, a line for each, numbered from 0 as they are received.
+///
+/// ```text
+/// {"index": 0, "htype": "raw-1.0", "parts": [58, 16]}
+/// {"index": 1, "htype": null, "parts": [3], "decoded": {…}}
+/// ```
+///
+/// A message that cannot be decoded has its line too: `decoded` holds its `error`, and it is counted
+/// as damaged. The text is ASCII where a terminal might be upset otherwise.
+///
+/// ```
+/// use mflow::tools::dump::{JsonContent, JsonWriter};
+/// let writer = JsonWriter::new(Vec::new(), JsonContent::Decoded);
+/// ```
+pub struct JsonWriter<W> {
+    out: W,
+    content: JsonContent,
+    handlers: Registry,
+    index: u64,
+    damaged: u64,
+}
+
+/// What a line tells, in this order.
+#[derive(Serialize)]
+struct Line<'a> {
+    index: u64,
+    htype: Option<Cow<'a, str>>,
+    parts: Vec<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded: Option<Value>,
+}
+
+impl<W: Write> JsonWriter<W> {
+    /// Makes a writer with the decoders of this crate.
+    pub fn new(out: W, content: JsonContent) -> Self {
+        Self { out, content, handlers: Registry::default(), index: 0, damaged: 0 }
+    }
+}
+
+impl<W: Write + Send> Sink for JsonWriter<W> {
+    fn name(&self) -> &'static str {
+        "the output"
+    }
+
+    fn offer(&mut self, received: &Received) -> Result<Offer> {
+        let message = Message::from(received.frames.clone());
+        let decoded = match self.content {
+            JsonContent::Outline => None,
+            JsonContent::Decoded => {
+                let data = self.handlers.decode(message.clone());
+                self.damaged += u64::from(matches!(data, Data::Broken(_)));
+                Some(canonical(&data))
+            }
+        };
+        let parts = message.parts().iter().map(bytes::Bytes::len).collect();
+        let line = Line { index: self.index, htype: message.htype(), parts, decoded };
+        let text = serde_json::to_string(&line).map_err(std::io::Error::from)?;
+        self.out.write_all((harmless(text) + "\n").as_bytes())?;
+        self.index += 1;
+        Ok(Offer::Taken)
+    }
+
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        set.ready();
+    }
+
+    fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
+        self.out.flush()?;
+        Ok(Unconfirmed::Count(0))
+    }
+}
+
+/// Escapes what is hidden. It stands inside of texts only, so that the JSON says the same.
+fn harmless(text: String) -> String {
+    if !text.contains(is_hidden) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(escaped, "\\u{unit:04x}").expect("a String takes everything");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Frames, Origin, Timestamp};
+
+    fn written(content: JsonContent, messages: &[&[&str]]) -> (String, u64) {
+        let mut out = Vec::new();
+        let mut writer = JsonWriter::new(&mut out, content);
+        for parts in messages {
+            let frames = parts.iter().map(|part| part.as_bytes()).map(crate::Frame::from).collect();
+            let frames: Frames = frames;
+            let (time, origin) = (Timestamp::now(), Origin::new("test"));
+            writer.offer(&Received { frames, time, origin }).unwrap();
+        }
+        let damaged = writer.damaged();
+        (String::from_utf8(out).unwrap(), damaged)
+    }
+
+    #[test]
+    fn a_line_tells_htype_and_parts_in_this_order() {
+        let messages: [&[&str]; 2] = [&[r#"{"htype":"raw-1.0"}"#, "abc"], &["x", ""]];
+        let expected = "{\"index\":0,\"htype\":\"raw-1.0\",\"parts\":[19,3]}\n\
+                        {\"index\":1,\"htype\":null,\"parts\":[1,0]}\n";
+        assert_eq!(written(JsonContent::Outline, &messages), (expected.into(), 0));
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_decoded_has_its_line_and_the_next_one_too() {
+        let messages: [&[&str]; 2] = [&["{", "abc"], &[r#"{"htype":"raw-1.0"}"#]];
+        let (text, damaged) = written(JsonContent::Decoded, &messages);
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(lines[0]["decoded"]["error"].is_string(), "{text}");
+        assert_eq!(
+            lines[1]["decoded"],
+            serde_json::json!({
+                "header": {"htype": "raw-1.0"}, "data": []
+            })
+        );
+        assert_eq!((lines.len(), damaged), (2, 1));
+    }
+
+    #[test]
+    fn what_upsets_a_terminal_is_escaped_and_reads_back_the_same() {
+        let header = "{\"htype\":\"raw-1.0\",\"x\":\"a\u{9b}\u{202e}\u{e0001}µ\"}";
+        let (text, _) = written(JsonContent::Decoded, &[&[header]]);
+        assert!(text.contains(r#""a\u009b\u202e\udb40\udc01µ""#), "{text}");
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["decoded"]["header"]["x"], "a\u{9b}\u{202e}\u{e0001}µ");
+    }
+}

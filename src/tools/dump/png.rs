@@ -1,0 +1,230 @@
+//! [`Png`]: an image as a picture to look at.
+
+use std::io::{self, Write};
+
+use half::f16;
+use mflow_handlers::{Array, Dtype, Element};
+use png::{BitDepth, ColorType, Compression, Encoder, Filter};
+
+use super::array_folder::ArrayFile;
+
+/// The colour of a pixel without value: in the palette behind all grays.
+const MASKED: u8 = 255;
+/// A red that is no gray, and not so loud that gaps of a detector are all one sees.
+const MASKED_COLOUR: [u8; 3] = [110, 30, 50];
+/// The brightest gray of the palette.
+const WHITE: u8 = MASKED - 1;
+/// How many pixels at most tell the scale: more tell the same.
+const SAMPLED: usize = 1 << 20;
+/// The shares of pixels that are black at least, and white at most.
+const BLACK_SHARE: f64 = 0.01;
+const WHITE_SHARE: f64 = 0.995;
+/// The share of the pixels brighter than black that are not all white, where these are few.
+const BRIGHTER_SHARE: f64 = 0.9;
+
+/// Writes images as pictures of 8 bits: 255 grays, and a dark red for pixels without value.
+///
+/// An image is an array of two dimensions, or the first plane of one of three; no complex one, and
+/// none without pixels. Without value are the greatest of an unsigned type, which stands for gaps,
+/// masked and saturated pixels, and what is no finite number.
+///
+/// The darkest 1 % of the other pixels are black, the brightest 0.5 % white, and in between it is
+/// linear. Where these are one value, as in images with few photons, white is what 90 % of the pixels
+/// above it do not exceed: each photon is seen. Percentiles are taken of at most 2^20 pixels, evenly spread.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Png;
+
+impl ArrayFile for Png {
+    const EXTENSION: &'static str = "png";
+
+    fn takes(&self, array: &Array) -> bool {
+        let is_real = !matches!(array.dtype(), Dtype::Complex64 | Dtype::Complex128);
+        is_real && extents(array).is_some()
+    }
+
+    fn write(&self, array: &Array, out: &mut dyn Write) -> io::Result<()> {
+        let Some((width, height)) = extents(array) else { return Ok(()) };
+        let pixels = match array.dtype() {
+            Dtype::Uint8 => grays::<u8>(array),
+            Dtype::Uint16 => grays::<u16>(array),
+            Dtype::Uint32 => grays::<u32>(array),
+            Dtype::Uint64 => grays::<u64>(array),
+            Dtype::Int8 => grays::<i8>(array),
+            Dtype::Int16 => grays::<i16>(array),
+            Dtype::Int32 => grays::<i32>(array),
+            Dtype::Int64 => grays::<i64>(array),
+            Dtype::Bool => grays::<u8>(array),
+            Dtype::Float16 => grays::<f16>(array),
+            Dtype::Float32 => grays::<f32>(array),
+            Dtype::Float64 => grays::<f64>(array),
+            Dtype::Complex64 | Dtype::Complex128 => return Ok(()),
+        };
+        let mut encoder = Encoder::new(out, width, height);
+        encoder.set_color(ColorType::Indexed);
+        encoder.set_depth(BitDepth::Eight);
+        encoder.set_compression(Compression::Fast);
+        encoder.set_filter(Filter::NoFilter);
+        encoder.set_palette(palette());
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&pixels)?;
+        Ok(writer.finish()?)
+    }
+}
+
+/// Returns width and height of the image, or of its first plane.
+fn extents(array: &Array) -> Option<(u32, u32)> {
+    let (height, width) = match *array.shape() {
+        [height, width] => (height, width),
+        [planes, height, width] if planes > 0 => (height, width),
+        _ => return None,
+    };
+    // PNG has 31 bits for each.
+    let extent = |extent: usize| u32::try_from(extent).ok().filter(|n| (1..1 << 31).contains(n));
+    Some((extent(width)?, extent(height)?))
+}
+
+fn palette() -> Vec<u8> {
+    let grays = (0..=WHITE).map(|gray| {
+        let level = u16::from(gray) * 255 / u16::from(WHITE);
+        [u8::try_from(level).expect("WHITE is the brightest"); 3]
+    });
+    grays.chain([MASKED_COLOUR]).flatten().collect()
+}
+
+/// Returns the place in the palette of each pixel of the first plane.
+fn grays<P: Pixel>(array: &Array) -> Vec<u8> {
+    let plane = array.shape().iter().rev().take(2).product();
+    let elements = array.elements::<P>().expect("the type is that of the array");
+    let pixels = &elements[..plane];
+    let (black, white) = scale(pixels);
+    // Half of each, so that nothing overflows.
+    let range = white / 2.0 - black / 2.0;
+    let gray = |value: f64| {
+        let share = if range > 0.0 { (value / 2.0 - black / 2.0) / range } else { 0.0 };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of no more than one, rounded"
+        )]
+        let gray = (share.clamp(0.0, 1.0) * f64::from(WHITE)).round() as u8;
+        gray
+    };
+    pixels.iter().map(|pixel| pixel.value().map_or(MASKED, gray)).collect()
+}
+
+/// Returns the values that are black and white.
+fn scale<P: Pixel>(pixels: &[P]) -> (f64, f64) {
+    let step = pixels.len().div_ceil(SAMPLED).max(1);
+    let sample = sorted(pixels.iter().step_by(step).filter_map(|pixel| pixel.value()));
+    let (Some(black), Some(white)) = (at(&sample, BLACK_SHARE), at(&sample, WHITE_SHARE)) else {
+        return (0.0, 0.0);
+    };
+    if white > black {
+        return (black, white);
+    }
+    // They are few, and the sample may have none of them.
+    let values = pixels.iter().filter_map(|pixel| pixel.value());
+    let brighter = sorted(values.filter(|&value| value > black));
+    (black, at(&brighter, BRIGHTER_SHARE).unwrap_or(black))
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+/// Returns the value that a share of sorted ones do not exceed, none where there are none.
+fn at(sorted: &[f64], share: f64) -> Option<f64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of no more than one, rounded"
+    )]
+    let index = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
+    sorted.get(index).copied()
+}
+
+/// An element that can be shown.
+trait Pixel: Element {
+    /// Returns the value, none where it stands for the want of one.
+    fn value(self) -> Option<f64>;
+}
+
+macro_rules! pixels {
+    ($($element:ty: |$pixel:ident| $value:expr;)*) => {$(
+        impl Pixel for $element {
+            #[allow(clippy::cast_precision_loss, reason = "nobody sees the difference")]
+            fn value(self) -> Option<f64> {
+                let $pixel = self;
+                $value
+            }
+        }
+    )*};
+}
+
+pixels! {
+    u8: |pixel| (pixel != Self::MAX).then(|| pixel.into());
+    u16: |pixel| (pixel != Self::MAX).then(|| pixel.into());
+    u32: |pixel| (pixel != Self::MAX).then(|| pixel.into());
+    u64: |pixel| (pixel != Self::MAX).then_some(pixel as f64);
+    i8: |pixel| Some(pixel.into());
+    i16: |pixel| Some(pixel.into());
+    i32: |pixel| Some(pixel.into());
+    i64: |pixel| Some(pixel as f64);
+    f16: |pixel| Some(pixel.into()).filter(|value: &f64| value.is_finite());
+    f32: |pixel| Some(pixel.into()).filter(|value: &f64| value.is_finite());
+    f64: |pixel| Some(pixel).filter(|value| value.is_finite());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_goes_from_one_percentile_to_the_other() {
+        let values: Vec<u16> = (0..=1000).collect();
+        assert_eq!(scale(&values), (10.0, 995.0));
+        let array = Array::from_elements(&values, &[7, 143]).unwrap();
+        let grays = grays::<u16>(&array);
+        assert_eq!((grays[0], grays[10], grays[995], grays[1000]), (0, 0, WHITE, WHITE));
+        assert_eq!(grays[503], 127);
+    }
+
+    #[test]
+    fn few_photons_are_seen_and_no_value_has_its_colour() {
+        let mut values = vec![0_u32; 100_000];
+        values[5] = 1;
+        values[50_000..50_100].fill(1);
+        values[60_000] = 9000;
+        values[6] = u32::MAX;
+        let grays = grays::<u32>(&Array::from_elements(&values, &[10, 10_000]).unwrap());
+        assert_eq!(grays[4..8], [0, WHITE, MASKED, 0]);
+    }
+
+    #[test]
+    fn what_is_no_number_has_its_colour_and_all_alike_is_black() {
+        let array = |values: &[f32]| Array::from_elements(values, &[1, values.len()]).unwrap();
+        let all = grays::<f32>(&array(&[f32::NAN, -1.0, f32::INFINITY, 3.0]));
+        assert_eq!(all, [MASKED, 0, MASKED, WHITE]);
+        assert_eq!(grays::<f32>(&array(&[2.0, 2.0])), [0, 0]);
+        assert_eq!(grays::<f32>(&array(&[f32::NAN])), [MASKED]);
+        assert_eq!(
+            grays::<f64>(&Array::from_elements(&[f64::MIN, f64::MAX], &[2, 1]).unwrap()).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn images_have_two_dimensions_or_planes_of_them() {
+        let takes = |shape: &[usize]| {
+            let length = shape.iter().product();
+            Png.takes(&Array::from_elements(&vec![0_u8; length], shape).unwrap())
+        };
+        assert!(takes(&[1, 1]) && takes(&[3, 2, 2]));
+        for shape in [&[][..], &[3], &[0, 3], &[3, 0], &[0, 2, 2], &[1, 1, 1, 1]] {
+            assert!(!takes(shape), "{shape:?}");
+        }
+    }
+}

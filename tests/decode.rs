@@ -1,0 +1,272 @@
+//! m_dump decodes: every vector as JSON, as files of NumPy, and as pictures.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod harness;
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use harness::{Dir, vector};
+use serde_json::{Value, json};
+
+/// Returns the names of the cases that hold messages, in their order.
+fn cases() -> Vec<String> {
+    let folder = fs::read_dir(vector("")).unwrap().map(|entry| entry.unwrap());
+    let folders = folder.filter(|entry| entry.path().is_dir());
+    let mut names: Vec<String> =
+        folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    // These are compressed data and no messages.
+    names.retain(|name| !name.starts_with("codec_") && name != "tolerance_bslz4_bsread_pre2018");
+    names.sort();
+    assert!(names.len() > 30, "vectors are missing");
+    names
+}
+
+/// Returns what is expected of the messages of a case.
+fn expected(case: &str) -> Vec<Value> {
+    let text = fs::read(vector(case).join("expected.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&text).unwrap();
+    expected["messages"].as_array().unwrap().clone()
+}
+
+/// Makes all numbers floats, so that they are compared by value.
+fn by_value(value: &Value) -> Value {
+    match value {
+        Value::Number(number) if number.as_u64().is_none_or(|number| number < 1 << 53) => {
+            number.as_f64().into()
+        }
+        Value::Array(values) => values.iter().map(by_value).collect(),
+        Value::Object(object) => {
+            let mut sorted: Vec<_> =
+                object.iter().map(|(key, value)| (key.clone(), by_value(value))).collect();
+            sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Object(sorted.into_iter().collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_vector_is_decoded_as_expected() {
+    let dir = Dir::new();
+    for case in cases() {
+        let arguments = ["--format", "json", "--decode"];
+        let folder = vector(&case);
+        let dump = dir.run("m_dump", [folder.to_str().unwrap()].into_iter().chain(arguments));
+        let dump = dump.expect(0);
+        let (lines, expected) = (lines(&dump.stdout), expected(&case));
+        assert_eq!(lines.len(), expected.len(), "{case}");
+        for (index, (mut line, expected)) in lines.into_iter().zip(expected).enumerate() {
+            let keys: Vec<_> = line.as_object().unwrap().keys().cloned().collect();
+            assert_eq!(keys, ["index", "htype", "parts", "decoded"], "{case}");
+            assert_eq!(line["index"], index, "{case}");
+            assert_eq!(line["parts"], expected["part_bytes"], "{case}");
+            let decoded = line["decoded"].as_object_mut().unwrap();
+            decoded.remove("warnings");
+            let expected = &expected["decoded"];
+            if case == "tolerance_stream2_bszstd" {
+                // It tells what to expect of the pixels only.
+                decoded.retain(|key, _| expected.get(key).is_some());
+            }
+            assert_eq!(by_value(&line["decoded"]), by_value(expected), "{case}");
+            if case.starts_with("stream2_") {
+                assert_eq!(line["htype"], "stream2", "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_decode_a_line_tells_htype_and_parts_only() {
+    let dir = Dir::new();
+    dir.write("in/000000_000.raw", r#"{"htype":"x-1.0"}"#);
+    dir.write("in/000000_001.raw", "abc");
+    dir.write("in/000007_000.raw", "no header");
+    let dump = dir.run("m_dump", ["in", "-J"]).expect(0);
+    let expected = "{\"index\":0,\"htype\":\"x-1.0\",\"parts\":[17,3]}\n\
+                    {\"index\":1,\"htype\":null,\"parts\":[9]}\n";
+    assert_eq!((dump.stdout.as_str(), dump.stderr.as_str()), (expected, ""));
+}
+
+#[test]
+fn a_message_that_cannot_be_decoded_has_its_line_and_the_end_is_3() {
+    let dir = Dir::new();
+    dir.write("in/000000_000.raw", r#"{"htype":"array-1.0","type":"u1","shape":[3]}"#);
+    dir.write("in/000000_001.raw", "ab");
+    dir.write("in/000001_000.raw", r#"{"htype":"raw-1.0"}"#);
+    let dump = dir.run("m_dump", ["in", "--format", "json", "--decode"]).expect(3);
+    assert_eq!(dump.stderr, "warning: 1 messages could not be decoded in full\n");
+    let lines = lines(&dump.stdout);
+    let error = "part 2 of 'array-1.0' is not the array its header describes: expected 3 bytes of \
+                 uint8 in shape [3], found 2";
+    assert_eq!((&lines[0]["index"], &lines[0]["decoded"]["error"]), (&json!(0), &json!(error)));
+    let next = json!({"header": {"htype": "raw-1.0"}, "data": []});
+    assert_eq!((&lines[1]["index"], &lines[1]["decoded"]), (&json!(1), &next));
+
+    let arrays = dir.run("m_dump", ["in", "out", "--format", "npy"]).expect(3);
+    assert!(arrays.stderr.contains(&format!("message 0: {error}")), "{}", arrays.stderr);
+    assert!(arrays.stderr.contains("warning: 1 messages could not be decoded in full\n"));
+    assert_eq!(fs::read_dir(dir.path("out")).unwrap().count(), 0);
+}
+
+#[test]
+fn options_that_make_no_sense_exit_with_2() {
+    let dir = Dir::new();
+    let wrong: [&[&str]; 9] = [
+        &["in", "--format", "npy"],
+        &["in", "--format", "png"],
+        &["in", "--format", "raw"],
+        &["in", "out", "--format", "json"],
+        &["in", "out", "--format", "text"],
+        &["in", "--decode"],
+        &["in", "out", "--format", "npy", "--decode"],
+        &["in", "out", "--format", "png", "-s", "2"],
+        &["in", "-J", "--format", "json"],
+    ];
+    for line in wrong {
+        let failed = dir.run("m_dump", line).expect(2);
+        assert!(failed.stderr.starts_with("error: "), "{line:?}: {}", failed.stderr);
+        assert!(!dir.path("out").exists(), "{line:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_holds_arrays_is_not_touched_unless_forced() {
+    let dir = Dir::new();
+    dir.write("in/000000_000.raw", r#"{"htype":"array-1.0","type":"u1","shape":[1,2]}"#);
+    dir.write("in/000000_001.raw", "ab");
+    for format in ["npy", "png"] {
+        dir.write(format!("{format}/000004_x.{format}"), "");
+        // A message, not an array: no reason to refuse.
+        dir.write(format!("{format}/000009_000.raw"), "");
+        let arguments = ["in", format, "--format", format];
+        let refused = dir.run("m_dump", arguments).expect(1);
+        assert_eq!(refused.errors(), [format!("error: '{format}' holds a recording already")]);
+        dir.run("m_dump", arguments.into_iter().chain(["--force"])).expect(0);
+        assert!(dir.path(format).join(format!("000005_001.{format}")).exists());
+    }
+}
+
+// ---- npy ----
+
+/// Returns the arrays that are expected of a message, by the names of their files.
+fn arrays(decoded: &Value) -> Vec<(String, Value)> {
+    let mut arrays = Vec::new();
+    let mut add = |name: String, value: &Value| {
+        if value.get("sha256").is_some() && value.get("dtype").is_some() {
+            let mut value = value.clone();
+            value.as_object_mut().unwrap().remove("values");
+            arrays.push((name.replace(':', "%3A"), value));
+        }
+    };
+    if let Some(data) = decoded["data"].as_array() {
+        data.iter().zip(1..).for_each(|(value, part)| add(format!("{part:03}"), value));
+    }
+    for (name, table) in decoded["tables"].as_object().into_iter().flatten() {
+        add(name.clone(), table);
+    }
+    for (name, channel) in decoded["channels"].as_object().into_iter().flatten() {
+        add(name.clone(), &channel["value"]);
+    }
+    for (name, value) in decoded.as_object().unwrap() {
+        add(name.clone(), value);
+        if ["data", "flatfield", "pixel_mask"].contains(&name.as_str()) {
+            for (channel, value) in value.as_object().into_iter().flatten() {
+                add(format!("{name}.{channel}"), value);
+            }
+        }
+    }
+    arrays
+}
+
+#[test]
+fn numpy_reads_every_array_of_every_vector() {
+    let dir = Dir::new();
+    let Some(peers) = dir.peers() else { return };
+    let mut found = 0;
+    for case in cases() {
+        let folder = vector(&case);
+        // One channel of these is of a type that nobody knows.
+        let code = if case == "bsread_defaults" { 3 } else { 0 };
+        dir.run("m_dump", [folder.to_str().unwrap(), &case, "--format", "npy"]).expect(code);
+        let mut expected: Vec<Value> = expected(&case)
+            .iter()
+            .enumerate()
+            .flat_map(|(index, message)| {
+                let arrays = arrays(&message["decoded"]).into_iter();
+                arrays.map(move |(name, array)| {
+                    json!({"name": format!("{index:06}_{name}"), "array": array})
+                })
+            })
+            .collect();
+        expected.sort_by_key(|array| array["name"].as_str().unwrap().to_owned());
+        found += expected.len();
+        if expected.is_empty() {
+            assert_eq!(fs::read_dir(dir.path(&case)).unwrap().count(), 0, "{case}");
+            continue;
+        }
+        let read = peers.start("read_npy.py", [&case]).end().expect(0);
+        let mut read = lines(&read.stdout);
+        read.sort_by_key(|array| array["name"].as_str().unwrap().to_owned());
+        assert_eq!(read, expected, "{case}");
+    }
+    assert!(found > 100, "only {found} arrays");
+}
+
+// ---- png ----
+
+/// Returns width, height, and the colour of each pixel.
+fn picture(path: PathBuf) -> (u32, u32, Vec<[u8; 3]>) {
+    let mut decoder = png::Decoder::new(BufReader::new(File::open(path).unwrap()));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut bytes).unwrap();
+    assert_eq!(info.color_type, png::ColorType::Rgb);
+    let pixels = bytes.chunks_exact(3).map(|pixel| pixel.try_into().unwrap()).collect();
+    (info.width, info.height, pixels)
+}
+
+const RED: [u8; 3] = [110, 30, 50];
+const BLACK: [u8; 3] = [0; 3];
+const WHITE: [u8; 3] = [255; 3];
+
+#[test]
+fn a_picture_has_the_size_of_its_image_and_shows_masked_pixels() {
+    let dir = Dir::new();
+    let header = r#"{"htype":"array-1.0","type":"uint16","shape":[2,3],"endianness":"big"}"#;
+    dir.write("in/000000_000.raw", header);
+    dir.write("in/000000_001.raw", [0, 0, 1, 0, 2, 0, 255, 255, 0, 0, 1, 0]);
+    dir.run("m_dump", ["in", "out", "--format", "png"]).expect(0);
+    let (width, height, pixels) = picture(dir.path("out/000000_001.png"));
+    let gray = [127; 3];
+    assert_eq!((width, height, pixels), (3, 2, vec![BLACK, gray, WHITE, RED, BLACK, gray]));
+}
+
+#[test]
+fn the_frame_of_a_real_detector_shows_its_gaps_and_each_photon() {
+    let dir = Dir::new();
+    let folder = vector("dimage_real_eiger2_16m");
+    dir.run("m_dump", [folder.to_str().unwrap(), "out", "--format", "png"]).expect(0);
+    let (width, height, pixels) = picture(dir.path("out/000000_image.png"));
+    assert_eq!((width, height), (4148, 4362));
+    let count = |colour| pixels.iter().filter(|&&pixel| pixel == colour).count();
+    // As counted by NumPy.
+    assert_eq!((count(RED), count(BLACK), count(WHITE)), (1_253_074, 16_840_255, 247));
+    let at = |x: usize, y: usize| pixels[y * 4148 + x];
+    assert_eq!((at(1030, 0), at(0, 514), at(0, 0)), (RED, RED, BLACK));
+}
+
+#[test]
+fn what_is_no_image_gives_no_picture() {
+    let dir = Dir::new();
+    dir.write("in/000000_000.raw", r#"{"htype":"array-1.0","type":"u1","shape":[4]}"#);
+    dir.write("in/000000_001.raw", "abcd");
+    dir.run("m_dump", ["in", "out", "--format", "png"]).expect(0);
+    assert_eq!(fs::read_dir(dir.path(Path::new("out"))).unwrap().count(), 0);
+}

@@ -98,7 +98,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");
-    let (runs, times) = if quick { (3, 2) } else { (9, 5) };
+    let (runs, times) = if quick { (3, 2) } else { (9, 15) };
     let mut peer = Peer::start().inspect_err(|error| {
         let _ = writeln!(stdout(), "nothing is compared with the C library: {error}");
     });
@@ -109,7 +109,8 @@ fn main() -> Result<()> {
     let two = Threads::UpTo(NonZeroUsize::new(2).ok_or("two is not zero")?);
     let mut decoding =
         Table::new(["decode, GB/s of pixels", "packed", "C", "one", "two", "one / C", "two / one"]);
-    let mut transposing = Table::new(["bit-transpose, GB/s", "C", "one", "one / C"]);
+    let mut transposing =
+        Table::new(["bit-transpose, GB/s", "C", "one", "one / C", "the other way"]);
     for image in images()? {
         let (name, codec) = (image.name, Codec::BitshuffleLz4(image.element));
         let mut out = vec![1; image.pixels.len()];
@@ -126,7 +127,8 @@ fn main() -> Result<()> {
             let source = image.source(&row_name, &rows);
             peer.load(&Source { count: whole / image.element.bytes(), ..source })?;
         }
-        let [mut c, mut one, mut double, mut c_rows, mut own_rows] = [const { Vec::new() }; 5];
+        let [mut c, mut one, mut double, mut c_rows, mut own_rows, mut back] =
+            [const { Vec::new() }; 6];
         for _ in 0..runs {
             if let Ok(peer) = &mut peer {
                 c.push(peer.run("decode", name, times)?);
@@ -143,6 +145,12 @@ fn main() -> Result<()> {
             own_rows.push(fastest(times, || {
                 for (rows, out) in rows.chunks_exact(block).zip(out.chunks_exact_mut(block)) {
                     image.element.untranspose_into(rows, black_box(out))?;
+                }
+                Ok(())
+            })?);
+            back.push(fastest(2, || {
+                for block in image.pixels.chunks_exact(block) {
+                    black_box(image.element.transpose(black_box(block))?);
                 }
                 Ok(())
             })?);
@@ -163,6 +171,7 @@ fn main() -> Result<()> {
             speed(bytes, &c_rows),
             speed(bytes, &own_rows),
             against(Spread::of_ratios(&c_rows, &own_rows), 1.5),
+            speed(bytes, &back),
         ]);
     }
     write!(stdout(), "\n{decoding}\n{transposing}")?;

@@ -1,8 +1,6 @@
 //! Messages of bsread as their writers differ, as they are built here, and damaged.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod vector;
-
 use std::num::NonZeroU64;
 
 use bytes::Bytes;
@@ -363,78 +361,4 @@ fn what_would_read_back_differently_is_not_built() {
         bsread.encode().unwrap_err().to_string(),
         "part 2 of 'bsr_m-1.1' has the compression 'none', but the header tells 'lz4'"
     );
-}
-
-fn messages() -> Vec<Message> {
-    let mut vectors = vector::all();
-    vectors.retain(|vector| vector.name.contains("bsread"));
-    assert!(vectors.len() > 15);
-    vectors.into_iter().map(|vector| vector.message).collect()
-}
-
-/// Decodes a message, reads all there is, and checks that nothing is lost or out of proportion.
-fn exercise(registry: &Registry, parts: Vec<Bytes>) {
-    let message = Message::from(parts);
-    let data = registry.decode(message.clone());
-    assert_eq!(registry.encode(&data).unwrap(), message);
-    canonical(&data);
-    if let Data::Bsread(bsread) = &data {
-        for channel in bsread.channels() {
-            if let Some(Value::Array(array)) = channel.value() {
-                assert!(array.bytes().len() <= 255 * (channel.raw().unwrap().len() + 1));
-            }
-        }
-    }
-}
-
-#[test]
-fn no_truncation_of_any_part_does_harm() {
-    let registry = Registry::default();
-    for message in messages() {
-        for (index, part) in message.parts().iter().enumerate() {
-            let every = 0..part.len().min(4096);
-            for length in every.chain((4096..part.len()).step_by(97)) {
-                let mut parts = message.clone().into_parts();
-                parts[index].truncate(length);
-                exercise(&registry, parts);
-            }
-        }
-    }
-}
-
-#[test]
-fn no_mutation_does_harm() {
-    let registry = Registry::default();
-    let messages = messages();
-    let mut state = 0x5eed_u64;
-    let mut below = |bound: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % bound as u64).unwrap()
-    };
-    for _ in 0..4_000 {
-        let mut parts = messages[below(messages.len())].clone().into_parts();
-        for _ in 0..=below(4) {
-            let index = below(parts.len());
-            let mut part = parts[index].to_vec();
-            match below(4) {
-                _ if part.is_empty() => part.push(7),
-                0 => part.truncate(below(part.len())),
-                1 => drop(parts.remove(index)),
-                _ => {
-                    // The first bytes of a compressed value are its lengths.
-                    let place = below(part.len()).min(below(40));
-                    part[place] = below(256).try_into().unwrap();
-                }
-            }
-            if let Some(place) = parts.get_mut(index) {
-                *place = part.into();
-            }
-            if parts.is_empty() {
-                break;
-            }
-        }
-        exercise(&registry, parts);
-    }
 }

@@ -20,20 +20,59 @@ pub(crate) fn detect() -> Option<Detected> {
 /// Bytes of a register.
 const WIDTH: usize = 32;
 
-/// Makes elements' bytes of the first bytes of each row; returns how many of each.
-pub(crate) fn rows_to_plane(_: Detected, rows: &[u8], plane: &mut [u8]) -> usize {
-    let length = rows.len() / 8;
-    assert!(plane.len() >= 8 * length);
+/// The most bytes of an element that are done here.
+const MAX_SIZE: usize = 8;
+
+/// Makes elements of the first bytes of each row; returns how many of each.
+pub(crate) fn untranspose(_: Detected, size: usize, rows: &[u8], elements: &mut [u8]) -> usize {
+    assert!(elements.len() >= rows.len() && size > 0);
+    let length = rows.len() / size / 8;
     let columns = length / WIDTH * WIDTH;
+    let run = match size {
+        1 => elements_of_rows::<1>,
+        2 => elements_of_rows::<2>,
+        4 => elements_of_rows::<4>,
+        8 => elements_of_rows::<8>,
+        _ => return 0,
+    };
     for column in (0..columns).step_by(WIDTH) {
-        // SAFETY: AVX2 was detected. Reads 32 bytes at `column` of each of eight rows of `length`
-        // bytes, and `column + 32 <= length`; writes the 256 bytes at `8 * column`, which end at
-        // `8 * length` at the latest.
+        // SAFETY: AVX2 was detected. Reads 32 bytes at `column` of each of `8 * size` rows of
+        // `length` bytes, and `column + 32 <= length`; writes the `256 * size` bytes at
+        // `8 * size * column`, which end at `8 * size * length` at the latest.
         unsafe {
-            square(rows.as_ptr().add(column), length, plane.as_mut_ptr().add(8 * column));
+            run(rows.as_ptr().add(column), length, elements.as_mut_ptr().add(8 * size * column));
         }
     }
     columns
+}
+
+/// Makes 256 elements of `N` bytes of 32 bytes of each of their rows.
+///
+/// # Safety
+/// The processor has AVX2; `rows` has 32 readable bytes at each of `8 * N` multiples of `stride`,
+/// and `elements` has `256 * N` writable ones.
+#[target_feature(enable = "avx2")]
+unsafe fn elements_of_rows<const N: usize>(rows: *const u8, stride: usize, elements: *mut u8) {
+    if N == 1 {
+        // SAFETY: as the caller promises.
+        return unsafe { square(rows, stride, elements) };
+    }
+    let mut planes = std::mem::MaybeUninit::<[u8; 8 * WIDTH * MAX_SIZE]>::uninit();
+    let planes = planes.as_mut_ptr().cast::<u8>();
+    for plane in 0..N {
+        // SAFETY: as the caller promises of rows; a plane takes 256 bytes, and `N` is 8 at most.
+        unsafe {
+            let target = planes.add(plane * 8 * WIDTH);
+            square(rows.add(8 * plane * stride), stride, target);
+        }
+    }
+    for column in 0..8 {
+        // SAFETY: reads 32 bytes of each of `N` planes of 256; writes `32 * N` bytes.
+        unsafe {
+            let target = elements.add(column * WIDTH * N);
+            interleave_planes::<N>(planes.add(column * WIDTH), 8 * WIDTH, target);
+        }
+    }
 }
 
 /// Makes 256 bytes of a plane of 32 bytes of each of eight rows.
@@ -42,6 +81,7 @@ pub(crate) fn rows_to_plane(_: Detected, rows: &[u8], plane: &mut [u8]) -> usize
 /// The processor has AVX2; `rows` has 32 readable bytes at each of eight multiples of `stride`, and
 /// `plane` has 256 writable ones.
 #[target_feature(enable = "avx2")]
+#[inline]
 unsafe fn square(rows: *const u8, stride: usize, plane: *mut u8) {
     // SAFETY: as the caller promises.
     let load = |row: usize| unsafe { _mm256_loadu_si256(rows.add(row * stride).cast()) };
@@ -122,34 +162,13 @@ fn lanes_in_order<const N: usize>(r: [__m256i; N]) -> [__m256i; N] {
     })
 }
 
-/// Makes the first elements of their byte planes, for sizes 2, 4 and 8; returns how many.
-pub(crate) fn interleave(_: Detected, size: usize, planes: &[u8], elements: &mut [u8]) -> usize {
-    let count = planes.len() / size;
-    assert!(elements.len() >= planes.len());
-    let done = count / WIDTH * WIDTH;
-    let run = match size {
-        2 => interleave_planes::<2>,
-        4 => interleave_planes::<4>,
-        8 => interleave_planes::<8>,
-        _ => return 0,
-    };
-    for start in (0..done).step_by(WIDTH) {
-        // SAFETY: AVX2 was detected. Reads 32 bytes at `start` of each of `size` planes of `count`
-        // bytes, and `start + 32 <= count`; writes `32 * size` bytes at `size * start`, which end
-        // at `size * count` at the latest.
-        unsafe {
-            run(planes.as_ptr().add(start), count, elements.as_mut_ptr().add(size * start));
-        }
-    }
-    done
-}
-
 /// Interleaves 32 bytes of each of `N` planes.
 ///
 /// # Safety
 /// The processor has AVX2; `planes` has 32 readable bytes at each of `N` multiples of `stride`, and
 /// `elements` has `32 * N` writable ones.
 #[target_feature(enable = "avx2")]
+#[inline]
 unsafe fn interleave_planes<const N: usize>(planes: *const u8, stride: usize, elements: *mut u8) {
     // SAFETY: as the caller promises.
     let p: [__m256i; N] = std::array::from_fn(|plane| unsafe {

@@ -34,7 +34,7 @@ impl Codec {
 
     /// Decodes data of a length that is known: that of `out`, which is filled.
     ///
-    /// Takes memory for two blocks on each thread, and for the list of the blocks; no block is
+    /// Takes memory for one block on each thread, and for the list of the blocks; no block is
     /// larger than `out`. Where it fails, what `out` holds means nothing.
     ///
     /// # Errors
@@ -50,7 +50,16 @@ impl Codec {
         if usize::try_from(found) != Ok(out.len()) {
             return Err(CompressionError::Length { expected: out.len(), found });
         }
-        let frame = Frame::walk(self, input, out.len())?;
+        self.fill(&Frame::walk(self, input, out.len())?, out, threads)
+    }
+
+    /// Decodes the blocks of a frame that makes as many bytes as `out` has.
+    fn fill(
+        self,
+        frame: &Frame<'_>,
+        out: &mut [u8],
+        threads: Threads,
+    ) -> Result<(), CompressionError> {
         let (out, rest) = out.split_at_mut(out.len() - frame.rest.len());
         rest.copy_from_slice(frame.rest);
         if frame.blocks.is_empty() {
@@ -83,8 +92,10 @@ impl Codec {
     pub fn decode(self, input: &[u8], options: &Options) -> Result<Bytes, CompressionError> {
         let length = self.decoded_length(input)?;
         let length = options.check(length, self.most(input.len()))?;
+        // Most damage shows here, before any memory is taken for the output.
+        let frame = Frame::walk(self, input, length)?;
         let mut out = vec![0; length];
-        self.decode_into(input, &mut out, options.threads)?;
+        self.fill(&frame, &mut out, options.threads)?;
         Ok(out.into())
     }
 
@@ -106,12 +117,12 @@ impl Codec {
         self.decode(input, options)
     }
 
-    /// Returns how many bytes can be made of so many at the most: one of LZ4 makes 255. Zstandard
-    /// knows no bound worth the name.
+    /// Returns how many bytes can be made of so many at the most: one of LZ4 makes 255, and
+    /// a block of Zstandard makes 128 KiB of four bytes.
     fn most(self, input: usize) -> usize {
         match self {
             Self::Lz4 | Self::BitshuffleLz4(_) => 255_usize.saturating_mul(input),
-            Self::BitshuffleZstd(_) => usize::MAX,
+            Self::BitshuffleZstd(_) => (1_usize << 15).saturating_mul(input),
         }
     }
 
@@ -177,16 +188,15 @@ struct Worker {
     path: Path,
     block: usize,
     rows: Vec<u8>,
-    planes: Vec<u8>,
 }
 
 impl Worker {
     fn new(codec: Codec, block: usize) -> Self {
-        let scratch = || match codec.element() {
+        let rows = match codec.element() {
             None => Vec::new(),
             Some(_) => vec![0; block],
         };
-        Self { codec, path: Path::detect(), block, rows: scratch(), planes: scratch() }
+        Self { codec, path: Path::detect(), block, rows }
     }
 
     /// Decodes blocks, the first of them with the number `first`.
@@ -220,7 +230,7 @@ impl Worker {
             _ => lz4::decode(input, rows),
         };
         if decoded {
-            self.path.untranspose(element.bytes(), rows, out, &mut self.planes[..out.len()]);
+            self.path.untranspose(element.bytes(), rows, out);
         }
         decoded
     }
@@ -287,6 +297,15 @@ mod tests {
         let limit = 255 * encoded.len();
         let error = Err(CompressionError::TooLarge { length: 1 << 29, limit });
         assert_eq!(Codec::Lz4.decode(&encoded, &Options::default()), error);
+    }
+
+    #[test]
+    fn zstandard_makes_no_more_than_its_blocks_can() {
+        let codec = Codec::BitshuffleZstd(Element::of_bytes(2).unwrap());
+        let mut blob = [0; 20];
+        blob[..8].copy_from_slice(&(1_u64 << 29).to_be_bytes());
+        let error = Err(CompressionError::TooLarge { length: 1 << 29, limit: 20 << 15 });
+        assert_eq!(codec.decode(&blob, &Options::default()), error);
     }
 
     #[test]

@@ -112,10 +112,28 @@ impl Element {
     /// # Errors
     /// [`CompressionError::Element`] unless it is a multiple of eight elements.
     pub fn untranspose(self, rows: &[u8]) -> Result<Vec<u8>, CompressionError> {
-        self.check_eights(rows.len())?;
-        let (mut elements, mut planes) = (vec![0; rows.len()], vec![0; rows.len()]);
-        Path::detect().untranspose(self.bytes(), rows, &mut elements, &mut planes);
+        let mut elements = vec![0; rows.len()];
+        self.untranspose_into(rows, &mut elements)?;
         Ok(elements)
+    }
+
+    /// Takes the transposition of one block back into memory of the same length.
+    ///
+    /// # Errors
+    /// [`CompressionError::Element`] unless it is a multiple of eight elements, and
+    /// [`CompressionError::Length`] where the lengths differ.
+    pub fn untranspose_into(
+        self,
+        rows: &[u8],
+        elements: &mut [u8],
+    ) -> Result<(), CompressionError> {
+        self.check_eights(rows.len())?;
+        if rows.len() != elements.len() {
+            let (expected, found) = (elements.len(), rows.len() as u64);
+            return Err(CompressionError::Length { expected, found });
+        }
+        Path::detect().untranspose(self.bytes(), rows, elements);
+        Ok(())
     }
 
     fn check_eights(self, length: usize) -> Result<(), CompressionError> {

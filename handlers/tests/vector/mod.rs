@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use mflow_handlers::Message;
+use mflow_handlers::dectris::stream2::{Received, Stream2};
+use mflow_handlers::{Data, Message};
 use serde_json::Value;
 
 /// A message, and the canonical JSON it is expected to decode to.
@@ -66,4 +67,19 @@ fn read(case: &Path) -> Vec<Vector> {
         }
     };
     messages.map(vector).collect()
+}
+
+/// The same message of the stream V2, as if it had been built here.
+#[allow(dead_code, reason = "not every test needs it")]
+pub(crate) fn built(data: &Data) -> Data {
+    let Data::Stream2(message) = data else { panic!("expected stream2, found {data:?}") };
+    let mut message = message.clone();
+    match &mut *message {
+        Stream2::Start(start) => start.received = Received::default(),
+        Stream2::Image(image) => image.received = Received::default(),
+        Stream2::End(end) => end.received = Received::default(),
+        Stream2::Other(other) => other.received = Received::default(),
+        _ => unreachable!("there are no others"),
+    }
+    Data::Stream2(message)
 }

@@ -1,5 +1,6 @@
 //! Decoding and encoding frames, block by block, on one thread or several.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
@@ -10,6 +11,9 @@ use super::{Codec, CompressionError, Element, Options, Threads, lz4};
 
 /// Bytes of output below which another thread costs more than it saves.
 const PER_THREAD: usize = 1 << 20;
+
+/// Into how many shares the work of a thread is split.
+const SHARES: usize = 8;
 
 /// Bytes of a block of LZ4 where we choose: enough of them to share the work.
 const LZ4_BLOCK: usize = 1 << 18;
@@ -65,17 +69,26 @@ impl Codec {
         if frame.blocks.is_empty() {
             return Ok(());
         }
-        let shares = threads.shares(out.len());
-        let share = frame.blocks.len().div_ceil(shares);
+        let threads = threads.count(out.len());
+        let share = match threads {
+            1 => frame.blocks.len(),
+            // Some blocks take longer than others: whoever is done takes what is left.
+            _ => frame.blocks.len().div_ceil(threads * SHARES),
+        };
         let block = frame.block.min(out.len());
-        let work = frame.blocks.chunks(share).zip(out.chunks_mut(share.saturating_mul(block)));
-        let mut work = work.enumerate();
-        let own = work.next();
+        let shares = frame.blocks.chunks(share).zip(out.chunks_mut(share.saturating_mul(block)));
+        let shares = Mutex::new(shares.enumerate());
+        let work = || {
+            let mut worker = Worker::new(self, block);
+            loop {
+                let next = shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((index, (blocks, out))) = next else { return Ok(()) };
+                worker.run(index * share, blocks, out)?;
+            }
+        };
         thread::scope(|scope| {
-            let run =
-                |(index, (blocks, out))| Worker::new(self, block).run(index * share, blocks, out);
-            let others: Vec<_> = work.map(|work| scope.spawn(move || run(work))).collect();
-            let mut result = own.map_or(Ok(()), run);
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut result = work();
             for other in others {
                 let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 result = result.and(other);
@@ -173,8 +186,8 @@ impl Options {
 }
 
 impl Threads {
-    /// Returns into how many shares the work for so many bytes is split.
-    fn shares(self, bytes: usize) -> usize {
+    /// Returns how many threads are worth it for so many bytes.
+    fn count(self, bytes: usize) -> usize {
         match self {
             Self::One => 1,
             Self::UpTo(threads) => threads.get().min(bytes / PER_THREAD).max(1),
@@ -201,7 +214,7 @@ impl Worker {
 
     /// Decodes blocks, the first of them with the number `first`.
     fn run(
-        mut self,
+        &mut self,
         first: usize,
         blocks: &[Block<'_>],
         out: &mut [u8],

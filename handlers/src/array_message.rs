@@ -26,6 +26,9 @@ use crate::warning::Warning;
 /// The htype of this format, for errors.
 const HTYPE: &str = "array-1.0";
 
+/// The htype of its predecessor, which lists the fastest dimension first.
+const CHUNK: &str = "chunk-1.0";
+
 /// A message array-1.0: a header and the arrays that it describes.
 ///
 /// ```
@@ -62,7 +65,11 @@ impl ArrayMessage {
             return;
         };
         header.insert("type".into(), array.dtype().name().into());
-        header.insert("shape".into(), array.shape().iter().copied().map(Value::from).collect());
+        let mut shape: Vec<_> = array.shape().iter().copied().map(Value::from).collect();
+        if axes(header.get("htype").and_then(Value::as_str)) == Axes::FastFirst {
+            shape.reverse();
+        }
+        header.insert("shape".into(), shape.into());
         header.shift_remove("endianess");
         header.insert("endianness".into(), array.order().name().into());
     }
@@ -129,7 +136,12 @@ impl ArrayMessage {
 }
 
 fn described(outline: &Outline<'_>, bytes: bytes::Bytes) -> Result<Array, ArrayError> {
-    outline.array(Axes::SlowFirst, outline.order()?, bytes)
+    outline.array(axes(outline.htype.as_deref()), outline.order()?, bytes)
+}
+
+/// Returns in which order a message of this htype lists the dimensions.
+fn axes(htype: Option<&str>) -> Axes {
+    if htype == Some(CHUNK) { Axes::FastFirst } else { Axes::SlowFirst }
 }
 
 /// Checks that an array would be read back as it is.
@@ -231,6 +243,20 @@ mod tests {
         for (fields, bytes, expected) in cases {
             assert_eq!(read(fields, bytes), Err(expected.to_owned()), "{fields}");
         }
+    }
+
+    #[test]
+    fn a_chunk_lists_its_fastest_dimension_first() {
+        let header = r#"{"htype":"chunk-1.0","type":"u1","shape":[3,2]}"#;
+        let mut message = decode(header, &[b"abcdef"]).unwrap();
+        assert_eq!(message.data[0].as_ref().unwrap().shape(), [2, 3]);
+        message.describe();
+        assert_eq!(message.header.get("shape"), Some(&json!([3, 2])));
+        let encoded = message.encode().unwrap();
+        assert_eq!(ArrayMessage::decode(&mut Parts::new(&encoded)).unwrap(), message);
+        // Its compressions are not known: the message is broken, with its parts.
+        let header = r#"{"htype":"chunk-1.0","type":"u1","shape":[3,2],"cmpr":"s-lz4"}"#;
+        assert!(matches!(decode(header, &[b"abc"]), Err(DecodeError::NotTheArray { .. })));
     }
 
     #[test]

@@ -24,9 +24,9 @@ use crate::registry::Handler;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// raw-1.0, read to [`Data::Raw`].
+    /// raw-1.0, and pilatus-1.0 with its image as a file of CBF, read to [`Data::Raw`].
     Raw,
-    /// array-1.0, read to [`Data::Array`].
+    /// array-1.0, and its predecessor chunk-1.0, read to [`Data::Array`].
     Array,
     /// dheader-1.0, read to [`Data::Header`].
     Header,
@@ -49,7 +49,9 @@ impl Format {
     /// The htypes that are known, each with its format.
     pub const BY_HTYPE: &[(&str, Self)] = &[
         ("raw-1.0", Self::Raw),
+        ("pilatus-1.0", Self::Raw),
         ("array-1.0", Self::Array),
+        ("chunk-1.0", Self::Array),
         ("dheader-1.0", Self::Header),
         ("dimage-1.0", Self::Image),
         ("dseries_end-1.0", Self::SeriesEnd),

@@ -26,8 +26,8 @@
 //!
 //! | htype | from | value |
 //! | --- | --- | --- |
-//! | `raw-1.0` | PSI | [`Raw`]: a header and parts that nobody interprets |
-//! | `array-1.0` | PSI | [`ArrayMessage`]: a header and arrays |
+//! | `raw-1.0`, `pilatus-1.0` | PSI | [`Raw`]: a header and parts that nobody interprets |
+//! | `array-1.0`, `chunk-1.0` | PSI | [`ArrayMessage`]: a header and arrays |
 //! | `dheader-1.0` | DECTRIS | [`DetectorHeader`](dectris::DetectorHeader): configuration and tables |
 //! | `dimage-1.0` | DECTRIS | [`Image`](dectris::Image): an image and its times |
 //! | `dseries_end-1.0` | DECTRIS | [`SeriesEnd`](dectris::SeriesEnd): the end of a series |

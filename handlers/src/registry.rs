@@ -246,9 +246,11 @@ mod tests {
             "bsr_m-1.1",
             "bsr_reconnect-1.0",
             "bsr_stop-1.0",
+            "chunk-1.0",
             "dheader-1.0",
             "dimage-1.0",
             "dseries_end-1.0",
+            "pilatus-1.0",
             "raw-1.0",
             "stream2",
         ];

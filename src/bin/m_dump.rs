@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
-use mflow::cli::{self, Exit, Limiting, Receiving, Terminal, Verbose, Verbosity};
+use mflow::cli::{self, Exit, Limiting, Receiving, Terminal, Verbosity};
 use mflow::recording::FolderWriter;
 use mflow::tools::Observer;
 use mflow::tools::dump::{
@@ -105,14 +105,8 @@ fn wrong(kind: ErrorKind, reason: &str) -> ! {
     Cli::command().error(kind, reason).exit()
 }
 
-impl Verbose for Cli {
-    fn verbosity(&self) -> &Verbosity {
-        &self.verbosity
-    }
-}
-
 fn main() -> Exit {
-    cli::run(run)
+    cli::run(|cli: &Cli| &cli.verbosity, run)
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {

@@ -3,7 +3,7 @@
 use std::io::{Write, stdout};
 
 use clap::Parser;
-use mflow::cli::{self, Exit, Limiting, Sending, Size, Terminal, Verbose, Verbosity};
+use mflow::cli::{self, Exit, Limiting, Sending, Size, Terminal, Verbosity};
 use mflow::tools::{Observer, generate};
 use mflow::{Result, Stop};
 
@@ -25,14 +25,8 @@ struct Cli {
     verbosity: Verbosity,
 }
 
-impl Verbose for Cli {
-    fn verbosity(&self) -> &Verbosity {
-        &self.verbosity
-    }
-}
-
 fn main() -> Exit {
-    cli::run(run)
+    cli::run(|cli: &Cli| &cli.verbosity, run)
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {

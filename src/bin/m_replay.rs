@@ -4,7 +4,7 @@ use std::io::stdout;
 use std::path::PathBuf;
 
 use clap::Parser;
-use mflow::cli::{self, Exit, Limiting, Sending, Terminal, Verbose, Verbosity};
+use mflow::cli::{self, Exit, Limiting, Sending, Terminal, Verbosity};
 use mflow::recording::FolderReader;
 use mflow::tools::Observer;
 use mflow::tools::replay::{self, Detail, Repeat};
@@ -27,14 +27,8 @@ struct Cli {
     verbosity: Verbosity,
 }
 
-impl Verbose for Cli {
-    fn verbosity(&self) -> &Verbosity {
-        &self.verbosity
-    }
-}
-
 fn main() -> Exit {
-    cli::run(run)
+    cli::run(|cli: &Cli| &cli.verbosity, run)
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {

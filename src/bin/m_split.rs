@@ -4,7 +4,7 @@ use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use clap::Parser;
-use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbose, Verbosity};
+use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbosity};
 use mflow::routing::{Config, OnFull, OutputConfig};
 use mflow::tools::split;
 use mflow::{Mode, Result, Stop};
@@ -46,14 +46,8 @@ struct Cli {
     verbosity: Verbosity,
 }
 
-impl Verbose for Cli {
-    fn verbosity(&self) -> &Verbosity {
-        &self.verbosity
-    }
-}
-
 fn main() -> Exit {
-    cli::run(run)
+    cli::run(|cli: &Cli| &cli.verbosity, run)
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {

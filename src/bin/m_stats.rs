@@ -4,7 +4,7 @@ use std::io::stdout;
 use std::time::Duration;
 
 use clap::Parser;
-use mflow::cli::{self, Exit, Limiting, Receiving, Size, Terminal, Verbose, Verbosity};
+use mflow::cli::{self, Exit, Limiting, Receiving, Size, Terminal, Verbosity};
 use mflow::tools::{Observer, loopback, stats};
 use mflow::{Result, Stop, open_source};
 
@@ -37,14 +37,8 @@ struct Cli {
     verbosity: Verbosity,
 }
 
-impl Verbose for Cli {
-    fn verbosity(&self) -> &Verbosity {
-        &self.verbosity
-    }
-}
-
 fn main() -> Exit {
-    cli::run(run)
+    cli::run(|cli: &Cli| &cli.verbosity, run)
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {

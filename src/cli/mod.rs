@@ -26,10 +26,13 @@ use crate::{Result, Stop};
 
 /// Runs a program: parses its command line, prepares the process, and turns what `body` returns
 /// into an exit code. Errors are printed once, with their causes.
-pub fn run<P: Parser + Verbose>(body: impl FnOnce(&P, &Stop) -> Result<Exit>) -> Exit {
+pub fn run<P: Parser>(
+    verbosity: impl FnOnce(&P) -> &Verbosity,
+    body: impl FnOnce(&P, &Stop) -> Result<Exit>,
+) -> Exit {
     let options = parse::<P>();
     allocator::keep_large_buffers();
-    tell_events(options.verbosity());
+    tell_events(verbosity(&options));
     let stop = match signal::stop_on_signals() {
         Ok(stop) => stop,
         Err(error) => return Exit::failed(&error),
@@ -38,12 +41,6 @@ pub fn run<P: Parser + Verbose>(body: impl FnOnce(&P, &Stop) -> Result<Exit>) ->
         Ok(exit) => exit,
         Err(error) => Exit::of(&error),
     }
-}
-
-/// A command line that says how much to tell.
-pub trait Verbose {
-    /// Returns how much to tell.
-    fn verbosity(&self) -> &Verbosity;
 }
 
 /// Parses the command line, and prints completions where they are asked for.

@@ -107,6 +107,7 @@ impl Stream {
             self.part_with_peers()?;
         }
         let counted = receipt::place(frames);
+        let mut looked = false;
         'message: loop {
             for (index, part) in frames.iter().enumerate() {
                 let share = match &mut self.receipts {
@@ -118,7 +119,12 @@ impl Stream {
                     continue;
                 }
                 match index {
-                    0 => return Ok(Offer::Full),
+                    0 if looked => return Ok(Offer::Full),
+                    // libzmq looks for new peers, and for room, every millisecond only.
+                    0 => {
+                        self.look_at_peers()?;
+                        looked = true;
+                    }
                     _ if index == last => {}
                     _ => self.forget_unfinished()?,
                 }

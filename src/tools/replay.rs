@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::run::Run;
 use super::{Ending, Limits, Observer, tell_departures};
-use crate::recording::{FolderReader, part_file_name};
+use crate::recording::FolderReader;
+use crate::recording::folder::part_file_name;
 use crate::{Frames, Result, Sink, Source, Stop, Unconfirmed};
 
 /// How to replay.

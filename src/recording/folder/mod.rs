@@ -1,0 +1,105 @@
+//! The folder of the original mflow: a file for each part of each message.
+//!
+//! ```text
+//! folder/000000_000.raw   message 0, part 0
+//! folder/000000_001.raw   message 0, part 1
+//! folder/000001_000.raw   message 1, part 0
+//! ```
+//!
+//! Numbers have at least six and three digits and grow beyond. They are sorted as numbers.
+
+mod reader;
+mod writer;
+
+use std::fs;
+use std::path::Path;
+
+use crate::{Error, Result};
+
+pub use reader::FolderReader;
+pub use writer::FolderWriter;
+
+/// One part of one message in a folder, ordered as they are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct PartNumber {
+    message: u64,
+    part: usize,
+}
+
+impl PartNumber {
+    /// Returns the name of the file that the part is in.
+    fn file_name(self) -> String {
+        format!("{:06}_{:03}.raw", self.message, self.part)
+    }
+
+    /// Reads the name of a file; none where it is not exactly one that would be written.
+    fn parse(name: &str) -> Option<Self> {
+        let (message, part) = name.strip_suffix(".raw")?.split_once('_')?;
+        let number = Self { message: message.parse().ok()?, part: part.parse().ok()? };
+        (number.file_name() == name).then_some(number)
+    }
+}
+
+/// Returns the name of the file that a part of a message is in.
+pub(crate) fn part_file_name(message: u64, part: usize) -> String {
+    PartNumber { message, part }.file_name()
+}
+
+/// The extension of a part that is being written; one of a writer that was killed stays.
+const UNFINISHED: &str = "raw.part";
+
+/// What is in a folder.
+#[derive(Debug, Default)]
+struct Listing {
+    /// The parts, in no order.
+    parts: Vec<PartNumber>,
+    /// How many files are none.
+    foreign: usize,
+    /// The first number after those of all messages, unfinished ones included.
+    end: u64,
+}
+
+fn list(folder: &Path) -> Result<Listing> {
+    let mut listing = Listing::default();
+    for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
+        let name = entry.map_err(Error::file("read", folder))?.file_name();
+        let name = name.to_str().unwrap_or_default();
+        let whole = PartNumber::parse(name);
+        let unfinished = || PartNumber::parse(name.strip_suffix(".part")?);
+        match whole {
+            Some(number) => listing.parts.push(number),
+            None => listing.foreign += 1,
+        }
+        if let Some(number) = whole.or_else(unfinished) {
+            listing.end = listing.end.max(number.message.saturating_add(1));
+        }
+    }
+    Ok(listing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_read_back_and_others_are_not() {
+        for (message, part, name) in [
+            (0, 0, "000000_000.raw"),
+            (999_999, 12, "999999_012.raw"),
+            (1_000_000, 1000, "1000000_1000.raw"),
+        ] {
+            let number = PartNumber { message, part };
+            assert_eq!(number.file_name(), name);
+            assert_eq!(PartNumber::parse(name), Some(number));
+        }
+        for name in ["0_0.raw", "000000_000", "000000.raw", "+00001_000.raw", "0000001_000.raw"] {
+            assert_eq!(PartNumber::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn numbers_sort_as_numbers() {
+        let parse = |name| PartNumber::parse(name).unwrap();
+        assert!(parse("999999_001.raw") < parse("1000000_000.raw"));
+    }
+}

@@ -9,13 +9,15 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crate::frame::{COPY_INTO_FRAME, INLINE};
+use crate::frame::{COPY_INTO_FRAME, INLINE, Slot};
 use crate::{Frame, Frames};
 
 /// How often a wait for the last receipts looks whether there was any progress.
 const LOOK: Duration = Duration::from_millis(50);
 /// How many small receipts are kept to be used again: enough for the default queues of ten peers.
 const KEPT: usize = 1024;
+/// How many turns before its own a small receipt is looked at.
+const AHEAD: usize = 4;
 
 /// Returns which part of a message is counted for it: the last. Only where that is so small that
 /// libzmq keeps it inline, and has nothing to free, it is the part before, if that is small as well.
@@ -38,10 +40,10 @@ pub(crate) fn place(frames: &Frames) -> usize {
 /// Small messages are sent at rates where allocating a receipt, and counting it from two threads,
 /// would cost as much as everything else. Their receipts go round: libzmq mostly lets go of them in
 /// the order in which it got them, so the one to be used next has usually come back.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Receipts {
     ledger: Arc<Ledger>,
-    small: Vec<Arc<Small>>,
+    small: Vec<Slot<Entry>>,
     next: usize,
 }
 
@@ -84,56 +86,32 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// A copy of a small part of a message; in libzmq's hands as long as it is shared.
-#[derive(Debug)]
-struct Small {
-    len: usize,
-    bytes: [u8; COPY_INTO_FRAME],
-    _entry: Entry,
-}
-
-impl Small {
-    fn fill(&mut self, bytes: &[u8]) {
-        self.len = bytes.len();
-        self.bytes[..bytes.len()].copy_from_slice(bytes);
-    }
-}
-
-impl AsRef<[u8]> for Small {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
 impl Receipts {
     /// Returns the part of a message to send that counts until libzmq frees it.
     pub(crate) fn count(&mut self, part: &Frame) -> Frame {
         if part.len() <= COPY_INTO_FRAME
             && let Some(small) = self.small(part.as_ref())
         {
-            return Frame::from_shared(small);
+            return small;
         }
         Frame::from_owner(Counted { frame: part.clone(), _entry: Entry::new(&self.ledger) })
     }
 
     /// Fills the small receipt whose turn it is, or a new one where that has not come back yet.
-    fn small(&mut self, bytes: &[u8]) -> Option<Arc<Small>> {
+    fn small(&mut self, bytes: &[u8]) -> Option<Frame> {
         if self.next >= self.small.len() {
             self.next = 0;
         }
+        // Brings the flag of one whose turn comes soon over from the other core meanwhile.
+        self.small.get(self.next + AHEAD).map(Slot::is_lent);
         let place = self.next;
-        if let Some(free) = self.small.get_mut(place).and_then(Arc::get_mut) {
-            free.fill(bytes);
-        } else if self.small.len() < KEPT {
-            let entry = Entry::new(&self.ledger);
-            let mut small = Small { len: 0, bytes: [0; COPY_INTO_FRAME], _entry: entry };
-            small.fill(bytes);
-            self.small.insert(place, Arc::new(small));
-        } else {
-            return None;
-        }
         self.next += 1;
-        Some(Arc::clone(&self.small[place]))
+        let lent = self.small.get_mut(place).and_then(|slot| slot.lend(bytes));
+        if lent.is_some() || self.small.len() == KEPT {
+            return lent;
+        }
+        self.small.insert(place, Slot::new(Entry::new(&self.ledger)));
+        self.small[place].lend(bytes)
     }
 
     /// Waits until every counted message was handed over, as long as there is progress at least

@@ -2,16 +2,19 @@
 //!
 //! What to do once something is ready is left to its owner: being woken says only that it is worth
 //! trying.
+#![allow(unsafe_code, reason = "the descriptor of a socket of libzmq can be borrowed only so")]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use smallvec::SmallVec;
 
 use crate::Stop;
 
-/// `zmq_poll` counts in milliseconds: what is left below that is slept, and its tail spun.
+/// How long before a deadline the sleep ends and a spin begins: timers are late by as much.
 const SPIN: Duration = Duration::from_micros(80);
 
 /// What somebody waits for: filled by sources and sinks, then waited on once.
@@ -26,7 +29,7 @@ const SPIN: Duration = Duration::from_micros(80);
 /// ```
 #[derive(Default)]
 pub struct WaitSet<'a> {
-    items: SmallVec<[zmq::PollItem<'a>; 4]>,
+    descriptors: SmallVec<[BorrowedFd<'a>; 4]>,
     deadline: Option<Instant>,
     ready: bool,
 }
@@ -43,19 +46,22 @@ impl<'a> WaitSet<'a> {
         self.ready = true;
     }
 
-    /// Adds a socket, to be woken by the events given.
-    pub fn socket(&mut self, socket: &'a zmq::Socket, events: zmq::PollEvents) {
-        self.items.push(socket.as_poll_item(events));
+    /// Adds a socket that was just tried in vain, to be woken when libzmq has news for it.
+    ///
+    /// "Tried" is to be taken at its word: the last call on the socket said that there is nothing
+    /// to receive, or, after a look at its events, no room to send. What was there before that is
+    /// no news.
+    pub fn socket(&mut self, socket: &'a zmq::Socket) {
+        match descriptor_of(socket) {
+            Ok(descriptor) => self.descriptor(descriptor),
+            // Trying it again tells what is wrong with it.
+            Err(_) => self.ready(),
+        }
     }
 
     /// Adds a descriptor, to be woken when it is readable.
     pub fn descriptor(&mut self, descriptor: BorrowedFd<'a>) {
-        self.raw_descriptor(descriptor.as_raw_fd());
-    }
-
-    /// Adds a descriptor whose owner lives elsewhere, as that of a socket of libzmq.
-    pub(crate) fn raw_descriptor(&mut self, descriptor: RawFd) {
-        self.items.push(zmq::PollItem::from_fd(descriptor, zmq::POLLIN));
+        self.descriptors.push(descriptor);
     }
 
     /// Adds a moment at which to be woken; the earliest counts.
@@ -67,62 +73,56 @@ impl<'a> WaitSet<'a> {
     /// is requested (false).
     ///
     /// # Errors
-    /// Where a socket of the set belongs to a terminated context.
-    pub fn wait(mut self, stop: &Stop, timeout: Option<Duration>) -> io::Result<bool> {
+    /// Where the system has no memory to wait.
+    pub fn wait(self, stop: &Stop, timeout: Option<Duration>) -> io::Result<bool> {
         if stop.is_requested() {
             return Ok(false);
         }
         if self.ready {
             return Ok(true);
         }
-        let stop_item = stop.descriptor().map(|descriptor| {
-            self.items.push(zmq::PollItem::from_fd(descriptor.as_raw_fd(), zmq::POLLIN));
-            self.items.len() - 1
-        });
+        let descriptors = self.descriptors.iter().copied().chain(stop.descriptor());
+        let mut polled: SmallVec<[_; 4]> =
+            descriptors.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)).collect();
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            let now = Instant::now();
-            if self.deadline.is_some_and(|at| at <= now) {
+            let left = |at: Instant| at.saturating_duration_since(Instant::now());
+            let (deadline, end) = (self.deadline.map(left), end.map(left));
+            if let Some(left) = deadline.filter(|left| *left <= SPIN) {
+                spin(left);
                 return Ok(true);
             }
-            if end.is_some_and(|at| at <= now) {
+            if end.is_some_and(|left| left.is_zero()) {
                 return Ok(false);
             }
-            let next = self.deadline.into_iter().chain(end).min();
-            let left = next.map(|at| at - now);
-            let woken = match zmq::poll(&mut self.items, milliseconds(left)) {
-                Ok(woken) => woken,
-                Err(zmq::Error::EINTR) => continue,
+            let sleep = deadline.map(|left| left - SPIN).into_iter().chain(end).min();
+            // What no clock can count to never comes.
+            let sleep = sleep.and_then(|sleep| Timespec::try_from(sleep).ok());
+            let woken = match poll(&mut polled, sleep.as_ref()) {
+                Ok(woken) => woken > 0,
+                Err(Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            if stop_item.is_some_and(|index| self.items[index].is_readable()) {
+            if stop.is_requested() {
                 return Ok(false);
             }
-            if woken > 0 {
+            if woken {
                 return Ok(true);
-            }
-            if let Some(at) = next {
-                sleep_the_last_millisecond(at);
             }
         }
     }
 }
 
-/// Rounds down to the milliseconds that `zmq_poll` counts in; -1 waits without end.
-fn milliseconds(left: Option<Duration>) -> i64 {
-    left.map_or(-1, |left| i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
+/// Returns the descriptor of a socket, readable when libzmq has news that nobody has looked at.
+pub(crate) fn descriptor_of(socket: &zmq::Socket) -> Result<BorrowedFd<'_>, zmq::Error> {
+    let descriptor = socket.get_fd()?;
+    // SAFETY: the socket keeps its descriptor open as long as it is borrowed.
+    Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
 }
 
-/// Sleeps and then spins until `at`, where that is less than a millisecond away.
-fn sleep_the_last_millisecond(at: Instant) {
-    let left = at.saturating_duration_since(Instant::now());
-    if left >= Duration::from_millis(1) {
-        return;
-    }
-    if left > SPIN {
-        std::thread::sleep(left - SPIN);
-    }
-    while Instant::now() < at {
+fn spin(left: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < left {
         std::hint::spin_loop();
     }
 }

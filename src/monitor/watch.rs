@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
+use crate::wait::descriptor_of;
 use crate::{Stop, WaitSet};
 
 /// The thread of one stream.
@@ -165,7 +166,8 @@ impl MonitorThread {
         let (woken, wake) = io::pipe().map_err(|_| zmq::Error::EMFILE)?;
         let reports = context.socket(zmq::PAIR)?;
         reports.set_linger(0)?;
-        let descriptor = reports.get_fd()?;
+        let descriptor = descriptor_of(&reports)?.try_clone_to_owned();
+        let descriptor = descriptor.map_err(|_| zmq::Error::EMFILE)?;
         socket.monitor(&address, i32::from(u16::MAX))?;
         reports.connect(&address)?;
         let shared = Arc::new(Shared {
@@ -252,9 +254,9 @@ impl Drop for End {
 
 /// The thread's side.
 struct Watch {
-    /// Readable when there may be reports. It belongs to the socket of the reports, which lives
-    /// until this thread, or the sender's, has read that they have ended.
-    descriptor: RawFd,
+    /// Readable when there may be reports. It outlives their socket, which closes when this thread,
+    /// or the sender's, has read that they have ended.
+    descriptor: OwnedFd,
     woken: PipeReader,
     options: MonitorOptions,
     /// Since when nobody has been connected, as long as that was not told.
@@ -278,7 +280,7 @@ impl Watch {
                 return;
             }
             let mut set = WaitSet::new();
-            set.raw_descriptor(self.descriptor);
+            set.descriptor(self.descriptor.as_fd());
             set.descriptor(self.woken.as_fd());
             self.absence_due().into_iter().for_each(|due| set.deadline(due));
             if set.wait(&Stop::never(), None).is_err() {

@@ -177,13 +177,13 @@ impl Stream {
 
     /// Adds the socket to what a wait is for.
     pub(crate) fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-        let events = if self.mode.sends() { zmq::POLLOUT } else { zmq::POLLIN };
-        set.socket(&self.socket, events);
+        set.socket(&self.socket);
     }
 
-    fn wait_for(&self, events: zmq::PollEvents, end: Option<Instant>) -> Result<bool> {
+    /// Waits until it is worth trying again what was just tried in vain.
+    fn wait(&self, end: Option<Instant>) -> Result<bool> {
         let mut set = WaitSet::new();
-        set.socket(&self.socket, events);
+        set.socket(&self.socket);
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         set.wait(&self.stop, left)
             .map_err(|source| Error::Wait { name: self.address.to_string(), source })

@@ -85,7 +85,7 @@ impl Stream {
             if let Some(frames) = self.try_receive()? {
                 return Ok(Some(frames));
             }
-            if !self.wait_for(zmq::POLLIN, end)? {
+            if !self.wait(end)? {
                 return Ok(None);
             }
         }

@@ -90,7 +90,7 @@ impl Stream {
     fn send_frames(&mut self, frames: &Frames) -> Result<()> {
         let end = self.send_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         while self.offer(frames)? == Offer::Full {
-            if !self.wait_for(zmq::POLLOUT, end)? {
+            if !self.wait(end)? {
                 return Err(Error::NotTaken { address: self.address.to_string() });
             }
         }

@@ -12,16 +12,19 @@
 //!   copies may live on other threads.
 #![allow(unsafe_code, reason = "the message functions of libzmq have no safe binding that shares")]
 
+mod slot;
+
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use mflow_handlers::Message;
 use smallvec::SmallVec;
 use zmq_sys::zmq_msg_t;
+
+pub(crate) use slot::Slot;
 
 /// Up to this many bytes a copy is cheaper than handing a buffer over by reference.
 pub(crate) const COPY_INTO_FRAME: usize = 256;
@@ -68,16 +71,6 @@ impl Frame {
         // nothing but `drop_owner` touches it again. It may be dropped on another thread because
         // it is `Send`.
         unsafe { Self::from_foreign((*owner).as_ref(), drop_owner::<T>, owner.cast()) }
-    }
-
-    /// Makes a frame as [`from_owner`](Self::from_owner) of an owner that is shared: libzmq lets
-    /// go of its share.
-    pub(crate) fn from_shared<T: AsRef<[u8]> + Send + Sync + 'static>(owner: Arc<T>) -> Self {
-        let owner = Arc::into_raw(owner);
-        // SAFETY: the share lives until `drop_share` is called, and as long as it does nobody can
-        // move or change what it shares. That may be dropped on another thread because it is
-        // `Send`, and used on several at once because it is `Sync`.
-        unsafe { Self::from_foreign((*owner).as_ref(), drop_share::<T>, owner.cast_mut().cast()) }
     }
 
     /// Makes a frame of bytes that libzmq frees by calling `free` with `owner`.
@@ -161,12 +154,6 @@ impl Frame {
 unsafe extern "C" fn drop_owner<T>(_bytes: *mut c_void, owner: *mut c_void) {
     // SAFETY: `owner` is the pointer that `from_owner` took out of its box, given back once.
     drop(unsafe { Box::from_raw(owner.cast::<T>()) });
-}
-
-/// Drops a share of the owner of a frame's bytes, as `drop_owner` drops an owner.
-unsafe extern "C" fn drop_share<T>(_bytes: *mut c_void, owner: *mut c_void) {
-    // SAFETY: `owner` is the pointer that `from_shared` took out of its share, given back once.
-    drop(unsafe { Arc::from_raw(owner.cast_const().cast::<T>()) });
 }
 
 fn last_error() -> zmq::Error {
@@ -370,6 +357,7 @@ impl From<Frames> for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Counts how often it was dropped.

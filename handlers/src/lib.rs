@@ -76,6 +76,7 @@ mod parts;
 mod peek;
 mod raw;
 mod registry;
+mod tail;
 mod warning;
 
 pub use array::{Array, ArrayError, Element, MAX_DIMENSIONS};

@@ -1,6 +1,8 @@
 //! [`Message`]: the parts of one multipart message. What they mean is left to the decoders.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -9,8 +11,8 @@ use crate::peek::Peek;
 
 /// The parts of one multipart message, each a [`Bytes`].
 ///
-/// A clone shares the parts, whatever their size. One or two parts, as most messages have, are held
-/// without an allocation.
+/// A clone shares the parts, whatever their size and number: it costs the same for two hundred as for
+/// three. One or two parts, as most messages have, are held without an allocation.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -22,9 +24,21 @@ use crate::peek::Peek;
 /// assert_eq!(message.bytes(), 22);
 /// assert_eq!(message.htype().as_deref(), Some("raw-1.0"));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Message {
-    parts: SmallVec<[Bytes; 2]>,
+#[derive(Clone)]
+pub struct Message(Held);
+
+/// The most parts that are held without an allocation.
+const INLINE: usize = 2;
+
+type Few = SmallVec<[Bytes; INLINE]>;
+
+/// How parts are held.
+#[derive(Clone)]
+enum Held {
+    /// Few of them, each of which a clone shares.
+    Few(Few),
+    /// Many of them, which a clone shares as a whole.
+    Many(Arc<Vec<Bytes>>),
 }
 
 impl Message {
@@ -35,27 +49,30 @@ impl Message {
 
     /// Returns the parts, in order.
     pub fn parts(&self) -> &[Bytes] {
-        &self.parts
+        match &self.0 {
+            Held::Few(parts) => parts,
+            Held::Many(parts) => parts,
+        }
     }
 
     /// Returns the number of parts.
     pub fn len(&self) -> usize {
-        self.parts.len()
+        self.parts().len()
     }
 
     /// Tells whether the message has no parts at all.
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.parts().is_empty()
     }
 
     /// Returns the size of all parts together, in bytes.
     pub fn bytes(&self) -> usize {
-        self.parts.iter().map(Bytes::len).sum()
+        self.parts().iter().map(Bytes::len).sum()
     }
 
     /// Reads from the first part what it tells of the message, without decoding it.
     pub fn peek(&self) -> Peek<'_> {
-        self.parts.first().map(|part| Peek::of(part)).unwrap_or_default()
+        self.parts().first().map(|part| Peek::of(part)).unwrap_or_default()
     }
 
     /// Returns the htype in the first part, if it is a JSON object that has one.
@@ -65,31 +82,75 @@ impl Message {
 
     /// Gives the parts away, in order.
     pub fn into_parts(self) -> Vec<Bytes> {
-        self.parts.into_vec()
+        match self.0 {
+            Held::Few(parts) => parts.into_vec(),
+            Held::Many(parts) => Arc::unwrap_or_clone(parts),
+        }
     }
 }
 
 impl From<Vec<Bytes>> for Message {
     fn from(parts: Vec<Bytes>) -> Self {
-        Self { parts: SmallVec::from_vec(parts) }
+        Self(match parts.len() {
+            0..=INLINE => Held::Few(Few::from_vec(parts)),
+            _ => Held::Many(Arc::new(parts)),
+        })
     }
 }
 
 impl FromIterator<Bytes> for Message {
     fn from_iter<I: IntoIterator<Item = Bytes>>(parts: I) -> Self {
-        Self { parts: parts.into_iter().collect() }
+        let parts = parts.into_iter();
+        if parts.size_hint().0 > INLINE {
+            return parts.collect::<Vec<_>>().into();
+        }
+        let mut message = Self::default();
+        message.extend(parts);
+        message
     }
 }
 
 impl Extend<Bytes> for Message {
     fn extend<I: IntoIterator<Item = Bytes>>(&mut self, parts: I) {
-        self.parts.extend(parts);
+        match &mut self.0 {
+            Held::Few(few) => {
+                few.extend(parts);
+                if few.len() > INLINE {
+                    *self = std::mem::take(few).into_vec().into();
+                }
+            }
+            Held::Many(many) => Arc::make_mut(many).extend(parts),
+        }
+    }
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self(Held::Few(Few::new()))
+    }
+}
+
+/// Equal parts in the same order are equal messages.
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Held::Many(left), Held::Many(right)) if Arc::ptr_eq(left, right) => true,
+            _ => self.parts() == other.parts(),
+        }
+    }
+}
+
+impl Eq for Message {}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").field("parts", &self.parts()).finish()
     }
 }
 
 /// The parts of a message that is given away.
 #[derive(Debug)]
-pub struct IntoParts(smallvec::IntoIter<[Bytes; 2]>);
+pub struct IntoParts(smallvec::IntoIter<[Bytes; INLINE]>);
 
 impl Iterator for IntoParts {
     type Item = Bytes;
@@ -110,7 +171,11 @@ impl IntoIterator for Message {
     type IntoIter = IntoParts;
 
     fn into_iter(self) -> IntoParts {
-        IntoParts(self.parts.into_iter())
+        let parts = match self.0 {
+            Held::Few(parts) => parts,
+            Held::Many(parts) => Arc::unwrap_or_clone(parts).into(),
+        };
+        IntoParts(parts.into_iter())
     }
 }
 
@@ -119,7 +184,7 @@ impl<'m> IntoIterator for &'m Message {
     type IntoIter = std::slice::Iter<'m, Bytes>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.parts.iter()
+        self.parts().iter()
     }
 }
 
@@ -129,19 +194,40 @@ mod tests {
 
     #[test]
     fn parts_keep_their_order_whatever_made_the_message() {
-        let parts: Vec<Bytes> = ["a", "", "bc"].map(Bytes::from).to_vec();
-        let message = Message::from(parts.clone());
-        assert_eq!(message, Message::new(parts.clone()));
-        assert_eq!(message, parts.iter().cloned().collect());
-        assert_eq!((message.len(), message.bytes(), message.is_empty()), (3, 3, false));
-        assert_eq!(message.clone().into_iter().collect::<Vec<_>>(), parts);
-        assert_eq!(message.into_parts(), parts);
+        let all: Vec<Bytes> = ["a", "", "bc", "d"].map(Bytes::from).to_vec();
+        for count in 0..=all.len() {
+            let parts = all[..count].to_vec();
+            let message = Message::from(parts.clone());
+            assert_eq!(message, Message::new(parts.clone()));
+            // An iterator that does not tell how many there are.
+            assert_eq!(message, parts.iter().filter(|_| true).cloned().collect());
+            let mut extended = Message::default();
+            parts.iter().for_each(|part| extended.extend([part.clone()]));
+            assert_eq!(extended, message);
+            let bytes = parts.iter().map(Bytes::len).sum();
+            assert_eq!((message.len(), message.bytes()), (count, bytes));
+            assert_eq!(message.is_empty(), count == 0);
+            assert_eq!(message.clone().into_iter().collect::<Vec<_>>(), parts);
+            assert_eq!(message.clone().into_parts(), parts);
+            assert_eq!(message.into_parts(), parts);
+        }
     }
 
     #[test]
     fn a_clone_shares_the_parts() {
-        let message = Message::from(vec![Bytes::from(vec![7; 100])]);
-        assert_eq!(message.clone().parts()[0].as_ptr(), message.parts()[0].as_ptr());
+        for count in [1, 100] {
+            let message = Message::from(vec![Bytes::from(vec![7; 100]); count]);
+            assert_eq!(message.clone().parts()[0].as_ptr(), message.parts()[0].as_ptr());
+        }
+    }
+
+    #[test]
+    fn a_clone_that_is_extended_is_one_of_its_own() {
+        let message = Message::from(vec![Bytes::from_static(b"a"); 3]);
+        let mut longer = message.clone();
+        longer.extend(["b".into()]);
+        assert_eq!((message.len(), longer.len()), (3, 4));
+        assert_ne!(message, longer);
     }
 
     #[test]

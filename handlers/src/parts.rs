@@ -8,6 +8,7 @@ use crate::error::{DecodeError, Place};
 use crate::json::Json;
 use crate::message::Message;
 use crate::outline::Outline;
+use crate::tail::Tail;
 
 /// A cursor over the parts of a message, first to last, with which decoders read it.
 ///
@@ -29,6 +30,7 @@ use crate::outline::Outline;
 /// ```
 #[derive(Debug)]
 pub struct Parts<'m> {
+    message: &'m Message,
     parts: &'m [Bytes],
     index: usize,
     htype: Option<Cow<'m, str>>,
@@ -44,7 +46,7 @@ impl<'m> Parts<'m> {
         let parts = message.parts();
         let (first, result) = Outline::of(parts.first().map_or(&[], |part| part));
         let htype = first.htype.clone();
-        Self { parts, index: 0, htype, first, is_first_object: result.is_ok() }
+        Self { message, parts, index: 0, htype, first, is_first_object: result.is_ok() }
     }
 
     /// Returns the htype of the message, if it has one.
@@ -130,6 +132,13 @@ impl<'m> Parts<'m> {
     pub fn rest(&mut self) -> &mut Self {
         self
     }
+
+    /// Takes all of the parts not yet taken, shared with the message as a whole.
+    pub(crate) fn tail(&mut self) -> Tail {
+        let tail = Tail::of(self.message, self.index);
+        self.index = self.parts.len();
+        tail
+    }
 }
 
 /// The parts that may be there.
@@ -194,5 +203,10 @@ mod tests {
         assert_eq!(parts.rest().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!((parts.index(), parts.remaining(), parts.has_more()), (3, 0, false));
         assert_eq!(parts.next(), None);
+
+        let mut parts = Parts::new(&message);
+        parts.next_json().unwrap();
+        assert_eq!(parts.tail()[..], ["a", "b"]);
+        assert_eq!((parts.index(), parts.next()), (3, None));
     }
 }

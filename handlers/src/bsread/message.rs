@@ -13,6 +13,7 @@ use crate::error::{DecodeError, EncodeError, Place};
 use crate::json::Json;
 use crate::message::Message;
 use crate::parts::Parts;
+use crate::tail::Tail;
 use crate::warning::Warning;
 
 /// The misspelled key of one sender of 2015.
@@ -45,7 +46,7 @@ pub struct Bsread {
     /// Part 1: pulse, timestamp, and how part 2 is compressed.
     pub main_header: Json,
     data_header: DataHeader,
-    parts: Vec<Bytes>,
+    parts: Tail,
     layout: Layout,
 }
 
@@ -81,7 +82,7 @@ impl Bsread {
         &self.parts
     }
 
-    pub(super) fn new(main_header: Json, data_header: DataHeader, parts: Vec<Bytes>) -> Self {
+    pub(super) fn new(main_header: Json, data_header: DataHeader, parts: Tail) -> Self {
         let layout = Layout::of(&parts, data_header.definitions().len());
         Self { main_header, data_header, parts, layout }
     }
@@ -117,7 +118,7 @@ impl Bsread {
             .map_err(|source| DecodeError::UnknownCompression { place: parts.place(), source })?;
         let hash = main_header.get("hash").and_then(Value::as_str);
         let data_header = read(part, compression, hash).map_err(|error| error.at(parts.place()))?;
-        Ok(Self::new(main_header, data_header, parts.rest().collect()))
+        Ok(Self::new(main_header, data_header, parts.tail()))
     }
 
     /// Makes the parts of the message.
@@ -184,6 +185,6 @@ impl PartialEq for Bsread {
     fn eq(&self, other: &Self) -> bool {
         self.main_header == other.main_header
             && self.data_header == other.data_header
-            && self.parts == other.parts
+            && self.parts() == other.parts()
     }
 }

@@ -163,6 +163,6 @@ impl Pulse {
         let Timestamp { seconds, nanoseconds } = self.timestamp;
         insert("global_timestamp", json!({"sec": seconds, "ns": nanoseconds}));
         let main_header = JsonValue::Object(main_header);
-        Bsread::new(main_header.into(), self.header, self.parts)
+        Bsread::new(main_header.into(), self.header, self.parts.into())
     }
 }

@@ -112,7 +112,9 @@ impl Data {
 
     /// Returns what was tolerated in the message.
     pub fn warnings(&self) -> Vec<Warning> {
-        match self {
+        let header = self.header().filter(|header| header.has_non_numbers());
+        let mut warnings: Vec<_> = header.map(|_| Warning::NonNumbers { part: 1 }).into_iter().collect();
+        warnings.extend(match self {
             Self::Array(message) => message.warnings(),
             Self::Header(header) => header.warnings(),
             Self::Image(image) => image.warnings(),
@@ -122,7 +124,8 @@ impl Data {
             Self::BsreadStop(stop) => stop.warnings(),
             Self::BsreadReconnect(reconnect) => reconnect.warnings(),
             Self::Raw(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => Vec::new(),
-        }
+        });
+        warnings
     }
 
     /// Returns the name of the variant, for errors.

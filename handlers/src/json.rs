@@ -8,14 +8,18 @@ use serde_json::Value;
 
 use crate::error::{EncodeError, Place};
 use crate::field::Valid;
+use crate::non_number;
 use crate::outline::Outline;
 use crate::peek::Peek;
+use crate::warning::Warning;
 
 /// A JSON part of a message: its text as it was received, and its value.
 ///
 /// The whole text is checked when it is parsed; the value is built when somebody first asks for it,
 /// as most messages are decoded for their binary parts. As long as nobody edits the value the part
 /// is encoded to the bytes it came from. Two are equal if their values are.
+///
+/// `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON does not have, are read as null.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -36,7 +40,14 @@ pub struct Json(State);
 #[derive(Clone)]
 enum State {
     /// The text was checked; its value is built when it is asked for.
-    Received { text: Bytes, value: OnceLock<Box<Value>> },
+    Received {
+        text: Bytes,
+        /// The text with null in place of floats that are no numbers, if there were any.
+        valid: Option<Box<[u8]>>,
+        value: OnceLock<Box<Value>>,
+    },
+    /// The text is no JSON, and kept as it is where the format can do without it.
+    Unreadable(Bytes),
     /// The value was built or edited here, so there is no text.
     Edited(Box<Value>),
 }
@@ -48,31 +59,66 @@ impl Json {
     ///
     /// What is wrong in the text, if it is not JSON in UTF-8.
     pub fn parse(text: Bytes) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice::<Valid>(&text)?;
-        Ok(Self::checked(text))
+        let valid = match serde_json::from_slice::<Valid>(&text) {
+            Ok(Valid) => None,
+            Err(error) => match non_number::replaced(&text, &error) {
+                Some(valid) if serde_json::from_slice::<Valid>(&valid).is_ok() => Some(valid),
+                _ => return Err(error),
+            },
+        };
+        Ok(Self::checked(text, valid))
     }
 
-    /// Takes a part that was checked already.
-    pub(crate) fn checked(text: Bytes) -> Self {
-        Self(State::Received { text, value: OnceLock::new() })
+    /// Takes a part that was checked already, with the text to read in place of it, if it has floats
+    /// that are no numbers.
+    pub(crate) fn checked(text: Bytes, valid: Option<Box<[u8]>>) -> Self {
+        Self(State::Received { text, valid, value: OnceLock::new() })
+    }
+
+    /// Takes a part that should be JSON. What is none reads as null.
+    pub(crate) fn parse_or_keep(text: Bytes) -> Self {
+        Self::parse(text.clone()).unwrap_or(Self(State::Unreadable(text)))
+    }
+
+    /// Tells whether the text has floats that are no numbers, which JSON does not have and which
+    /// read as null.
+    pub fn has_non_numbers(&self) -> bool {
+        matches!(self.0, State::Received { valid: Some(_), .. })
+    }
+
+    /// Tells what was tolerated in the part, which should be an object.
+    pub(crate) fn warning(&self, part: usize) -> Option<Warning> {
+        if !self.is_object() {
+            Some(Warning::NotJson { part })
+        } else {
+            self.has_non_numbers().then_some(Warning::NonNumbers { part })
+        }
     }
 
     /// Returns the value.
     pub fn value(&self) -> &Value {
         match &self.0 {
-            State::Received { text, value } => value.get_or_init(|| build(text)),
+            State::Received { text, valid, value } => {
+                value.get_or_init(|| build(valid.as_deref().unwrap_or(text)))
+            }
+            State::Unreadable(_) => &Value::Null,
             State::Edited(value) => value,
         }
     }
 
     /// Returns the value for editing; the original text is forgotten.
     pub fn value_mut(&mut self) -> &mut Value {
-        if let State::Received { text, value } = &mut self.0 {
-            self.0 = State::Edited(value.take().unwrap_or_else(|| build(text)));
+        if !matches!(self.0, State::Edited(_)) {
+            self.value();
+            let built = match &mut self.0 {
+                State::Received { value, .. } => value.take(),
+                _ => None,
+            };
+            self.0 = State::Edited(built.unwrap_or_default());
         }
         match &mut self.0 {
             State::Edited(value) => value,
-            State::Received { .. } => unreachable!("the state was changed in the lines before"),
+            _ => unreachable!("the state was changed in the lines before"),
         }
     }
 
@@ -85,6 +131,7 @@ impl Json {
     pub fn is_object(&self) -> bool {
         match &self.0 {
             State::Received { text, .. } => text.trim_ascii_start().starts_with(b"{"),
+            State::Unreadable(_) => false,
             State::Edited(value) => value.is_object(),
         }
     }
@@ -97,7 +144,8 @@ impl Json {
     /// Reads the fields that formats share, if the value is an object that has them.
     pub(crate) fn outline(&self) -> Outline<'_> {
         match &self.0 {
-            State::Received { text, .. } => Outline::of(text).0,
+            State::Received { text, valid, .. } => Outline::of(valid.as_deref().unwrap_or(text)).0,
+            State::Unreadable(_) => Outline::default(),
             State::Edited(value) => Outline::read(&**value).0,
         }
     }
@@ -105,7 +153,7 @@ impl Json {
     /// Returns the part: the text as received, or the value as compact text if it was edited.
     pub fn to_bytes(&self) -> Bytes {
         match &self.0 {
-            State::Received { text, .. } => text.clone(),
+            State::Received { text, .. } | State::Unreadable(text) => text.clone(),
             State::Edited(value) => value.to_string().into(),
         }
     }
@@ -122,6 +170,14 @@ impl Json {
                 .map_err(|source| EncodeError::NotJson { place: place(), source })?;
         }
         Ok(text)
+    }
+
+    /// Returns the part as [`encode`](Self::encode) does; one that nobody edited may be anything.
+    pub(crate) fn encode_or_keep(&self, htype: &str, part: usize) -> Result<Bytes, EncodeError> {
+        match &self.0 {
+            State::Received { text, .. } | State::Unreadable(text) => Ok(text.clone()),
+            State::Edited(_) => self.encode(htype, part),
+        }
     }
 }
 
@@ -144,6 +200,8 @@ impl PartialEq for Json {
             {
                 true
             }
+            (State::Unreadable(left), State::Unreadable(right)) => left == right,
+            (State::Unreadable(_), _) | (_, State::Unreadable(_)) => false,
             _ => self.value() == other.value(),
         }
     }
@@ -189,20 +247,51 @@ mod tests {
     #[test]
     fn what_no_value_can_be_built_of_is_refused_when_parsed() {
         let deep = "[".repeat(200) + &"]".repeat(200);
-        let texts: [&[u8]; 8] = [
+        let texts: [&[u8]; 9] = [
             b"",
             b"{\"a\":1e999}",
             b"{\"a\":\"\\ud800\"}",
             b"{\"a\":\"\xff\"}",
             b"{\"\xff\":1}",
             b"{} {}",
-            b"{\"a\":NaN}",
+            b"{\"a\":NaN,}",
+            b"{\"a\":nan}",
             deep.as_bytes(),
         ];
         for text in texts {
             assert!(Json::parse(Bytes::copy_from_slice(text)).is_err(), "{text:?}");
             assert!(serde_json::from_slice::<Value>(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn floats_that_are_no_numbers_read_as_null_and_are_sent_as_they_came() {
+        let text = "{\"frame\":NaN, \"x\":[-Infinity,1.5], \"series\":3, \"text\":\"NaN\"}";
+        let mut part = parse(text);
+        assert!(part.has_non_numbers());
+        assert_eq!(part.peek(), Peek { htype: None, series: Some(3), frame: None });
+        let expected = json!({"frame": null, "x": [null, 1.5], "series": 3, "text": "NaN"});
+        assert_eq!(part.value(), &expected);
+        assert_eq!(part.to_bytes(), text);
+        assert_eq!(part.encode("a-1.0", 1).unwrap(), text);
+        assert_eq!(part, Json::from(expected.clone()));
+        part.value_mut();
+        assert_eq!(part.to_bytes(), expected.to_string());
+        assert!(!part.has_non_numbers());
+    }
+
+    #[test]
+    fn what_is_no_json_may_be_kept() {
+        let mut part = Json::parse_or_keep("{ \"a\"".into());
+        assert_eq!((part.value(), part.is_object()), (&Value::Null, false));
+        assert_eq!(part.to_bytes(), "{ \"a\"");
+        assert_eq!(part.encode_or_keep("a-1.0", 2).unwrap(), "{ \"a\"");
+        assert!(part.encode("a-1.0", 2).is_err());
+        assert_eq!(part, Json::parse_or_keep("{ \"a\"".into()));
+        assert_ne!(part, Json::parse_or_keep("{".into()));
+        assert_ne!(part, Json::from(Value::Null));
+        *part.value_mut() = json!({"a": 1});
+        assert_eq!(part.encode_or_keep("a-1.0", 2).unwrap(), r#"{"a":1}"#);
     }
 
     #[test]

@@ -71,6 +71,7 @@ mod format;
 mod json;
 mod message;
 mod named_array;
+mod non_number;
 mod outline;
 mod parts;
 mod peek;

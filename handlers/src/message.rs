@@ -48,6 +48,7 @@ impl Message {
     }
 
     /// Returns the parts, in order.
+    #[inline]
     pub fn parts(&self) -> &[Bytes] {
         match &self.0 {
             Held::Few(parts) => parts,

@@ -12,6 +12,7 @@ use crate::array::{Array, ArrayError, byte_length};
 use crate::dectris::stream2;
 use crate::dtype::{ByteOrder, Dtype};
 use crate::field::{Count, Extents, Shape, Text, Valid};
+use crate::non_number;
 
 /// What a JSON part tells, as far as it tells it: a field that is missing or of another type than it
 /// should be is `None`, and of equal keys the last counts.
@@ -27,6 +28,8 @@ pub(crate) struct Outline<'a> {
     order: Option<Cow<'a, str>>,
     /// Under `endianess`, as the specification of array-1.0 writes it in its example.
     misspelled_order: Option<Cow<'a, str>>,
+    /// The text that was read in place of the part, if it has floats that are no numbers.
+    pub(crate) valid: Option<Box<[u8]>>,
 }
 
 /// In which order a `shape` lists the dimensions.
@@ -51,7 +54,28 @@ impl<'a> Outline<'a> {
             return (Self { htype, series, frame, ..Self::default() }, result);
         }
         let (outline, result) = Self::read(&mut deserializer);
-        (outline, result.and_then(|()| deserializer.end()))
+        match result.and_then(|()| deserializer.end()) {
+            Err(error) => match Self::of_python(part, &error) {
+                Some(outline) => (outline, Ok(())),
+                None => (outline, Err(error)),
+            },
+            Ok(()) => (outline, Ok(())),
+        }
+    }
+
+    /// Reads a part that failed as it has floats that are no numbers, if nothing else is wrong.
+    fn of_python(part: &[u8], error: &serde_json::Error) -> Option<Self> {
+        let valid = non_number::replaced(part, error)?;
+        let mut deserializer = serde_json::Deserializer::from_slice(&valid);
+        let (outline, result) = Outline::read(&mut deserializer);
+        result.and_then(|()| deserializer.end()).ok()?;
+        let Outline { htype, series, frame, encoding, dtype, shape, order, misspelled_order, .. } =
+            outline;
+        let own = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        let (htype, encoding, dtype) = (own(htype), own(encoding), own(dtype));
+        let (order, misspelled_order) = (own(order), own(misspelled_order));
+        let valid = Some(valid);
+        Some(Self { htype, series, frame, encoding, dtype, shape, order, misspelled_order, valid })
     }
 
     pub(crate) fn read<D: Deserializer<'a>>(deserializer: D) -> (Self, Result<(), D::Error>) {

@@ -96,7 +96,7 @@ impl<'m> Parts<'m> {
         let is_checked = self.index == 0 && self.is_first_object;
         let part = self.next_part()?;
         if is_checked {
-            return Ok(Json::checked(part));
+            return Ok(Json::checked(part, self.first.valid.take()));
         }
         Json::parse(part).map_err(|source| DecodeError::NotJson { place: self.place(), source })
     }
@@ -113,6 +113,11 @@ impl<'m> Parts<'m> {
         } else {
             Err(DecodeError::NotAnObject { place: self.place() })
         }
+    }
+
+    /// Takes the next part, which must be there and should be a JSON object, but may be anything.
+    pub(crate) fn next_json_or_bytes(&mut self) -> Result<Json, DecodeError> {
+        Ok(Json::parse_or_keep(self.next_part()?))
     }
 
     /// Takes the next part, which must be a JSON object, with what it tells.

@@ -80,8 +80,14 @@ mod tests {
 
     #[test]
     fn what_comes_before_a_fault_counts() {
-        assert_eq!(htype(br#"{"htype":"a","x":NaN}"#), Some("a".into()));
+        assert_eq!(htype(br#"{"htype":"a","x":nan}"#), Some("a".into()));
         assert_eq!(htype(br#"{"htype":"a","x":"#), Some("a".into()));
+    }
+
+    #[test]
+    fn floats_that_are_no_numbers_are_no_fault() {
+        let peek = Peek::of(br#"{"x":NaN,"htype":"a","y":[-Infinity],"frame":3,"series":Infinity}"#);
+        assert_eq!(peek, Peek { htype: Some("a".into()), series: None, frame: Some(3) });
     }
 
     #[test]

@@ -26,6 +26,7 @@ impl Tail {
 impl Deref for Tail {
     type Target = [Bytes];
 
+    #[inline]
     fn deref(&self) -> &[Bytes] {
         self.message.parts().get(self.first..).unwrap_or_default()
     }

@@ -28,6 +28,16 @@ pub enum Warning {
         /// The part.
         part: usize,
     },
+    /// A part that should be JSON or text is neither; it is kept as bytes.
+    NotText {
+        /// The part.
+        part: usize,
+    },
+    /// A part has NaN or Infinity, which Python writes and JSON does not have; they read as null.
+    NonNumbers {
+        /// The part.
+        part: usize,
+    },
     /// A part has another htype than the one of its position.
     Htype {
         /// The part.
@@ -117,6 +127,10 @@ impl fmt::Display for Warning {
             }
             Self::MissingPart { part } => write!(f, "part {part} is missing"),
             Self::NotJson { part } => write!(f, "part {part} is not a JSON object"),
+            Self::NotText { part } => write!(f, "part {part} is neither JSON nor text"),
+            Self::NonNumbers { part } => {
+                write!(f, "part {part} has NaN or Infinity, which JSON does not have")
+            }
             Self::Htype { part, expected, found: Some(found) } => {
                 write!(f, "expected the htype '{expected}' in part {part}, found '{found}'")
             }

@@ -70,6 +70,7 @@ impl<'m> Channel<'m> {
     /// which there is a warning.
     ///
     /// A value whose length is not the one that the shape tells is an array of one dimension.
+    #[inline]
     pub fn value(&self) -> Option<Value> {
         match self.single() {
             Some((kind, order, bytes)) => Value::scalar(kind, order, bytes),
@@ -78,6 +79,7 @@ impl<'m> Channel<'m> {
     }
 
     /// Returns what a value is read from that is a single one and not compressed, as most are.
+    #[inline]
     fn single(&self) -> Option<(Kind, ByteOrder, &'m [u8])> {
         let (Ok(kind), Ok(Compression::None), true) =
             (self.definition.kind(), self.definition.compression(), self.definition.is_scalar())
@@ -139,6 +141,7 @@ impl<'m> Channel<'m> {
 
     /// Returns when the value was taken: as the channel tells it, or else as the message does for
     /// all of them. Without a value there may be none.
+    #[inline]
     pub fn timestamp(&self) -> Option<Timestamp> {
         self.own_timestamp().or_else(|| {
             self.value.filter(|part| !part.is_empty())?;
@@ -147,6 +150,7 @@ impl<'m> Channel<'m> {
     }
 
     /// Returns when the value was taken, as the channel tells it.
+    #[inline]
     pub fn own_timestamp(&self) -> Option<Timestamp> {
         Timestamp::read(self.timestamp?, self.definition.order_or_little())
             .map(|(timestamp, _)| timestamp)
@@ -220,6 +224,7 @@ impl<'m> Channels<'m> {
         self.at(self.message.data_header().index(name)?)
     }
 
+    #[inline]
     fn at(&self, index: usize) -> Option<Channel<'m>> {
         let definition = self.message.data_header().definitions().get(index)?;
         let (value, timestamp) = self.message.layout().slot(index);
@@ -237,6 +242,7 @@ impl<'m> Channels<'m> {
 impl<'m> Iterator for Channels<'m> {
     type Item = Channel<'m>;
 
+    #[inline]
     fn next(&mut self) -> Option<Channel<'m>> {
         let channel = self.at(self.next)?;
         self.next += 1;

@@ -91,7 +91,7 @@ impl DataHeader {
         Ok(Self(Arc::new(Content {
             part,
             compression,
-            json: Json::checked(text.into()),
+            json: Json::checked(text.into(), None),
             hash: OnceLock::new(),
             has_channels: true,
             is_old: false,
@@ -108,7 +108,10 @@ impl DataHeader {
     pub fn decode(part: Bytes, compression: Compression) -> Result<Self, DataHeaderError> {
         let options = Options { limit: LIMIT, ..Options::default() };
         let text = compression.decode(&part, 1, ByteOrder::Big, None, &options)?;
-        let value: Value = serde_json::from_slice(&text)?;
+        let json = Json::parse(text)?;
+        // What is remembered keeps the text, and not the value as well.
+        let read = json.clone();
+        let value = read.value();
         if !value.is_object() {
             return Err(DataHeaderError::NotAnObject);
         }
@@ -122,7 +125,7 @@ impl DataHeader {
         Ok(Self(Arc::new(Content {
             part,
             compression,
-            json: Json::checked(text),
+            json,
             hash: OnceLock::new(),
             has_channels: channels.is_some(),
             is_old: value.get("htype").and_then(Value::as_str) == Some("bsr_d-1.0"),
@@ -132,6 +135,7 @@ impl DataHeader {
     }
 
     /// Returns the channels.
+    #[inline]
     pub fn definitions(&self) -> &[Definition] {
         &self.0.definitions
     }

@@ -41,6 +41,7 @@ impl Layout {
 
     /// Returns the indices of the value and the timestamp of a channel, which may be behind the
     /// last part.
+    #[inline]
     pub(super) fn slot(&self, channel: usize) -> (usize, Option<usize>) {
         match self {
             Self::Pairs => (2 * channel, Some(2 * channel + 1)),

@@ -63,11 +63,13 @@ impl Bsread {
     }
 
     /// Returns what the channels are.
+    #[inline]
     pub fn data_header(&self) -> &DataHeader {
         &self.data_header
     }
 
     /// Returns the channels, in the order of the data header.
+    #[inline]
     pub fn channels(&self) -> Channels<'_> {
         Channels::new(self)
     }
@@ -78,6 +80,7 @@ impl Bsread {
     }
 
     /// Returns the parts of the channels as they are sent.
+    #[inline]
     pub fn parts(&self) -> &[Bytes] {
         &self.parts
     }
@@ -151,6 +154,9 @@ impl Bsread {
         {
             let expected = "global_timestamp";
             warnings.push(Warning::Misspelled { expected, found: MISSPELLED });
+        }
+        if self.data_header.json().has_non_numbers() {
+            warnings.push(Warning::NonNumbers { part: 2 });
         }
         if !self.data_header.has_channels() {
             warnings.push(Warning::NoChannels { part: 2 });

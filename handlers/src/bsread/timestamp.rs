@@ -41,6 +41,7 @@ impl Timestamp {
 
     /// Reads the timestamp of a channel, and tells whether it is in the other byte order. `None` if
     /// it is too short.
+    #[inline]
     pub(super) fn read(part: &[u8], order: ByteOrder) -> Option<(Self, bool)> {
         let (words, _) = part.get(..LENGTH)?.as_chunks::<8>();
         let read = |word: [u8; 8]| match order {

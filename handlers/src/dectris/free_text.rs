@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::json::Json;
+use crate::warning::Warning;
 
 /// A part that should be text, and is often JSON, but whose content the sender's site decides.
 ///
@@ -34,6 +35,20 @@ impl FreeText {
         let json = Json::parse(self.0.clone()).ok()?;
         matches!(json.value(), Value::Object(_) | Value::Array(_)).then_some(json)
     }
+
+    /// Tells what is wrong with the part: that it is no text, or that it begins as an object of JSON
+    /// does and is none. Other text is nothing to be warned of.
+    pub(super) fn warning(&self, part: usize) -> Option<Warning> {
+        let text = self.text().ok_or(Warning::NotText { part });
+        match text.map(|text| text.trim_ascii_start().starts_with('{')) {
+            Err(warning) => Some(warning),
+            Ok(false) => None,
+            Ok(true) => match self.json() {
+                Some(json) => json.warning(part),
+                None => Some(Warning::NotJson { part }),
+            },
+        }
+    }
 }
 
 impl From<Bytes> for FreeText {
@@ -51,5 +66,22 @@ impl From<&str> for FreeText {
 impl From<&Json> for FreeText {
     fn from(json: &Json) -> Self {
         Self(json.to_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_neither_json_nor_text_is_warned_of() {
+        for text in ["", "run 7", "[draft] run 7", "7", "{}", " {\"run\": 7}", "[1]", "\u{e9}"] {
+            assert_eq!(FreeText::from(text).warning(5), None, "{text}");
+        }
+        let bytes = FreeText::from(Bytes::from_static(b"\xff{"));
+        assert_eq!(bytes.warning(5), Some(Warning::NotText { part: 5 }));
+        assert_eq!(FreeText::from("{'run': 7}").warning(5), Some(Warning::NotJson { part: 5 }));
+        let nan = FreeText::from("{\"run\": NaN}");
+        assert_eq!(nan.warning(5), Some(Warning::NonNumbers { part: 5 }));
     }
 }

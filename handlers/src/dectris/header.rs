@@ -77,7 +77,7 @@ pub struct Tables {
 /// A table of a detector: what it says it is, and its bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// Shape (fastest dimension first) and type.
+    /// Shape (fastest dimension first) and type. If the part is no JSON, it reads as null.
     pub description: Json,
     /// The bytes of the table.
     pub blob: Bytes,
@@ -94,7 +94,7 @@ impl Table {
     }
 
     fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { description: parts.next_object()?, blob: parts.next_part()? })
+        Ok(Self { description: parts.next_json_or_bytes()?, blob: parts.next_part()? })
     }
 }
 
@@ -170,7 +170,7 @@ impl DetectorHeader {
     ///
     /// # Errors
     ///
-    /// If a part that the detail asks for is missing, or one that should be a JSON object is none.
+    /// If a part that the detail asks for is missing, or one of the first two is not a JSON object.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
         let header = parts.next_object()?;
         let detail = Detail::told(&header).unwrap_or_else(|| Detail::guessed(parts.remaining()));
@@ -199,7 +199,8 @@ impl DetectorHeader {
         }
         if let Some(tables) = &self.tables {
             for (table, part, _) in tables.in_order() {
-                parts.extend([object(&table.description, part)?, Some(table.blob.clone())]);
+                let description = table.description.encode_or_keep(HTYPE, part)?;
+                parts.extend([Some(description), Some(table.blob.clone())]);
             }
         }
         if self.appendix.is_some() || !self.extra.is_empty() {
@@ -221,13 +222,22 @@ impl DetectorHeader {
             let found = self.header.get("header_detail").and_then(Value::as_str).map(Box::from);
             warnings.push(Warning::Detail { found });
         }
+        warnings.extend(self.config.as_ref().and_then(|config| config.warning(2)));
         for (table, part, htype) in self.tables.iter().flat_map(Tables::in_order) {
-            warnings.extend(unexpected_htype(&table.description, part, htype));
+            match table.description.warning(part) {
+                Some(warning @ Warning::NotJson { .. }) => warnings.push(warning),
+                tolerated => {
+                    warnings.extend(tolerated);
+                    warnings.extend(unexpected_htype(&table.description, part, htype));
+                }
+            }
             if let Err(error) = table.array() {
                 warnings.push(no_array(part + 1, &error));
             }
         }
         if let Ok(detail) = self.detail() {
+            let appendix = self.appendix.as_ref();
+            warnings.extend(appendix.and_then(|appendix| appendix.warning(detail.parts() + 1)));
             warnings.extend(warning::extra_parts(detail.parts() + 1, self.extra.len()));
         }
         warnings
@@ -290,8 +300,8 @@ mod tests {
             "part 4 of 'dheader-1.0' is missing"
         );
         assert_eq!(
-            decode(&message(ALL, &["{}", TABLE, "ab", "[]"])).unwrap_err(),
-            "part 5 of 'dheader-1.0' is JSON, but not an object"
+            decode(&message(BASIC, &["[]"])).unwrap_err(),
+            "part 2 of 'dheader-1.0' is JSON, but not an object"
         );
     }
 
@@ -323,6 +333,30 @@ mod tests {
             ]
         );
         assert_eq!(header.encode().unwrap(), message);
+    }
+
+    #[test]
+    fn a_table_that_is_not_described_does_not_lose_the_others() {
+        let table = r#"{"htype":"dpixelmask-1.0","shape":[2,1],"type":"uint8"}"#;
+        for broken in ["{\"shape\":", "[]", ""] {
+            let message = message(ALL, &["{}", broken, "ab", table, "cd", broken, "ef", "{"]);
+            let header = decode(&message).unwrap();
+            let no_array =
+                |part| Warning::NoArray { part, reason: "the header has no 'type'".into() };
+            assert_eq!(
+                header.warnings(),
+                [
+                    Warning::NotJson { part: 3 },
+                    no_array(4),
+                    Warning::NotJson { part: 7 },
+                    no_array(8),
+                    Warning::NotJson { part: 9 },
+                ]
+            );
+            assert_eq!(header.encode().unwrap(), message);
+            let mask = header.tables.unwrap().pixel_mask.array();
+            assert_eq!(mask, Array::from_elements(b"cd", &[1, 2]));
+        }
     }
 
     #[test]

@@ -232,6 +232,7 @@ impl Image {
     /// decompressing them.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
+        warnings.extend(self.description.warning(2));
         warnings.extend(super::unexpected_htype(&self.description, 2, "dimage_d-1.0"));
         let told = self.description.get("size").and_then(size);
         if let Some(told) = told.filter(|&told| usize::try_from(told) != Ok(self.blob.len())) {
@@ -242,9 +243,12 @@ impl Image {
         }
         match &self.config {
             None => warnings.push(Warning::MissingPart { part: 4 }),
-            Some(config) if config.json().is_none() => warnings.push(Warning::NotJson { part: 4 }),
-            Some(_) => {}
+            Some(config) => match config.json() {
+                None => warnings.push(Warning::NotJson { part: 4 }),
+                Some(json) => warnings.extend(json.warning(4)),
+            },
         }
+        warnings.extend(self.appendix.as_ref().and_then(|appendix| appendix.warning(5)));
         warnings.extend(warning::extra_parts(5, self.extra.len()));
         warnings
     }

@@ -114,6 +114,89 @@ fn a_message_that_cannot_be_decoded_has_its_line_and_the_end_is_3() {
     assert_eq!(fs::read_dir(dir.path("out")).unwrap().count(), 0);
 }
 
+/// Writes a copy of the first message of a vector with a part replaced, as the only one of a folder.
+fn damage(dir: &Dir, folder: &str, case: &str, part: usize, bytes: &[u8]) {
+    for entry in fs::read_dir(vector(case)).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.starts_with("000000_") && name.ends_with(".raw") {
+            dir.write(format!("{folder}/{name}"), fs::read(vector(case).join(&name)).unwrap());
+        }
+    }
+    dir.write(format!("{folder}/000000_{part:03}.raw"), bytes);
+}
+
+#[test]
+fn what_cannot_be_read_of_a_message_does_not_lose_the_rest_and_the_end_is_3() {
+    let dir = Dir::new();
+    let json = |folder, code| {
+        let dump = dir.run("m_dump", [folder, "--format", "json", "--decode"]).expect(code);
+        let warning = "warning: 1 messages could not be decoded in full\n";
+        assert_eq!(dump.stderr, if code == 3 { warning } else { "" }, "{folder}");
+        lines(&dump.stdout)[0]["decoded"].clone()
+    };
+    damage(&dir, "blob", "dimage_bslz4_3x5", 2, b"damaged");
+    let blob = json("blob", 3);
+    assert_eq!((&blob["image"], &blob["header"]["htype"]), (&Value::Null, &json!("dimage-1.0")));
+    assert_eq!(blob["image_raw"], json!({"bytes_hex": "64616d61676564"}));
+    dir.run("m_dump", ["blob", "blob_npy", "--format", "npy"]).expect(3);
+
+    damage(&dir, "table", "dheader_all", 3, b"damaged");
+    let table = json("table", 3);
+    assert_eq!(table["tables"]["flatfield"], Value::Null);
+    assert!(table["tables"]["pixel_mask"]["sha256"].is_string(), "{table}");
+    dir.run("m_dump", ["table", "table_npy", "--format", "npy"]).expect(3);
+
+    damage(&dir, "described", "dheader_all", 4, b"{");
+    let described = json("described", 3);
+    assert_eq!(
+        (&described["part_5"], &described["tables"]["pixel_mask"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert!(described["tables"]["flatfield"]["sha256"].is_string(), "{described}");
+
+    dir.write("channel/000000_000.raw", r#"{"htype":"bsr_m-1.1","pulse_id":1}"#);
+    let header = r#"{"channels":[{"name":"A","type":"int32","compression":"lz4"},{"name":"B","type":"int8"}]}"#;
+    dir.write("channel/000000_001.raw", header);
+    for (part, bytes) in ["damaged", "", "b", ""].iter().enumerate() {
+        dir.write(format!("channel/000000_{:03}.raw", part + 2), bytes);
+    }
+    let channel = json("channel", 3);
+    assert_eq!(channel["channels"]["A"]["value"], Value::Null);
+    assert_eq!(channel["channels"]["B"]["value"], 98);
+
+    let mut cbor = fs::read(vector("stream2_image_bslz4").join("000000_000.raw")).unwrap();
+    // The frame of the pixels tells their bytes in its first eight, behind its tag and element.
+    let tag = cbor.windows(6).position(|bytes| bytes == b"\x65bslz4").unwrap();
+    cbor[tag + 9..tag + 17].fill(0xff);
+    dir.write("stream2/000000_000.raw", cbor);
+    let stream2 = json("stream2", 3);
+    assert!(stream2["series_id"].is_number(), "{stream2}");
+    dir.run("m_dump", ["stream2", "stream2_npy", "--format", "npy"]).expect(3);
+
+    // Text of the site, and times: the message is read without them.
+    damage(&dir, "appendix", "dimage_appendix", 4, b"\xff{");
+    let warnings = json!(["part 5 is neither JSON nor text"]);
+    assert_eq!(json("appendix", 0)["warnings"], warnings);
+    damage(&dir, "dconfig", "dimage_appendix", 3, b"{'start_time'");
+    assert_eq!(json("dconfig", 0)["warnings"], json!(["part 4 is not a JSON object"]));
+}
+
+#[test]
+fn floats_of_python_that_are_no_numbers_are_read_as_null() {
+    let dir = Dir::new();
+    let header =
+        r#"{"htype":"array-1.0","type":"u1","shape":[2],"temperature":NaN,"range":[-Infinity,1]}"#;
+    dir.write("in/000000_000.raw", header);
+    dir.write("in/000000_001.raw", "ab");
+    let dump = dir.run("m_dump", ["in", "--format", "json", "--decode"]).expect(0);
+    let decoded = &lines(&dump.stdout)[0]["decoded"];
+    assert_eq!(decoded["header"]["temperature"], Value::Null);
+    assert_eq!(decoded["header"]["range"], json!([null, 1]));
+    assert_eq!(decoded["data"][0]["values"], json!([97, 98]));
+    let warning = "part 1 has NaN or Infinity, which JSON does not have";
+    assert_eq!(decoded["warnings"], json!([warning]));
+}
+
 #[test]
 fn options_that_make_no_sense_exit_with_2() {
     let dir = Dir::new();

@@ -42,29 +42,65 @@ const WRITTEN_OUT: usize = 64;
 /// # Ok::<(), mflow_handlers::ArrayError>(())
 /// ```
 pub fn canonical(data: &Data) -> Value {
-    let mut warnings: Vec<_> = data.warnings().iter().map(ToString::to_string).collect();
-    let mut object = match data {
-        Data::Raw(raw) => fields([("header", json(&raw.header)), ("data", parts(&raw.data))]),
-        Data::Array(message) => array_message(message),
-        Data::Header(header) => detector_header(header),
-        Data::Image(image) => self::image(image, &mut warnings),
-        Data::SeriesEnd(end) => header_alone(&end.header, &end.extra),
-        Data::Stream2(message) => stream2::canonical(message),
-        Data::Bsread(message) => self::bsread(message),
-        Data::BsreadStop(stop) => header_alone(&stop.header, &stop.extra),
-        Data::BsreadReconnect(reconnect) => header_alone(&reconnect.header, &reconnect.extra),
-        Data::Custom(custom) => fields([("custom", custom.type_name().into())]),
-        Data::Unknown(message) => undecoded(message),
-        Data::Broken(Broken { message, error }) => {
-            let mut object = undecoded(message);
-            object.insert("error".into(), chain(&**error).into());
-            object
+    Canonical::of(data).json
+}
+
+/// A decoded message as [`canonical`] JSON, and whether all of it could be read.
+///
+/// ```
+/// use mflow_handlers::{Canonical, Message, Registry};
+///
+/// let data = Registry::default().decode(Message::new(["{".into()]));
+/// let canonical = Canonical::of(&data);
+/// assert_eq!(canonical.json["error"].as_str().unwrap().split(':').next(), Some("part 1 is not valid JSON"));
+/// assert!(!canonical.is_whole);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Canonical {
+    /// The JSON.
+    pub json: Value,
+    /// Whether the message could be decoded, and every image, table, array and value of a channel be
+    /// read. A channel whose type or compression nobody knows has null and its bytes: that is whole.
+    pub is_whole: bool,
+}
+
+impl Canonical {
+    /// Reads all of a message.
+    pub fn of(data: &Data) -> Self {
+        let mut warnings: Vec<_> = data.warnings().iter().map(ToString::to_string).collect();
+        let mut is_whole = true;
+        let mut object = match data {
+            Data::Raw(raw) => fields([("header", json(&raw.header)), ("data", parts(&raw.data))]),
+            Data::Array(message) => array_message(message),
+            Data::Header(header) => detector_header(header, &mut is_whole),
+            Data::Image(image) => {
+                let pixels = image.pixels();
+                is_whole = pixels.is_ok();
+                if let Err(error @ PixelError::Compression(_)) = &pixels {
+                    // Others are told without decompressing anything.
+                    warnings.push(chain(error));
+                }
+                self::image(image, pixels.ok().as_ref())
+            }
+            Data::SeriesEnd(end) => header_alone(&end.header, &end.extra),
+            Data::Stream2(message) => stream2::canonical(message, &mut is_whole),
+            Data::Bsread(message) => self::bsread(message, &mut is_whole),
+            Data::BsreadStop(stop) => header_alone(&stop.header, &stop.extra),
+            Data::BsreadReconnect(reconnect) => header_alone(&reconnect.header, &reconnect.extra),
+            Data::Custom(custom) => fields([("custom", custom.type_name().into())]),
+            Data::Unknown(message) => undecoded(message),
+            Data::Broken(Broken { message, error }) => {
+                is_whole = false;
+                let mut object = undecoded(message);
+                object.insert("error".into(), chain(&**error).into());
+                object
+            }
+        };
+        if !warnings.is_empty() {
+            object.insert("warnings".into(), warnings.into());
         }
-    };
-    if !warnings.is_empty() {
-        object.insert("warnings".into(), warnings.into());
+        Self { json: object.into(), is_whole }
     }
-    object.into()
 }
 
 fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
@@ -76,7 +112,7 @@ fn array_message(message: &ArrayMessage) -> Map<String, Value> {
     fields([("header", json(&message.header)), ("data", data)])
 }
 
-fn detector_header(header: &DetectorHeader) -> Map<String, Value> {
+fn detector_header(header: &DetectorHeader, is_whole: &mut bool) -> Map<String, Value> {
     let mut object = fields([("header", json(&header.header))]);
     if let Some(config) = &header.config {
         object.insert("part_2".into(), json(config));
@@ -88,35 +124,36 @@ fn detector_header(header: &DetectorHeader) -> Map<String, Value> {
             ("part_7", json(&countrate_table.description)),
         ]));
         let mut tables = Map::new();
-        insert_table(&mut tables, "flatfield", flatfield);
-        insert_table(&mut tables, "pixel_mask", pixel_mask);
-        insert_table(&mut tables, "countrate_table", countrate_table);
+        *is_whole = [
+            ("flatfield", flatfield),
+            ("pixel_mask", pixel_mask),
+            ("countrate_table", countrate_table),
+        ]
+        .map(|(name, table)| insert_table(&mut tables, name, table))
+        .iter()
+        .all(|&is_read| is_read);
         object.insert("tables".into(), tables.into());
     }
     insert_tail(&mut object, header.appendix.as_ref(), &header.extra);
     object
 }
 
-fn image(image: &Image, warnings: &mut Vec<String>) -> Map<String, Value> {
+fn image(image: &Image, pixels: Option<&Array>) -> Map<String, Value> {
     let mut object =
         fields([("header", json(&image.header)), ("part_2", json(&image.description))]);
     match &image.config {
         Some(config) => insert_text(&mut object, "part_4", config),
         None => drop(object.insert("part_4".into(), Value::Null)),
     }
-    let pixels = image.pixels();
-    if let Err(error @ PixelError::Compression(_)) = &pixels {
-        // Others are told without decompressing anything.
-        warnings.push(chain(error));
-    }
-    insert_array(&mut object, "image", pixels.as_ref().ok(), &image.blob);
+    insert_array(&mut object, "image", pixels, &image.blob);
     insert_tail(&mut object, image.appendix.as_ref(), &image.extra);
     object
 }
 
-fn bsread(message: &Bsread) -> Map<String, Value> {
-    let channels =
-        message.channels().map(|channel| (channel.name().to_owned(), self::channel(&channel)));
+fn bsread(message: &Bsread, is_whole: &mut bool) -> Map<String, Value> {
+    let channels = message
+        .channels()
+        .map(|channel| (channel.name().to_owned(), self::channel(&channel, is_whole)));
     fields([
         ("main_header", json(&message.main_header)),
         ("data_header", json(message.data_header().json())),
@@ -127,13 +164,14 @@ fn bsread(message: &Bsread) -> Map<String, Value> {
 }
 
 /// A channel, null if it has no value. What nobody knows to read is shown as bytes.
-fn channel(channel: &Channel<'_>) -> Value {
+fn channel(channel: &Channel<'_>, is_whole: &mut bool) -> Value {
     let value = channel.read(&Options::default());
     if value == Ok(None) {
         return Value::Null;
     }
     let is_unknown =
         matches!(value, Err(ValueError::UnknownType(_) | ValueError::UnknownCompression(_)));
+    *is_whole &= value.is_ok() || is_unknown;
     let value = value.ok().flatten().as_ref().map_or(Value::Null, channel_value);
     let mut object = fields([("value", value), ("timestamp", timestamp(channel.timestamp()))]);
     if let Some(raw) = channel.raw().filter(|_| is_unknown) {
@@ -178,8 +216,11 @@ fn undecoded(message: &Message) -> Map<String, Value> {
     }
 }
 
-fn insert_table(tables: &mut Map<String, Value>, name: &str, table: &Table) {
-    insert_array(tables, name, table.array().as_ref().ok(), &table.blob);
+/// Inserts a table, and tells whether it could be read.
+fn insert_table(tables: &mut Map<String, Value>, name: &str, table: &Table) -> bool {
+    let array = table.array();
+    insert_array(tables, name, array.as_ref().ok(), &table.blob);
+    array.is_ok()
 }
 
 /// Inserts an array; null, and the bytes beside it, if it cannot be read.

@@ -113,7 +113,8 @@ impl Data {
     /// Returns what was tolerated in the message.
     pub fn warnings(&self) -> Vec<Warning> {
         let header = self.header().filter(|header| header.has_non_numbers());
-        let mut warnings: Vec<_> = header.map(|_| Warning::NonNumbers { part: 1 }).into_iter().collect();
+        let mut warnings: Vec<_> =
+            header.map(|_| Warning::NonNumbers { part: 1 }).into_iter().collect();
         warnings.extend(match self {
             Self::Array(message) => message.warnings(),
             Self::Header(header) => header.warnings(),

@@ -45,7 +45,7 @@
 //! - [`Data`], what decoding gives; [`Json`], a header and its text; [`Array`], a typed array with
 //!   [`Dtype`], [`ByteOrder`] and [`Element`].
 //! - [`DecodeError`], [`EncodeError`] and [`ArrayError`]; [`Warning`], what was tolerated.
-//! - [`canonical`], a value as JSON for people and for comparison; [`NamedArray`], the arrays of a
+//! - [`canonical`] and [`Canonical`], a value as JSON for people and for comparison; [`NamedArray`], the arrays of a
 //!   message of any format.
 //!
 //! # Promises
@@ -82,7 +82,7 @@ mod warning;
 
 pub use array::{Array, ArrayError, Element, MAX_DIMENSIONS};
 pub use array_message::ArrayMessage;
-pub use canonical::canonical;
+pub use canonical::{Canonical, canonical};
 pub use data::{Broken, Custom, Data};
 pub use dtype::{ByteOrder, Dtype, UnknownByteOrder, UnknownType};
 pub use error::{DecodeError, EncodeError, Place};

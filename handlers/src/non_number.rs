@@ -86,9 +86,8 @@ mod tests {
     #[test]
     fn what_fails_otherwise_is_not_touched() {
         for text in ["", "{", "{\"a\":nan,\"b\":NaN}", "{\"a\":NaB}", "{\"a\" NaN}x", "\"NaN"] {
-            let other = replace(text).is_none_or(|valid| {
-                serde_json::from_str::<Value>(&valid).is_err()
-            });
+            let other =
+                replace(text).is_none_or(|valid| serde_json::from_str::<Value>(&valid).is_err());
             assert!(other, "{text}");
         }
         assert_eq!(replace("{\"a\":x,\"b\":NaN}"), None);

@@ -69,8 +69,9 @@ impl<'a> Outline<'a> {
         let mut deserializer = serde_json::Deserializer::from_slice(&valid);
         let (outline, result) = Outline::read(&mut deserializer);
         result.and_then(|()| deserializer.end()).ok()?;
-        let Outline { htype, series, frame, encoding, dtype, shape, order, misspelled_order, .. } =
-            outline;
+        let Outline {
+            htype, series, frame, encoding, dtype, shape, order, misspelled_order, ..
+        } = outline;
         let own = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
         let (htype, encoding, dtype) = (own(htype), own(encoding), own(dtype));
         let (order, misspelled_order) = (own(order), own(misspelled_order));

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn floats_that_are_no_numbers_are_no_fault() {
-        let peek = Peek::of(br#"{"x":NaN,"htype":"a","y":[-Infinity],"frame":3,"series":Infinity}"#);
+        let peek =
+            Peek::of(br#"{"x":NaN,"htype":"a","y":[-Infinity],"frame":3,"series":Infinity}"#);
         assert_eq!(peek, Peek { htype: Some("a".into()), series: None, frame: Some(3) });
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
 
-use mflow_handlers::{Data, Message, Registry, canonical};
+use mflow_handlers::{Canonical, Message, Registry};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub enum JsonContent {
     /// Its htype and the bytes of its parts.
     #[default]
     Outline,
-    /// And what it means, as [`canonical`] JSON.
+    /// And what it means, as [canonical](mflow_handlers::canonical) JSON.
     Decoded,
 }
 
@@ -30,7 +30,8 @@ pub enum JsonContent {
 /// ```
 ///
 /// A message that cannot be decoded has its line too: `decoded` holds its `error`, and it is counted
-/// as damaged. The text is ASCII where a terminal might be upset otherwise.
+/// as damaged. So is one of which an image, a table, an array or a channel cannot be read; it has
+/// null in its place, or the error. The text is ASCII where a terminal might be upset otherwise.
 ///
 /// ```
 /// use mflow::tools::dump::{JsonContent, JsonWriter};
@@ -72,8 +73,9 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
             JsonContent::Outline => None,
             JsonContent::Decoded => {
                 let data = self.handlers.decode(message.clone());
-                self.damaged += u64::from(matches!(data, Data::Broken(_)));
-                Some(canonical(&data))
+                let Canonical { json, is_whole } = Canonical::of(&data);
+                self.damaged += u64::from(!is_whole);
+                Some(json)
             }
         };
         let parts = message.parts().iter().map(bytes::Bytes::len).collect();

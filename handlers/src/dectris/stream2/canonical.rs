@@ -1,5 +1,7 @@
 //! A message as canonical JSON: the map itself.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -22,12 +24,20 @@ use crate::message::Message;
 /// a tag nobody knows         {"tag": n, "value": …}, left away before numbers and texts
 /// keys that are no text      their JSON as text
 /// ```
-pub(crate) fn canonical(message: &Stream2) -> Map<String, Value> {
+///
+/// Where something is damaged the message is not whole.
+pub(crate) fn canonical(message: &Stream2, is_whole: &mut bool) -> Map<String, Value> {
     let mut object = match message.encode().map(Message::into_parts) {
-        Ok(parts) => match parts.first().map(|part| value(&mut Reader::new(part), part)) {
-            Some(Ok(Value::Object(object))) => object,
-            _ => Map::new(),
-        },
+        Ok(parts) => {
+            let part = parts.into_iter().next().unwrap_or_default();
+            let source = Source { part: &part, is_whole: Cell::new(*is_whole) };
+            let read = value(&mut Reader::new(&part), &source);
+            *is_whole = source.is_whole.get();
+            match read {
+                Ok(Value::Object(object)) => object,
+                _ => Map::new(),
+            }
+        }
         Err(error) => Map::from_iter([("error".to_owned(), chain(&error).into())]),
     };
     if !message.more_parts().is_empty() {
@@ -37,7 +47,13 @@ pub(crate) fn canonical(message: &Stream2) -> Map<String, Value> {
     object
 }
 
-fn value(reader: &mut Reader<'_>, source: &Bytes) -> Result<Value, CborError> {
+/// The part that is read, and what came of it.
+struct Source<'a> {
+    part: &'a Bytes,
+    is_whole: Cell<bool>,
+}
+
+fn value(reader: &mut Reader<'_>, source: &Source<'_>) -> Result<Value, CborError> {
     let start = reader.clone();
     Ok(match reader.next()? {
         Head::Null | Head::Undefined => Value::Null,
@@ -45,7 +61,7 @@ fn value(reader: &mut Reader<'_>, source: &Bytes) -> Result<Value, CborError> {
         Head::Simple(value) => json!({ "simple": value }),
         Head::Integer(number) => integer(number),
         Head::Float(number) => float(number),
-        Head::Bytes(string) => bytes(&share(string, source)),
+        Head::Bytes(string) => bytes(&share(string, source.part)),
         Head::Text(Some(text)) => text.into_owned().into(),
         Head::Text(None) => {
             let position = start.position();
@@ -66,7 +82,7 @@ fn value(reader: &mut Reader<'_>, source: &Bytes) -> Result<Value, CborError> {
     })
 }
 
-fn map(reader: &mut Reader<'_>, mut items: Items, source: &Bytes) -> Result<Value, CborError> {
+fn map(reader: &mut Reader<'_>, mut items: Items, source: &Source<'_>) -> Result<Value, CborError> {
     let mut object = Map::new();
     while reader.has_more(&mut items)? {
         let key = match value(reader, source)? {
@@ -79,10 +95,10 @@ fn map(reader: &mut Reader<'_>, mut items: Items, source: &Bytes) -> Result<Valu
     Ok(object.into())
 }
 
-fn tagged(tag: u64, reader: &mut Reader<'_>, source: &Bytes) -> Result<Value, CborError> {
+fn tagged(tag: u64, reader: &mut Reader<'_>, source: &Source<'_>) -> Result<Value, CborError> {
     if is_array_tag(tag) || is_compressed_tag(tag) {
         let start = reader.clone();
-        let cbor = Item { bytes: reader.next_bytes(MESSAGE_DEPTH)?, source }.keep();
+        let cbor = Item { bytes: reader.next_bytes(MESSAGE_DEPTH)?, source: source.part }.keep();
         let typed = TypedArray::from(cbor);
         let read = match is_compressed_tag(tag) {
             true => typed.cbor().byte_string(&Options::default()).map(|string| bytes(&string)),
@@ -125,10 +141,11 @@ fn is_transparent(tag: u64) -> bool {
 /// What cannot be read: why, and its bytes.
 fn raw(
     mut start: Reader<'_>,
-    source: &Bytes,
+    source: &Source<'_>,
     error: impl std::error::Error,
 ) -> Result<Value, CborError> {
-    let item = source.slice_ref(start.next_bytes(MESSAGE_DEPTH)?);
+    source.is_whole.set(false);
+    let item = source.part.slice_ref(start.next_bytes(MESSAGE_DEPTH)?);
     Ok(json!({ "error": chain(&error), "raw": bytes(&item) }))
 }
 

@@ -72,3 +72,15 @@ fn an_array_of_many_dimensions_does_no_harm() {
         exercise(&Registry::default(), &message);
     }
 }
+
+#[test]
+fn maps_as_keys_of_maps_do_no_harm() {
+    for depth in [10, 30, 60, 100_000] {
+        for open in [&b"\xa1"[..], b"\x81\xa1", b"\xa1\xc4"] {
+            let mut cbor = b"\xd9\xd9\xf7\xa1\x69user_data".to_vec();
+            cbor.extend(open.repeat(depth));
+            cbor.extend(b"\x61a".repeat(depth + 1));
+            exercise(&Registry::default(), &Message::new([cbor.into()]));
+        }
+    }
+}

@@ -22,7 +22,7 @@ use crate::message::Message;
 /// a date and a time          its text; a number of seconds as text in UTC
 /// a bignum                   a number, rounded where JSON has none
 /// a tag nobody knows         {"tag": n, "value": …}, left away before numbers and texts
-/// keys that are no text      their JSON as text
+/// keys that are no text      their JSON as text; that of their CBOR as bytes for lists and maps
 /// ```
 ///
 /// Where something is damaged the message is not whole.
@@ -85,8 +85,14 @@ fn value(reader: &mut Reader<'_>, source: &Source<'_>) -> Result<Value, CborErro
 fn map(reader: &mut Reader<'_>, mut items: Items, source: &Source<'_>) -> Result<Value, CborError> {
     let mut object = Map::new();
     while reader.has_more(&mut items)? {
+        let mut start = reader.clone();
         let key = match value(reader, source)? {
             Value::String(text) => text,
+            // As JSON in JSON, keys within keys would double their backslashes at each level.
+            Value::Array(_) | Value::Object(_) => {
+                let item = source.part.slice_ref(start.next_bytes(MESSAGE_DEPTH)?);
+                bytes(&item).to_string()
+            }
             key => key.to_string(),
         };
         let value = value(reader, source)?;

@@ -333,6 +333,7 @@ fn values_are_canonical() {
             json!({"error": "the text at byte 16 is not UTF-8", "raw": {"bytes_hex": "62fffe"}}),
         ),
         (b"\xbf\x01\x02\xf6\x03\xff", json!({"1": 2, "null": 3})),
+        (b"\xa1\x81\x01\x02", json!({r#"{"bytes_hex":"8101"}"#: 2})),
         (b"\x5f\x41\x01\x41\x02\xff", json!({"bytes_hex": "0102"})),
     ] {
         assert_eq!(canonical(&cbor(bytes)), expected, "{bytes:x?}");

@@ -2,17 +2,25 @@
 //! back to nothing. 100 thousand are asked for.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a bench")]
 
+#[path = "../../benches/harness/table.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
+mod table;
+
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use mflow_handlers::bsread::{Bsread, DataHeader, Definition, Kind, Pulse, Timestamp, Value};
 use mflow_handlers::{Data, Message, Registry};
+use table::{Spread, Table, against};
 
-const MESSAGES: u32 = 20_000;
+const MESSAGES: u32 = 10_000;
 const RUNS: usize = 9;
 
 fn main() {
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
     let names: Vec<String> =
         (0..100).map(|index| format!("SECTION-DEVICE{index:03}:VALUE")).collect();
     let header =
@@ -34,19 +42,23 @@ fn main() {
             black_box(bsread.channel(name).and_then(|channel| channel.value()));
         }
     };
-    let times = [
-        ("the message made of its parts, not decoded", median(|| drop(black_box(shared())))),
-        ("decoded", median(|| drop(black_box(registry.decode(shared()))))),
-        ("decoded and read", median(|| sum(&registry, shared(), |_| {}))),
-        ("decoded and read, and by name", median(|| sum(&registry, shared(), read_by_name))),
-        ("the message made of copies, not decoded", median(|| drop(black_box(copied())))),
-        ("decoded", median(|| drop(black_box(registry.decode(copied()))))),
-        ("decoded and read", median(|| sum(&registry, copied(), |_| {}))),
-    ];
-    for (what, time) in times {
-        let rate = 1.0 / time.as_secs_f64();
-        println!("{what}: {time:?} a message, {rate:.0} messages/s");
-    }
+    let by_name = |message| sum(&registry, message, read_by_name);
+    let mut table =
+        Table::new(["bsread, 100 channels", "of shared parts", "of copied parts", "shared, k/s"]);
+    let mut row = |what: &str, work: &dyn Fn(Message)| {
+        let [shared, copied] = [time(|| work(shared())), time(|| work(copied()))];
+        let rates = Spread::of(shared.iter().map(|seconds| 1e-3 / seconds));
+        let us = |times: &[f64]| {
+            let Spread { low, median, high } = Spread::of(times.iter().map(|time| time * 1e6));
+            format!("{median:.2} us ({low:.2}-{high:.2})")
+        };
+        table.row([what.into(), us(&shared), us(&copied), against(rates, 100.0)]);
+    };
+    row("made and dropped", &|message| drop(black_box(message)));
+    row("and decoded", &|message| drop(black_box(registry.decode(message))));
+    row("and all values read", &|message| sum(&registry, message, |_| {}));
+    row("and once more by name", &by_name);
+    println!("\n{table}");
 }
 
 /// Decodes a message and adds up its values.
@@ -63,14 +75,12 @@ fn sum(registry: &Registry, message: Message, more: impl Fn(&Bsread)) {
     more(&bsread);
 }
 
-/// Returns the median time of a run, for each message.
-fn median(work: impl Fn()) -> Duration {
-    let run = || {
+/// Returns the seconds that a message took, for each run.
+fn time(work: impl Fn()) -> Vec<f64> {
+    let run = |_| {
         let start = Instant::now();
         (0..MESSAGES).for_each(|_| work());
-        start.elapsed() / MESSAGES
+        start.elapsed().as_secs_f64() / f64::from(MESSAGES)
     };
-    let mut times: Vec<Duration> = (0..RUNS).map(|_| run()).collect();
-    times.sort();
-    times[RUNS / 2]
+    (0..RUNS).map(run).collect()
 }

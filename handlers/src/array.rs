@@ -239,6 +239,9 @@ pub enum ArrayError {
     /// The header names no type, or not by a text.
     #[error("the header has no 'type'")]
     NoType,
+    /// The header tells a compression that nobody has specified.
+    #[error("nothing is known of the compression '{0}'")]
+    Unspecified(Box<str>),
     /// The header has no shape, or one that is no list of whole numbers from 0 up.
     #[error("expected a list of whole numbers from 0 up as 'shape'")]
     NoShape,

@@ -12,6 +12,10 @@
 //! write them: the type names and codes of numpy, a byte order in `type` (`>u2`) going before
 //! `endianness`; `endianess`; whole floats in `shape`; the htype in a list; and `float`, of which
 //! senders disagree whether it has 32 or 64 bits, by the length of the part.
+//!
+//! Its predecessor chunk-1.0 lists the fastest dimension first. It may be compressed, as `cmpr` tells
+//! by names such as `s-lz4` and `n8-lz4`, of which no description is known: such a message is
+//! [`Broken`](crate::Broken), with its parts.
 
 use serde_json::{Value, json};
 
@@ -136,7 +140,12 @@ impl ArrayMessage {
 }
 
 fn described(outline: &Outline<'_>, bytes: bytes::Bytes) -> Result<Array, ArrayError> {
-    outline.array(axes(outline.htype.as_deref()), outline.order()?, bytes)
+    let axes = axes(outline.htype.as_deref());
+    // By its length alone what is compressed may pass for what is not.
+    match outline.compression.as_deref().filter(|_| axes == Axes::FastFirst) {
+        None | Some("" | "none") => outline.array(axes, outline.order()?, bytes),
+        Some(name) => Err(ArrayError::Unspecified(name.into())),
+    }
 }
 
 /// Returns in which order a message of this htype lists the dimensions.
@@ -254,9 +263,22 @@ mod tests {
         assert_eq!(message.header.get("shape"), Some(&json!([3, 2])));
         let encoded = message.encode().unwrap();
         assert_eq!(ArrayMessage::decode(&mut Parts::new(&encoded)).unwrap(), message);
-        // Its compressions are not known: the message is broken, with its parts.
-        let header = r#"{"htype":"chunk-1.0","type":"u1","shape":[3,2],"cmpr":"s-lz4"}"#;
-        assert!(matches!(decode(header, &[b"abc"]), Err(DecodeError::NotTheArray { .. })));
+    }
+
+    #[test]
+    fn a_compressed_chunk_is_an_error_whatever_its_length() {
+        let read = |cmpr: &str| {
+            let header = r#"{"htype":"chunk-1.0","type":"u1","shape":[3,2],"cmpr":"#;
+            decode(&format!("{header}{cmpr}}}"), &[b"abcdef"])
+                .map_err(|error| std::error::Error::source(&error).map(ToString::to_string))
+        };
+        for cmpr in ["s-lz4", "n8-lz4"] {
+            let expected = format!("nothing is known of the compression '{cmpr}'");
+            assert_eq!(read(&format!("\"{cmpr}\"")), Err(Some(expected)));
+        }
+        for cmpr in ["\"\"", "\"none\"", "null"] {
+            assert_eq!(read(cmpr).unwrap().data[0].as_ref().unwrap().shape(), [2, 3]);
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Outline<'a> {
     pub(crate) series: Option<u64>,
     pub(crate) frame: Option<u64>,
     pub(crate) encoding: Option<Cow<'a, str>>,
+    /// Under `cmpr`, as chunk-1.0 has it.
+    pub(crate) compression: Option<Cow<'a, str>>,
     dtype: Option<Cow<'a, str>>,
     shape: Option<Shape>,
     /// Under `endianness`.
@@ -69,14 +71,19 @@ impl<'a> Outline<'a> {
         let mut deserializer = serde_json::Deserializer::from_slice(&valid);
         let (outline, result) = Outline::read(&mut deserializer);
         result.and_then(|()| deserializer.end()).ok()?;
-        let Outline {
-            htype, series, frame, encoding, dtype, shape, order, misspelled_order, ..
-        } = outline;
         let own = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
-        let (htype, encoding, dtype) = (own(htype), own(encoding), own(dtype));
-        let (order, misspelled_order) = (own(order), own(misspelled_order));
-        let valid = Some(valid);
-        Some(Self { htype, series, frame, encoding, dtype, shape, order, misspelled_order, valid })
+        Some(Self {
+            htype: own(outline.htype),
+            series: outline.series,
+            frame: outline.frame,
+            encoding: own(outline.encoding),
+            compression: own(outline.compression),
+            dtype: own(outline.dtype),
+            shape: outline.shape,
+            order: own(outline.order),
+            misspelled_order: own(outline.misspelled_order),
+            valid: Some(valid),
+        })
     }
 
     pub(crate) fn read<D: Deserializer<'a>>(deserializer: D) -> (Self, Result<(), D::Error>) {
@@ -166,6 +173,7 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
                 Some("series") => outline.series = map.next_value::<Count>()?.0,
                 Some("frame") => outline.frame = map.next_value::<Count>()?.0,
                 Some("encoding") => outline.encoding = map.next_value::<Text<'a>>()?.0,
+                Some("cmpr") => outline.compression = map.next_value::<Text<'a>>()?.0,
                 Some("type") => outline.dtype = map.next_value::<Text<'a>>()?.0,
                 Some("shape") => outline.shape = Some(map.next_value()?),
                 Some("endianness") => outline.order = map.next_value::<Text<'a>>()?.0,

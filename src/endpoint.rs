@@ -27,7 +27,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::recording::{FolderReader, FolderWriter};
-use crate::{Address, Frames, Offer, Options, Result, Stream, Tally, Unconfirmed, WaitSet};
+use crate::{Address, Frames, Mode, Offer, Options, Result, Stream, Tally, Unconfirmed, WaitSet};
 
 /// A time in nanoseconds since the Unix epoch (UTC) that never goes backwards in one process: the
 /// system's clock read once, and the monotonic time since.
@@ -46,6 +46,12 @@ impl Timestamp {
         Self(start.saturating_add(nanoseconds(monotonic.elapsed())))
     }
 
+    /// Makes a time of nanoseconds since the Unix epoch, such as that of a recording.
+    #[must_use]
+    pub const fn from_nanos(nanoseconds: u64) -> Self {
+        Self(nanoseconds)
+    }
+
     /// Returns the nanoseconds since the Unix epoch.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
@@ -59,17 +65,21 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 /// Who a message came from, shared between all messages of a source.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The name of the source: its address or path.
     pub name: String,
+    /// The short name that tells it from others in a recording, such as `a` of `a=tcp://…`.
+    pub label: Option<String>,
+    /// How its messages are received, where it is a stream.
+    pub mode: Option<Mode>,
 }
 
 impl Origin {
-    /// Makes an origin for all messages of a source.
+    /// Makes an origin for all messages of a source, without label and mode.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into() })
+        Arc::new(Self { name: name.into(), ..Self::default() })
     }
 }
 
@@ -219,7 +229,8 @@ impl Source for StreamSource {
 
 impl From<Stream> for Box<dyn Source> {
     fn from(stream: Stream) -> Self {
-        let origin = Origin::new(stream.address());
+        let (name, mode) = (stream.address().to_owned(), Some(stream.mode()));
+        let origin = Arc::new(Origin { name, mode, ..Origin::default() });
         Box::new(StreamSource { stream, origin })
     }
 }

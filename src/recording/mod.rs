@@ -4,5 +4,6 @@
 //! only kind so far is the [`folder`] of the original mflow, a file for each part.
 
 pub mod folder;
+pub mod mcap;
 
 pub use folder::{FolderReader, FolderWriter};

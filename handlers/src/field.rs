@@ -8,6 +8,8 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
+use crate::bsread::Timestamp;
+
 /// The lengths of an array along its dimensions.
 pub(crate) type Extents = SmallVec<[usize; 4]>;
 
@@ -23,6 +25,9 @@ pub(crate) struct Text<'a>(pub(crate) Option<Cow<'a, str>>);
 /// A whole number from 0 up. Floats are taken if they are whole, as Python writes `262.0` where it
 /// divided.
 pub(crate) struct Count(pub(crate) Option<u64>);
+
+/// A time since 1970 as bsread writes it, an object; as far as it has whole numbers from 0 up.
+pub(crate) struct Moment(pub(crate) Option<Timestamp>);
 
 /// A list of whole numbers from 0 up.
 #[derive(Debug)]
@@ -42,6 +47,11 @@ trait Field<'a>: Sized {
 
     fn list<A: SeqAccess<'a>>(mut list: A) -> Result<Self, A::Error> {
         while list.next_element::<Valid>()?.is_some() {}
+        Ok(Self::other())
+    }
+
+    fn object<A: MapAccess<'a>>(mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<Valid, Valid>()?.is_some() {}
         Ok(Self::other())
     }
 }
@@ -78,6 +88,31 @@ impl Field<'_> for Count {
     }
 }
 
+impl<'a> Field<'a> for Moment {
+    fn other() -> Self {
+        Self(None)
+    }
+
+    fn object<A: MapAccess<'a>>(mut map: A) -> Result<Self, A::Error> {
+        let (mut seconds, mut epoch, mut nanoseconds) = (None, None, None);
+        while let Some(Text(key)) = map.next_key()? {
+            let field = match key.as_deref() {
+                Some("sec") => &mut seconds,
+                Some("epoch") => &mut epoch,
+                Some("ns") => &mut nanoseconds,
+                _ => {
+                    map.next_value::<Valid>()?;
+                    continue;
+                }
+            };
+            let Count(count) = map.next_value()?;
+            *field = count.and_then(|count| i64::try_from(count).ok());
+        }
+        let seconds = seconds.or(epoch);
+        Ok(Self(seconds.map(|seconds| Timestamp::told(seconds, nanoseconds.unwrap_or(0)))))
+    }
+}
+
 impl<'a> Field<'a> for Shape {
     fn other() -> Self {
         Self(None)
@@ -105,7 +140,7 @@ macro_rules! deserialize {
     )*};
 }
 
-deserialize!(Valid, Text<'a>, Count, Shape);
+deserialize!(Valid, Text<'a>, Count, Moment, Shape);
 
 /// Visits any JSON value and makes a field of it.
 struct Tolerant<T>(PhantomData<T>);
@@ -149,9 +184,8 @@ impl<'a, T: Field<'a>> Visitor<'a> for Tolerant<T> {
         T::list(list)
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<T, A::Error> {
-        while map.next_entry::<Valid, Valid>()?.is_some() {}
-        Ok(T::other())
+    fn visit_map<A: MapAccess<'a>>(self, map: A) -> Result<T, A::Error> {
+        T::object(map)
     }
 }
 

@@ -297,7 +297,10 @@ mod tests {
     #[test]
     fn peek_reads_an_edited_value() {
         let part = Json::from(json!({"htype": "a-1.0", "series": 3}));
-        assert_eq!(part.peek(), Peek { htype: Some("a-1.0".into()), series: Some(3), frame: None });
+        assert_eq!(
+            part.peek(),
+            Peek { htype: Some("a-1.0".into()), series: Some(3), ..Peek::default() }
+        );
     }
 
     #[test]

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::array::{Array, ArrayError, byte_length};
-use crate::dectris::stream2;
+use crate::bsread::Timestamp;
+use crate::dectris::{self, stream2};
 use crate::dtype::{ByteOrder, Dtype};
-use crate::field::{Count, Extents, Shape, Text, Valid};
+use crate::field::{Count, Extents, Moment, Shape, Text, Valid};
 use crate::non_number;
 
 /// What a JSON part tells, as far as it tells it: a field that is missing or of another type than it
@@ -21,6 +22,10 @@ pub(crate) struct Outline<'a> {
     pub(crate) htype: Option<Cow<'a, str>>,
     pub(crate) series: Option<u64>,
     pub(crate) frame: Option<u64>,
+    /// When it was taken, under `global_timestamp`; what stream V2 tells.
+    pub(crate) time: Option<u64>,
+    /// Whether it begins a series.
+    pub(crate) starts_series: bool,
     pub(crate) encoding: Option<Cow<'a, str>>,
     /// Under `cmpr`, as chunk-1.0 has it.
     pub(crate) compression: Option<Cow<'a, str>>,
@@ -50,10 +55,18 @@ impl<'a> Outline<'a> {
     pub(crate) fn of(part: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
         let mut deserializer = serde_json::Deserializer::from_slice(part);
         if stream2::is_stream2(part) {
-            let (series, frame) = stream2::peek(part);
+            let stream2::Glance { series, image, time, is_start } = stream2::peek(part);
             let htype = Some(Cow::Borrowed(stream2::HTYPE));
             let result = Valid::deserialize(&mut deserializer).map(drop);
-            return (Self { htype, series, frame, ..Self::default() }, result);
+            let outline = Self {
+                htype,
+                series,
+                frame: image,
+                time,
+                starts_series: is_start,
+                ..Self::default()
+            };
+            return (outline, result);
         }
         let (outline, result) = Self::read(&mut deserializer);
         match result.and_then(|()| deserializer.end()) {
@@ -76,6 +89,8 @@ impl<'a> Outline<'a> {
             htype: own(outline.htype),
             series: outline.series,
             frame: outline.frame,
+            time: outline.time,
+            starts_series: outline.starts_series,
             encoding: own(outline.encoding),
             compression: own(outline.compression),
             dtype: own(outline.dtype),
@@ -89,6 +104,7 @@ impl<'a> Outline<'a> {
     pub(crate) fn read<D: Deserializer<'a>>(deserializer: D) -> (Self, Result<(), D::Error>) {
         let mut outline = Self::default();
         let result = deserializer.deserialize_map(Object(&mut outline));
+        outline.starts_series = outline.htype.as_deref() == Some(dectris::header::HTYPE);
         (outline, result)
     }
 
@@ -172,6 +188,10 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
                 Some("htype") => outline.htype = map.next_value::<Text<'a>>()?.0,
                 Some("series") => outline.series = map.next_value::<Count>()?.0,
                 Some("frame") => outline.frame = map.next_value::<Count>()?.0,
+                Some("global_timestamp") => {
+                    outline.time =
+                        map.next_value::<Moment>()?.0.and_then(Timestamp::unix_nanoseconds);
+                }
                 Some("encoding") => outline.encoding = map.next_value::<Text<'a>>()?.0,
                 Some("cmpr") => outline.compression = map.next_value::<Text<'a>>()?.0,
                 Some("type") => outline.dtype = map.next_value::<Text<'a>>()?.0,

@@ -30,6 +30,11 @@ pub struct Peek<'a> {
     pub series: Option<u64>,
     /// The number of the frame.
     pub frame: Option<u64>,
+    /// When the data were taken, where the sender tells it as a time of the world: the global
+    /// timestamp of bsread, the begin of the exposure of the stream V2. Nanoseconds since 1970.
+    pub time: Option<u64>,
+    /// Whether this is the start message of a series of DECTRIS: dheader-1.0, or `start`.
+    pub starts_series: bool,
 }
 
 impl<'a> Peek<'a> {
@@ -40,8 +45,8 @@ impl<'a> Peek<'a> {
 }
 
 impl<'a> From<Outline<'a>> for Peek<'a> {
-    fn from(Outline { htype, series, frame, .. }: Outline<'a>) -> Self {
-        Self { htype, series, frame }
+    fn from(Outline { htype, series, frame, time, starts_series, .. }: Outline<'a>) -> Self {
+        Self { htype, series, frame, time, starts_series }
     }
 }
 
@@ -56,6 +61,39 @@ mod tests {
     #[test]
     fn an_htype_without_escapes_is_borrowed() {
         assert!(matches!(Peek::of(br#"{"htype":"a"}"#).htype, Some(Cow::Borrowed("a"))));
+    }
+
+    #[test]
+    fn the_time_of_bsread_is_told_in_nanoseconds() {
+        let time = |text: &str| Peek::of(text.as_bytes()).time;
+        let header = r#"{"global_timestamp":{"sec":1700000000,"ns":5},"htype":"bsr_m-1.1"}"#;
+        assert_eq!(time(header), Some(1_700_000_000_000_000_005));
+        let old = r#"{"global_timestamp":{"epoch":1427960013647,"ns":5}}"#;
+        assert_eq!(time(old), Some(1_427_960_013_647_000_005));
+        for other in ["7", "{}", r#"{"sec":-1}"#, r#"{"sec":"7"}"#, r#"{"ns":7}"#, "[1,2]"] {
+            let header = format!(r#"{{"global_timestamp":{other},"frame":3}}"#);
+            assert_eq!((time(&header), Peek::of(header.as_bytes()).frame), (None, Some(3)));
+        }
+    }
+
+    #[test]
+    fn start_messages_are_known() {
+        let starts = |part: &[u8]| Peek::of(part).starts_series;
+        assert!(starts(br#"{"htype":"dheader-1.0","series":1}"#));
+        assert!(!starts(br#"{"htype":"dimage-1.0","series":1}"#));
+        assert!(starts(b"\xd9\xd9\xf7\xa2\x69series_id\x04\x64type\x65start"));
+        assert!(!starts(b"\xd9\xd9\xf7\xa2\x64type\x63end\x69series_id\x04"));
+    }
+
+    #[test]
+    fn the_begin_of_an_exposure_is_told_in_nanoseconds() {
+        let mut part =
+            b"\xd9\xd9\xf7\xa5\x64type\x65image\x69series_id\x04\x68image_id\x02".to_vec();
+        part.extend(b"\x6bseries_date\xc0\x78\x1d2023-10-03T17:47:49.434+02:00");
+        part.extend(b"\x6astart_time\x82\x01\x18\x64");
+        let peek = Peek::of(&part);
+        assert_eq!((peek.series, peek.frame), (Some(4), Some(2)));
+        assert_eq!(peek.time, Some(1_696_348_069_444_000_000));
     }
 
     #[test]

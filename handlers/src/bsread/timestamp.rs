@@ -31,6 +31,12 @@ impl Timestamp {
         Self { seconds, nanoseconds }
     }
 
+    /// Returns the nanoseconds since 1970; `None` for a time that cannot be.
+    pub fn unix_nanoseconds(self) -> Option<u64> {
+        let time = i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanoseconds);
+        time.try_into().ok()
+    }
+
     fn is_sane(self) -> bool {
         (0..=ABSURD).contains(&self.seconds) && (0..1_000_000_000).contains(&self.nanoseconds)
     }
@@ -70,13 +76,17 @@ impl Timestamp {
     pub(super) fn of_json(value: &Value) -> Option<Self> {
         let field = |key| value.get(key).and_then(integer);
         let seconds = field("sec").or_else(|| field("epoch"))?;
-        let nanoseconds = field("ns").unwrap_or(0);
+        Some(Self::told(seconds, field("ns").unwrap_or(0)))
+    }
+
+    /// Makes a time of what a main header tells.
+    pub(crate) fn told(seconds: i64, nanoseconds: i64) -> Self {
         if seconds <= ABSURD {
-            return Some(Self::new(seconds, nanoseconds));
+            return Self::new(seconds, nanoseconds);
         }
         // Milliseconds. What `ns` tells beside them is part of one, or the whole of the second's.
         let milliseconds = if (0..1_000_000).contains(&nanoseconds) { seconds % 1000 } else { 0 };
-        Some(Self::new(seconds / 1000, milliseconds * 1_000_000 + nanoseconds))
+        Self::new(seconds / 1000, nanoseconds.saturating_add(milliseconds * 1_000_000))
     }
 }
 

@@ -30,7 +30,7 @@ use crate::parts::Parts;
 use crate::warning::{self, Warning};
 
 /// The htype of this format, for errors.
-const HTYPE: &str = "dheader-1.0";
+pub(crate) const HTYPE: &str = "dheader-1.0";
 
 /// A message dheader-1.0: how the detector was configured when the series began.
 ///

@@ -6,7 +6,7 @@
 
 mod encoding;
 mod free_text;
-mod header;
+pub(crate) mod header;
 mod image;
 mod series_end;
 pub mod stream2;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use super::reader::{Head, MESSAGE_DEPTH};
+use super::reader::{Head, MESSAGE_DEPTH, Reader};
 use super::typed_array::TypedArray;
 use super::value::{Cbor, Item, Key};
 use super::writer::Writer;
@@ -28,6 +28,58 @@ pub(super) trait Field: Sized {
 /// A date and a time as text, as RFC 3339 writes them: `2023-10-03T17:47:49.434+02:00`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DateTime(pub String);
+
+impl DateTime {
+    /// Returns the nanoseconds since 1970; `None` if the text is not as RFC 3339 has it, or tells a
+    /// time before that.
+    ///
+    /// ```
+    /// use mflow_handlers::dectris::stream2::DateTime;
+    ///
+    /// let date = DateTime("2023-10-03T17:47:49.434+02:00".into());
+    /// assert_eq!(date.unix_nanoseconds(), Some(1_696_348_069_434_000_000));
+    /// ```
+    pub fn unix_nanoseconds(&self) -> Option<u64> {
+        let (date, time) = self.0.split_at_checked(10)?;
+        let mut date = date.splitn(3, '-').map(digits);
+        let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+        let time = time.strip_prefix(['T', 't', ' '])?;
+        let (time, zone) = time.split_at(time.find(['Z', 'z', '+', '-'])?);
+        let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+        let mut time = time.splitn(3, ':').map(digits);
+        let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+        let nanoseconds = digits(&format!("{:0<9}", fraction.get(..fraction.len().min(9))?))?;
+        let ahead = match zone.strip_prefix(['+', '-']) {
+            Some(ahead) => {
+                let (hours, minutes) = ahead.split_once(':')?;
+                let minutes = digits(hours)? * 60 + digits(minutes)?;
+                if zone.starts_with('-') { -minutes } else { minutes }
+            }
+            None => 0,
+        };
+        let in_range = (1..=12).contains(&month) && (1..=31).contains(&day);
+        let in_day = hour < 24 && minute < 60 && second <= 60;
+        let minutes = (days(year, month, day) * 24 + hour) * 60 + minute - ahead;
+        let seconds = u64::try_from(minutes * 60 + second).ok().filter(|_| in_range && in_day)?;
+        seconds.checked_mul(1_000_000_000)?.checked_add(u64::try_from(nanoseconds).ok()?)
+    }
+}
+
+/// Reads at most nine digits and nothing else.
+fn digits(text: &str) -> Option<i64> {
+    let are_digits =
+        (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    are_digits.then(|| text.parse().ok()).flatten()
+}
+
+/// Returns the days from 1970 to a day of the Gregorian calendar; years begin in March here, so that
+/// a leap day is a year's last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month > 2 { year } else { year - 1 };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year
+        - 719_468
+}
 
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,6 +117,19 @@ impl Rational {
         let seconds = u64::try_from(numerator.checked_div(denominator)?).ok()?;
         let nanoseconds = numerator % denominator * 1_000_000_000 / denominator;
         Some(Duration::new(seconds, u32::try_from(nanoseconds).ok()?))
+    }
+
+    pub(super) fn parse(mut reader: Reader<'_>) -> Option<Self> {
+        let Head::Array(mut items) = reader.next_untagged().ok()? else {
+            return None;
+        };
+        let mut next = || match reader.has_more(&mut items).ok()? {
+            true => into_count(reader.next_untagged().ok()?),
+            false => None,
+        };
+        let (numerator, denominator) = (next()?, next()?);
+        let is_end = !reader.has_more(&mut items).ok()?;
+        is_end.then_some(Self { numerator, denominator })
     }
 }
 
@@ -216,17 +281,7 @@ impl Field for Rational {
     const EXPECTED: &'static str = "a numerator and a denominator";
 
     fn read(item: Item<'_>) -> Option<Self> {
-        let mut reader = item.reader();
-        let Head::Array(mut items) = reader.next_untagged().ok()? else {
-            return None;
-        };
-        let mut next = || match reader.has_more(&mut items).ok()? {
-            true => into_count(reader.next_untagged().ok()?),
-            false => None,
-        };
-        let (numerator, denominator) = (next()?, next()?);
-        let is_end = !reader.has_more(&mut items).ok()?;
-        is_end.then_some(Self { numerator, denominator })
+        Self::parse(item.reader())
     }
 
     fn write(&self, writer: &mut Writer) {

@@ -44,7 +44,7 @@ use crate::parts::Parts;
 use crate::warning::{self, Warning};
 
 pub(crate) use canonical::canonical;
-pub(crate) use peek::{is_stream2, peek};
+pub(crate) use peek::{Glance, is_stream2, peek};
 
 pub use field::{ByName, DateTime, Rational};
 pub use fields::{Entries, Received};

@@ -1,7 +1,7 @@
-//! What a message tells at a glance: whether it is one, its series and its image.
+//! What a message tells at a glance: whether it is one, its series, its image and its time.
 
 use super::SELF_DESCRIBED;
-use super::field::{into_count, into_text};
+use super::field::{DateTime, Rational, into_count, into_text};
 use super::reader::{CborError, Head, MESSAGE_DEPTH, Reader};
 
 /// Tells whether a part is a message of this format: the tag that CBOR describes itself by, or a map
@@ -19,36 +19,67 @@ pub(crate) fn is_stream2(part: &[u8]) -> bool {
     }
 }
 
-/// Reads the numbers of the series and of the image, as far as they can be read.
-pub(crate) fn peek(part: &[u8]) -> (Option<u64>, Option<u64>) {
-    let (mut series, mut image) = (None, None);
+/// What a message tells, as far as it can be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Glance {
+    pub(crate) series: Option<u64>,
+    pub(crate) image: Option<u64>,
+    /// The begin of the exposure, in nanoseconds since 1970.
+    pub(crate) time: Option<u64>,
+    pub(crate) is_start: bool,
+}
+
+/// Reads what a message tells.
+pub(crate) fn peek(part: &[u8]) -> Glance {
+    let mut glance = Glance::default();
+    let (mut date, mut start) = (None, None);
     let mut reader = Reader::new(part);
     let Ok(Head::Map(mut items)) = reader.next_untagged() else {
-        return (series, image);
+        return glance;
     };
-    let mut has_images = true;
+    let mut r#type = None;
     while let Ok(true) = reader.has_more(&mut items) {
         let Ok((key, value)) = pair(&mut reader) else {
             break;
         };
         match into_text(key).as_deref() {
-            Some("series_id") => series = into_count(value).or(series),
-            Some("image_id") => image = into_count(value).or(image),
-            Some("type") => {
-                has_images = !matches!(into_text(value).as_deref(), Some("start" | "end"));
+            Some("series_id") => {
+                glance.series = first(value).and_then(into_count).or(glance.series)
             }
+            Some("image_id") => glance.image = first(value).and_then(into_count).or(glance.image),
+            Some("type") => r#type = first(value).and_then(into_text),
+            Some("series_date") => date = first(value).and_then(into_text),
+            Some("start_time") => start = Rational::parse(Reader::new(value)),
             _ => {}
         }
         // What follows are arrays mostly; a key that is there twice is not worth to look for.
-        if series.is_some() && (image.is_some() || !has_images) {
+        let is_known = match r#type.as_deref() {
+            Some("start" | "end") => true,
+            Some(_) => glance.image.is_some() && date.is_some() && start.is_some(),
+            None => false,
+        };
+        if glance.series.is_some() && is_known {
             break;
         }
     }
-    (series, image.filter(|_| has_images))
+    if matches!(r#type.as_deref(), Some("start" | "end")) {
+        glance.image = None;
+    } else if let (Some(date), Some(start)) = (date, start.and_then(Rational::duration)) {
+        let date = DateTime(date.into_owned()).unix_nanoseconds();
+        let start = u64::try_from(start.as_nanos()).ok();
+        glance.time = date.zip(start).and_then(|(date, start)| date.checked_add(start));
+    }
+    glance.is_start = r#type.as_deref() == Some("start");
+    glance
 }
 
-/// Takes a key and its value, and returns what they begin with.
-fn pair<'a>(reader: &mut Reader<'a>) -> Result<(Head<'a>, Head<'a>), CborError> {
-    let mut next = || Reader::new(reader.next_bytes(MESSAGE_DEPTH)?).next_untagged();
-    Ok((next()?, next()?))
+/// Reads what a value begins with.
+fn first(value: &[u8]) -> Option<Head<'_>> {
+    Reader::new(value).next_untagged().ok()
+}
+
+/// Takes a key and its value: what the one begins with, and the other whole.
+fn pair<'a>(reader: &mut Reader<'a>) -> Result<(Head<'a>, &'a [u8]), CborError> {
+    let key = Reader::new(reader.next_bytes(MESSAGE_DEPTH)?).next_untagged()?;
+    Ok((key, reader.next_bytes(MESSAGE_DEPTH)?))
 }

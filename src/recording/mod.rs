@@ -5,5 +5,7 @@
 
 pub mod folder;
 pub mod mcap;
+mod paced_file;
 
 pub use folder::{FolderReader, FolderWriter};
+pub use mcap::{McapOptions, McapWriter, Written};

@@ -20,8 +20,15 @@
 
 use std::time::Duration;
 
+mod channel;
+mod chunk;
+mod gather;
 mod parts;
+mod session;
 mod wire;
+mod writer;
+
+pub use writer::{McapOptions, McapWriter, Written};
 
 /// From this many bytes on a message has a chunk of its own.
 pub const OWN_CHUNK: usize = 256 << 10;

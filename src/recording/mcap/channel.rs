@@ -1,0 +1,208 @@
+//! Which channel a message goes to: one for each source and htype.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::parts::ENCODING;
+use super::{MAX_HTYPES, OTHER, RAW, wire};
+use crate::Origin;
+
+/// The number of the only schema; 0 means none.
+pub(super) const SCHEMA: u16 = 1;
+/// How many sources have channels of their own; the rest share one.
+const MAX_SOURCES: usize = 256;
+/// An htype that is longer is not a name.
+const LONGEST_HTYPE: usize = 128;
+
+/// The channels of a file, numbered from 1 in the order they came.
+///
+/// At most [`MAX_HTYPES`] by name, one more for each source, and one for the sources that are too
+/// many: what senders write into their headers cannot fill the memory.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    channels: Vec<Channel>,
+    sources: Vec<Source>,
+    /// How many are there by the name of an htype.
+    named: usize,
+    /// The source of the last message, which is that of the next one mostly.
+    last: usize,
+}
+
+/// A channel, and what has gone to it.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) number: u16,
+    pub(super) topic: String,
+    metadata: wire::Entries,
+    pub(super) tally: Tally,
+}
+
+/// What has become of the messages of a channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Messages that are in the file.
+    pub(super) messages: u64,
+    /// The bytes of their parts.
+    pub(super) bytes: u64,
+    /// Messages that were received and are not in the file.
+    pub(super) lost: u64,
+    /// Frame numbers that did not come within their series.
+    pub(super) gaps: u64,
+    /// Series and number of the last frame.
+    last: Option<(Option<u64>, u64)>,
+}
+
+impl Tally {
+    /// Looks at the number of the next frame.
+    pub(super) fn follow(&mut self, series: Option<u64>, frame: Option<u64>) {
+        let Some(frame) = frame else { return };
+        if let Some((last_series, last)) = self.last
+            && last_series == series
+        {
+            self.gaps += frame.saturating_sub(last).saturating_sub(1);
+        }
+        self.last = Some((series, frame));
+    }
+}
+
+#[derive(Debug)]
+struct Source {
+    origin: Arc<Origin>,
+    name: String,
+    htypes: HashMap<Box<str>, usize>,
+    other: Option<usize>,
+}
+
+impl Channels {
+    /// Returns the index of the channel for a message, and whether it is new.
+    pub(super) fn find(&mut self, origin: &Arc<Origin>, htype: Option<&str>) -> (usize, bool) {
+        let source = self.source(origin);
+        let htype = htype.unwrap_or(RAW);
+        if let Some(index) = self.sources[source].htypes.get(htype) {
+            return (*index, false);
+        }
+        let is_name = (1..=LONGEST_HTYPE).contains(&htype.len())
+            && !htype.chars().any(|letter| letter.is_control() || letter == '/');
+        let has_room = self.named < MAX_HTYPES && source + 1 < MAX_SOURCES;
+        let is_named = is_name && has_room;
+        if !is_named && let Some(index) = self.sources[source].other {
+            return (index, false);
+        }
+        let index = self.add(source, if is_named { htype } else { OTHER });
+        if is_named {
+            self.named += 1;
+            self.sources[source].htypes.insert(htype.into(), index);
+        } else {
+            self.sources[source].other = Some(index);
+        }
+        (index, true)
+    }
+
+    fn source(&mut self, origin: &Arc<Origin>) -> usize {
+        let is = |source: &Source| Arc::ptr_eq(&source.origin, origin);
+        if self.sources.get(self.last).is_some_and(is) {
+            return self.last;
+        }
+        let known = self.sources.iter().position(is);
+        let known = known.or_else(|| self.sources.iter().position(|it| it.origin == *origin));
+        self.last = match known {
+            Some(index) => index,
+            None if self.sources.len() < MAX_SOURCES => {
+                let number = self.sources.len();
+                let is_last = number + 1 == MAX_SOURCES;
+                let label = if is_last { Some(OTHER.to_owned()) } else { origin.label.clone() };
+                let name = label.unwrap_or_else(|| format!("s{number}"));
+                let origin = Arc::clone(origin);
+                self.sources.push(Source { origin, name, htypes: HashMap::new(), other: None });
+                number
+            }
+            None => self.sources.len() - 1,
+        };
+        self.last
+    }
+
+    fn add(&mut self, source: usize, htype: &str) -> usize {
+        let Source { origin, name, .. } = &self.sources[source];
+        let mut metadata = vec![("address".to_owned(), origin.name.clone())];
+        metadata.extend(origin.mode.map(|mode| ("mode".to_owned(), mode.to_string())));
+        let index = self.channels.len();
+        let number = u16::try_from(index + 1).expect("there are at most some hundred channels");
+        let topic = format!("/{name}/{htype}");
+        self.channels.push(Channel { number, topic, metadata, tally: Tally::default() });
+        index
+    }
+
+    /// Returns a channel that was found.
+    pub(super) fn get_mut(&mut self, index: usize) -> &mut Channel {
+        &mut self.channels[index]
+    }
+
+    /// Returns all channels.
+    pub(super) fn all(&self) -> &[Channel] {
+        &self.channels
+    }
+}
+
+impl Channel {
+    /// Appends the record of the channel.
+    pub(super) fn write(&self, into: &mut Vec<u8>) {
+        wire::channel(into, self.number, SCHEMA, &self.topic, ENCODING, &self.metadata);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics(channels: &Channels) -> Vec<&str> {
+        channels.all().iter().map(|channel| channel.topic.as_str()).collect()
+    }
+
+    #[test]
+    fn each_source_and_htype_has_one_channel() {
+        let a = Arc::new(Origin { label: Some("a".into()), ..Origin::default() });
+        let b = Origin::new("tcp://b:1");
+        let mut channels = Channels::default();
+        assert_eq!(channels.find(&a, Some("x-1.0")), (0, true));
+        assert_eq!(channels.find(&b, Some("x-1.0")), (1, true));
+        assert_eq!(channels.find(&b, None), (2, true));
+        assert_eq!(channels.find(&Origin::new("tcp://b:1"), Some("x-1.0")), (1, false));
+        assert_eq!(channels.find(&a, Some("x-1.0")), (0, false));
+        assert_eq!(topics(&channels), ["/a/x-1.0", "/s1/x-1.0", "/s1/raw"]);
+    }
+
+    #[test]
+    fn what_is_too_much_or_no_name_goes_to_one_channel_of_its_source() {
+        let a = Origin::new("a");
+        let mut channels = Channels::default();
+        for htype in ["", "a/b", "a\n", &"x".repeat(1000)] {
+            assert_eq!(channels.find(&a, Some(htype)).0, 0);
+        }
+        for number in 0..300 {
+            let expected = if number < 256 { number + 1 } else { 0 };
+            assert_eq!(channels.find(&a, Some(&format!("h-{number}"))).0, expected);
+        }
+        assert_eq!(channels.find(&Origin::new("b"), Some("h-1")), (257, true));
+        assert_eq!((topics(&channels)[0], topics(&channels)[257]), ("/s0/other", "/s1/other"));
+    }
+
+    #[test]
+    fn sources_are_bounded_too() {
+        let mut channels = Channels::default();
+        for number in 0..1000 {
+            channels.find(&Origin::new(number.to_string()), Some("x"));
+        }
+        assert_eq!(channels.all().len(), MAX_SOURCES);
+        assert_eq!(topics(&channels)[MAX_SOURCES - 1], "/other/other");
+    }
+
+    #[test]
+    fn frames_that_did_not_come_are_gaps_within_a_series() {
+        let mut tally = Tally::default();
+        for (series, frame) in [(1, Some(0)), (1, Some(1)), (1, None), (1, Some(5)), (2, Some(9))] {
+            tally.follow(Some(series), frame);
+        }
+        tally.follow(Some(2), Some(3));
+        assert_eq!(tally.gaps, 3);
+    }
+}

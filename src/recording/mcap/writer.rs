@@ -1,0 +1,468 @@
+//! Writing one MCAP file.
+
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use mflow_handlers::Peek;
+
+use super::channel::{Channels, SCHEMA};
+use super::chunk::{self, Chunk};
+use super::gather::Gather;
+use super::parts::{DESCRIPTOR, ENCODING, SCHEMA_NAME, framed_length, padding, part_head};
+use super::wire::{
+    self, AttachmentHead, CHUNK_HEAD, Counts, FOOTER, MAGIC, MESSAGE_HEAD, MessageHead,
+};
+use super::{OWN_CHUNK, SESSION, SUMMARY, USER, session};
+use crate::recording::paced_file::PacedFile;
+use crate::{Error, Frame, Frames, Origin, Received, Result, Timestamp};
+
+/// The media type of attachments: the data of a message.
+const MEDIA_TYPE: &str = "application/x-protobuf";
+
+/// How an MCAP file is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct McapOptions {
+    /// What to say in the metadata `mflow.session` beside host, versions and clock: addresses,
+    /// modes, options of sockets.
+    pub session: Vec<(String, String)>,
+    /// What the user says of the recording: the metadata `mflow.user`.
+    pub user: Vec<(String, String)>,
+    /// Whether chunks, attachments and summary have checksums (CRC-32), which are absent
+    /// otherwise.
+    pub crc: bool,
+    /// Whether the largest part of a message with a chunk of its own begins at a multiple of
+    /// 4 KiB in the file.
+    pub align: bool,
+}
+
+/// What is in a file that was closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Messages in the file.
+    pub messages: u64,
+    /// The bytes of their parts.
+    pub bytes: u64,
+    /// Messages that were received and are not in the file.
+    pub lost: u64,
+    /// The bytes of the file.
+    pub size: u64,
+}
+
+/// A new MCAP file that grows by the messages written.
+///
+/// A message of [`OWN_CHUNK`] bytes is in the file when [`write`](Self::write) returns; smaller
+/// ones are when [`flush`](Self::flush) returns, which is to be called by the time that
+/// [`flush_due`](Self::flush_due) tells. A file that is not [finished](Self::finish) lacks its
+/// summary: readers take longer to find their way in it.
+///
+/// A failed write leaves the file as it was before, with what it was about to write left out.
+///
+/// Memory: some MiB, 83 bytes for each chunk, and the last start message of each channel.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = std::env::temp_dir().join(format!("mflow-mcap-{}.mcap", std::process::id()));
+/// use mflow::recording::{McapOptions, McapWriter};
+/// use mflow::{Frames, Origin, Received, Timestamp};
+/// let mut writer = McapWriter::create(&path, McapOptions::default())?;
+/// writer.write(&Received {
+///     frames: Frames::from([&br#"{"htype":"raw-1.0"}"#[..], b"data"]),
+///     time: Timestamp::now(),
+///     origin: Origin::new("tcp://detector:9999"),
+/// })?;
+/// assert_eq!(writer.finish()?.messages, 1);
+/// # std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct McapWriter {
+    path: PathBuf,
+    file: PacedFile,
+    options: McapOptions,
+    channels: Channels,
+    /// Records of channels that belong ahead of the next chunk.
+    ahead: Vec<u8>,
+    batch: Chunk,
+    gather: Gather,
+    starts: Vec<Start>,
+    summary: Summary,
+    last_time: u64,
+    received: u64,
+    /// Whether a failed write has left something behind that could not be taken back.
+    is_broken: bool,
+}
+
+/// The last start message of a channel.
+#[derive(Debug)]
+struct Start {
+    channel: usize,
+    message: Received,
+}
+
+/// What goes into the summary, written already.
+#[derive(Debug, Default)]
+struct Summary {
+    counts: Counts,
+    chunks: Vec<u8>,
+    attachments: Vec<u8>,
+    metadata: Vec<u8>,
+}
+
+impl McapWriter {
+    /// Makes a file.
+    ///
+    /// # Errors
+    /// Where there is one already, or it cannot be made or written.
+    pub fn create(path: &Path, options: McapOptions) -> Result<Self> {
+        let mut writer = Self {
+            path: path.to_owned(),
+            file: PacedFile::create(path).map_err(Error::file("create", path))?,
+            options,
+            channels: Channels::default(),
+            ahead: Vec::new(),
+            batch: Chunk::default(),
+            gather: Gather::default(),
+            starts: Vec::new(),
+            summary: Summary::default(),
+            last_time: 0,
+            received: 0,
+            is_broken: false,
+        };
+        let mut bytes = MAGIC.to_vec();
+        wire::header(&mut bytes, "", concat!("mflow/", env!("CARGO_PKG_VERSION")));
+        let entries = session::session(Timestamp::now(), &writer.options.session);
+        writer.summary.add_metadata(&mut bytes, 0, SESSION, &entries);
+        if !writer.options.user.is_empty() {
+            writer.summary.add_metadata(&mut bytes, 0, USER, &writer.options.user);
+        }
+        schema(&mut bytes);
+        writer.summary.counts.schemas = 1;
+        writer.append(&mut [IoSlice::new(&bytes)])?;
+        Ok(writer)
+    }
+
+    /// Writes a message.
+    ///
+    /// # Errors
+    /// Where the file cannot be written; the message is not in it then, nor are those of the
+    /// batch that was about to be written.
+    pub fn write(&mut self, message: &Received) -> Result<()> {
+        self.write_numbered(message, self.received)
+    }
+
+    /// Writes a message that was received after so many others; a gap in these numbers tells of
+    /// messages that were not to be written.
+    pub(crate) fn write_numbered(&mut self, message: &Received, number: u64) -> Result<()> {
+        self.received = number.wrapping_add(1);
+        let frames = &message.frames;
+        let peek = frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
+        let index = self.channel(&message.origin, peek.htype.as_deref());
+        let channel = self.channels.get_mut(index);
+        channel.tally.follow(peek.series, peek.frame);
+        let log_time = message.time.as_nanos().max(self.last_time.saturating_add(1));
+        self.last_time = log_time;
+        let [b0, b1, b2, b3, ..] = number.to_le_bytes();
+        let head = MessageHead {
+            channel: channel.number,
+            sequence: u32::from_le_bytes([b0, b1, b2, b3]),
+            log_time,
+            publish_time: peek.time.unwrap_or(log_time),
+        };
+        let is_large = frames.bytes() >= OWN_CHUNK;
+        let data = framed_length(frames.iter().map(Frame::len));
+        let written = if is_large || !self.batch.has_room(data) { self.flush() } else { Ok(()) };
+        let written = written.and_then(|()| {
+            if is_large {
+                return self.write_alone(head, frames, data);
+            }
+            self.batch.push(head, frames);
+            Ok(())
+        });
+        if written.is_err() {
+            self.channels.get_mut(index).tally.lost += 1;
+        }
+        written?;
+        if peek.starts_series { self.keep_start(index, message) } else { Ok(()) }
+    }
+
+    /// Returns when [`flush`](Self::flush) is due; none where nothing waits.
+    #[must_use]
+    pub fn flush_due(&self) -> Option<Instant> {
+        self.batch.due()
+    }
+
+    /// Writes the small messages that wait for others.
+    ///
+    /// # Errors
+    /// Where the file cannot be written; the messages are not in it then.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.batch.entries().is_empty() {
+            return Ok(());
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        let ahead = std::mem::take(&mut self.ahead);
+        let at = self.file.position() + ahead.len() as u64;
+        let index = batch.close(at, self.options.crc);
+        let slices = [&ahead[..], batch.bytes(), &index.bytes];
+        let written = self.append(&mut slices.map(IoSlice::new));
+        for entry in batch.entries() {
+            let tally = &mut self.channels.get_mut(usize::from(entry.channel) - 1).tally;
+            match written {
+                Ok(()) => {
+                    tally.messages += 1;
+                    tally.bytes += entry.size;
+                }
+                Err(_) => tally.lost += 1,
+            }
+        }
+        match written {
+            Ok(()) => self.summary.add_chunk(&index.summary, batch.entries().len() as u64),
+            Err(_) => self.ahead = ahead,
+        }
+        batch.clear();
+        self.batch = batch;
+        written
+    }
+
+    /// Writes what waits and has the disk keep it.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn sync(&mut self) -> Result<()> {
+        self.flush()?;
+        self.file.sync().map_err(Error::file("write", &self.path))
+    }
+
+    /// Returns the bytes of the file so far, without its summary.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.file.position() + self.batch.bytes().len() as u64
+    }
+
+    /// Counts messages that were received and will not be written.
+    pub fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
+        let index = self.channel(origin, htype);
+        self.channels.get_mut(index).tally.lost += messages;
+    }
+
+    /// Writes what waits and the summary.
+    ///
+    /// # Errors
+    /// Where the file cannot be written; it is as readable then as that of a writer that was
+    /// killed.
+    pub fn finish(mut self) -> Result<Written> {
+        let flushed = self.flush();
+        let sealed = self.seal();
+        flushed.and(sealed)?;
+        let size = self.file.position();
+        let tallies = self.channels.all().iter().map(|channel| channel.tally);
+        Ok(tallies.fold(Written { size, ..Written::default() }, |sum, tally| Written {
+            messages: sum.messages + tally.messages,
+            bytes: sum.bytes + tally.bytes,
+            lost: sum.lost + tally.lost,
+            size,
+        }))
+    }
+
+    /// Returns the last start message of each channel, which a file that goes on needs too.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = &Received> {
+        self.starts.iter().map(|start| &start.message)
+    }
+
+    /// Writes a start message that is in another file as an attachment.
+    pub(crate) fn attach_start(&mut self, message: &Received) -> Result<()> {
+        let peek = message.frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
+        let index = self.channel(&message.origin, peek.htype.as_deref());
+        self.keep_start(index, message)
+    }
+
+    /// Has times go on behind those of another file.
+    pub(crate) fn continue_from(&mut self, other: &Self) {
+        self.last_time = self.last_time.max(other.last_time);
+        self.received = other.received;
+    }
+
+    fn channel(&mut self, origin: &Arc<Origin>, htype: Option<&str>) -> usize {
+        let (index, is_new) = self.channels.find(origin, htype);
+        if is_new {
+            self.channels.get_mut(index).write(&mut self.ahead);
+        }
+        index
+    }
+
+    /// Writes a message in a chunk of its own.
+    fn write_alone(&mut self, head: MessageHead, frames: &Frames, data: u64) -> Result<()> {
+        let mut gather = std::mem::take(&mut self.gather);
+        gather.clear();
+        let at = self.file.position() + self.ahead.len() as u64;
+        let zeros = if self.options.align { alignment(at, frames) } else { None };
+        let padding = zeros.as_ref().map(|(index, zeros)| (*index, &zeros[..]));
+        let data = data + padding.map_or(0, |(_, zeros)| zeros.len() as u64);
+        wire::message_head(gather.framing(), head, data);
+        gather.push_parts(frames, padding);
+        let crc = if self.options.crc { gather.crc(frames) } else { 0 };
+        let records = MESSAGE_HEAD as u64 + data;
+        let mut ahead = std::mem::take(&mut self.ahead);
+        let channels = ahead.len();
+        wire::chunk_head(&mut ahead, head.log_time, head.log_time, crc, records);
+        let index = chunk::index_of_one(at, CHUNK_HEAD as u64 + records, head);
+        let written = self.append(&mut gather.between(&ahead, frames, &index.bytes));
+        ahead.truncate(if written.is_ok() { 0 } else { channels });
+        self.ahead = ahead;
+        self.gather = gather;
+        written?;
+        self.summary.add_chunk(&index.summary, 1);
+        let tally = &mut self.channels.get_mut(usize::from(head.channel) - 1).tally;
+        tally.messages += 1;
+        tally.bytes += frames.bytes() as u64;
+        Ok(())
+    }
+
+    /// Writes the start message of a series again as an attachment, unless it is the last one.
+    fn keep_start(&mut self, channel: usize, message: &Received) -> Result<()> {
+        let known = self.starts.iter().position(|start| start.channel == channel);
+        if known.is_some_and(|index| self.starts[index].message.frames == message.frames) {
+            return Ok(());
+        }
+        self.attach(message)?;
+        let (frames, origin) = (message.frames.detach(), Arc::clone(&message.origin));
+        let start = Start { channel, message: Received { frames, time: message.time, origin } };
+        match known {
+            Some(index) => self.starts[index] = start,
+            None => self.starts.push(start),
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, message: &Received) -> Result<()> {
+        let frames = &message.frames;
+        let peek = frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
+        let Some(series) = peek.series else { return Ok(()) };
+        self.flush()?;
+        let head = AttachmentHead {
+            log_time: message.time.as_nanos(),
+            create_time: message.time.as_nanos(),
+            name: format!("series-{series}-header"),
+            media_type: MEDIA_TYPE.to_owned(),
+            data: framed_length(frames.iter().map(Frame::len)),
+        };
+        let mut gather = Gather::default();
+        let mut record = Vec::new();
+        wire::attachment_head(&mut record, &head);
+        let (length, fields) = record.split_at(wire::RECORD_HEAD);
+        gather.framing().extend(fields);
+        gather.push_parts(frames, None);
+        let crc = if self.options.crc { gather.crc(frames) } else { 0 };
+        let at = self.file.position();
+        self.append(&mut gather.between(length, frames, &crc.to_le_bytes()))?;
+        wire::attachment_index(&mut self.summary.attachments, at, &head);
+        self.summary.counts.attachments = self.summary.counts.attachments.saturating_add(1);
+        Ok(())
+    }
+
+    /// Writes everything behind the last chunk.
+    fn seal(&mut self) -> Result<()> {
+        let mut bytes = std::mem::take(&mut self.ahead);
+        let entries = session::summary(&self.channels, Timestamp::now());
+        let at = self.file.position();
+        self.summary.add_metadata(&mut bytes, at, SUMMARY, &entries);
+        wire::data_end(&mut bytes);
+        let channels = self.channels.all();
+        let messages = channels.iter().map(|channel| (channel.number, channel.tally.messages));
+        self.summary.counts.channels = messages.collect();
+        self.summary.write(&mut bytes, at, &self.channels, self.options.crc);
+        bytes.extend(MAGIC);
+        self.append(&mut [IoSlice::new(&bytes)])
+    }
+
+    /// Appends all or nothing.
+    fn append(&mut self, slices: &mut [IoSlice<'_>]) -> Result<()> {
+        let failure = |source| Error::File { verb: "write", path: self.path.clone(), source };
+        if self.is_broken {
+            return Err(failure(std::io::ErrorKind::InvalidData.into()));
+        }
+        let start = self.file.position();
+        self.file.append(slices).map_err(failure).inspect_err(|_| {
+            // Half a record would hide all that is written behind it.
+            self.is_broken = self.file.truncate(start).is_err();
+        })
+    }
+}
+
+/// Returns the largest part and the padding ahead of it, for a chunk at an offset.
+fn alignment(chunk: u64, frames: &Frames) -> Option<(usize, Vec<u8>)> {
+    let lengths = || frames.iter().map(Frame::len);
+    let (largest, length) = lengths().enumerate().max_by_key(|(_, length)| *length)?;
+    let before = framed_length(lengths().take(largest));
+    let at = chunk + (CHUNK_HEAD + MESSAGE_HEAD) as u64 + before;
+    Some((largest, padding(at, part_head(length).len())))
+}
+
+fn schema(into: &mut Vec<u8>) {
+    wire::schema(into, SCHEMA, SCHEMA_NAME, ENCODING, DESCRIPTOR);
+}
+
+impl Summary {
+    fn add_chunk(&mut self, index: &wire::ChunkIndex, messages: u64) {
+        wire::chunk_index(&mut self.chunks, index);
+        let counts = &mut self.counts;
+        counts.chunks = counts.chunks.saturating_add(1);
+        counts.messages += messages;
+        let first = counts.span.map_or(index.first, |(first, _)| first);
+        counts.span = Some((first, index.last));
+    }
+
+    /// Appends metadata to what begins at an offset of the file.
+    fn add_metadata(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        offset: u64,
+        name: &str,
+        entries: &[(String, String)],
+    ) {
+        let start = bytes.len();
+        wire::metadata(bytes, name, entries);
+        let (at, length) = (offset + start as u64, (bytes.len() - start) as u64);
+        wire::metadata_index(&mut self.metadata, at, length, name);
+        self.counts.metadata += 1;
+    }
+
+    /// Appends the summary, its offsets and the footer to what begins at an offset of the file.
+    fn write(&self, bytes: &mut Vec<u8>, offset: u64, channels: &Channels, with_crc: bool) {
+        use wire::opcode;
+        let start = bytes.len();
+        let mut offsets = Vec::new();
+        let mut group = |bytes: &mut Vec<u8>, opcode, write: &dyn Fn(&mut Vec<u8>)| {
+            let from = bytes.len();
+            write(bytes);
+            let length = (bytes.len() - from) as u64;
+            if length > 0 {
+                wire::summary_offset(&mut offsets, opcode, offset + from as u64, length);
+            }
+        };
+        group(bytes, opcode::SCHEMA, &schema);
+        group(bytes, opcode::CHANNEL, &|bytes| {
+            channels.all().iter().for_each(|channel| channel.write(bytes));
+        });
+        group(bytes, opcode::STATISTICS, &|bytes| wire::statistics(bytes, &self.counts));
+        group(bytes, opcode::CHUNK_INDEX, &|bytes| bytes.extend(&self.chunks));
+        group(bytes, opcode::ATTACHMENT_INDEX, &|bytes| bytes.extend(&self.attachments));
+        group(bytes, opcode::METADATA_INDEX, &|bytes| bytes.extend(&self.metadata));
+        let offsets_at = offset + bytes.len() as u64;
+        bytes.extend(offsets);
+        let footer = bytes.len();
+        wire::footer(bytes, offset + start as u64, offsets_at, 0);
+        if with_crc {
+            // Of everything up to the checksum itself.
+            let (summary, crc) = bytes[start..].split_at_mut(footer - start + FOOTER - 4);
+            crc.copy_from_slice(&crc32fast::hash(summary).to_le_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! A file that is written from its beginning to its end, whose way to the disk begins early.
+//!
+//! Left alone, Linux collects what is written until there is very much of it, and then has the
+//! writer wait for seconds. So each [`WINDOW`] is sent to the disk as soon as it is written; once
+//! [`AHEAD`] more are on their way, it is waited for and dropped from the cache, which nobody reads
+//! it from. That is no promise that anything survives a loss of power: [`PacedFile::sync`] is.
+//!
+//! Other systems have a plain file, and so have file systems in memory.
+#![cfg_attr(
+    target_os = "linux",
+    allow(unsafe_code, reason = "the calls that pace a file have no safe binding")
+)]
+
+use std::fs::File;
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// How much is sent to the disk at once.
+#[cfg(target_os = "linux")]
+const WINDOW: u64 = 8 << 20;
+/// How many windows are on their way to the disk at a time.
+#[cfg(target_os = "linux")]
+const AHEAD: u64 = 4;
+
+/// A new file and how far it is written.
+#[derive(Debug)]
+pub(crate) struct PacedFile {
+    file: File,
+    position: u64,
+    #[cfg(target_os = "linux")]
+    pace: Option<linux::Pace>,
+}
+
+impl PacedFile {
+    /// Makes a file.
+    ///
+    /// # Errors
+    /// Where there is one already, or it cannot be made.
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        let file = File::create_new(path)?;
+        #[cfg(target_os = "linux")]
+        let pace = linux::Pace::of(&file);
+        Ok(Self {
+            file,
+            position: 0,
+            #[cfg(target_os = "linux")]
+            pace,
+        })
+    }
+
+    /// Returns how many bytes are written.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Appends all bytes of some slices, or as many as possible.
+    ///
+    /// # Errors
+    /// Where the system takes no more, or could not write what was appended before.
+    pub(crate) fn append(&mut self, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+        // Empty ones at the beginning would look like a file that takes nothing.
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            match self.file.write_vectored(slices) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.position += count as u64;
+                    IoSlice::advance_slices(&mut slices, count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(pace) = &mut self.pace
+            && !pace.advance(&self.file, self.position)?
+        {
+            self.pace = None;
+        }
+        Ok(())
+    }
+
+    /// Takes back what was appended behind a position.
+    ///
+    /// # Errors
+    /// Where the system does not do it.
+    pub(crate) fn truncate(&mut self, position: u64) -> io::Result<()> {
+        self.file.set_len(position)?;
+        self.file.seek(SeekFrom::Start(position))?;
+        self.position = position;
+        Ok(())
+    }
+
+    /// Waits until everything is on the disk for good.
+    ///
+    /// # Errors
+    /// Where the system could not write it.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs::File;
+    use std::io;
+    use std::mem::MaybeUninit;
+    use std::os::fd::AsRawFd;
+
+    use super::{AHEAD, WINDOW};
+
+    /// How far a file is on its way to the disk.
+    #[derive(Debug)]
+    pub(super) struct Pace {
+        /// Up to here it is on its way.
+        started: u64,
+    }
+
+    impl Pace {
+        /// Begins a file's way; none where it lives in memory.
+        pub(super) fn of(file: &File) -> Option<Self> {
+            let mut status = MaybeUninit::<libc::statfs>::uninit();
+            // SAFETY: the descriptor is open and the pointer is to memory for the answer, which is
+            // read only where the call says that it has filled it.
+            let kind = unsafe {
+                if libc::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) != 0 {
+                    return None;
+                }
+                status.assume_init().f_type
+            };
+            (kind != libc::TMPFS_MAGIC).then_some(Self { started: 0 })
+        }
+
+        /// Sends to the disk what is written and waits for what was sent some windows before; false
+        /// where the file knows nothing of it.
+        pub(super) fn advance(&mut self, file: &File, written: u64) -> io::Result<bool> {
+            while written >= self.started + WINDOW {
+                if !sync_range(file, self.started, libc::SYNC_FILE_RANGE_WRITE)? {
+                    return Ok(false);
+                }
+                if let Some(old) = self.started.checked_sub(AHEAD * WINDOW) {
+                    let wait = libc::SYNC_FILE_RANGE_WAIT_BEFORE
+                        | libc::SYNC_FILE_RANGE_WRITE
+                        | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+                    if !sync_range(file, old, wait)? {
+                        return Ok(false);
+                    }
+                    forget(file, old);
+                }
+                self.started += WINDOW;
+            }
+            Ok(true)
+        }
+    }
+
+    /// Has a window go to the disk; false where the file knows nothing of it.
+    fn sync_range(file: &File, offset: u64, flags: libc::c_uint) -> io::Result<bool> {
+        let Ok(offset) = libc::off64_t::try_from(offset) else { return Ok(false) };
+        // SAFETY: the descriptor is open; no memory is involved.
+        let status =
+            unsafe { libc::sync_file_range(file.as_raw_fd(), offset, WINDOW.cast_signed(), flags) };
+        if status == 0 {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::ESPIPE | libc::EINVAL | libc::ENOSYS) => Ok(false),
+            Some(libc::EINTR) => Ok(true),
+            _ => Err(error),
+        }
+    }
+
+    /// Drops a window from the cache, where it has arrived on the disk. It is advice: an error is none.
+    fn forget(file: &File, offset: u64) {
+        let Ok(offset) = libc::off64_t::try_from(offset) else { return };
+        // SAFETY: as above.
+        unsafe {
+            libc::posix_fadvise64(
+                file.as_raw_fd(),
+                offset,
+                WINDOW.cast_signed(),
+                libc::POSIX_FADV_DONTNEED,
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn fresh(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("mflow-{name}-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        path
+    }
+
+    #[test]
+    fn more_slices_than_the_system_takes_at_once_arrive_in_order() {
+        let path = fresh("paced-slices");
+        let bytes: Vec<u8> = (0..5000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        let mut slices: Vec<_> = bytes.chunks(1).map(IoSlice::new).collect();
+        slices.insert(0, IoSlice::new(&[]));
+        let mut file = PacedFile::create(&path).unwrap();
+        file.append(&mut slices).unwrap();
+        file.append(&mut [IoSlice::new(&[])]).unwrap();
+        assert_eq!(file.position(), 5000);
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_many_windows_is_whole() {
+        let path = fresh("paced-windows");
+        let block: Vec<u8> = (0..=250).cycle().take(3 << 20).collect();
+        let mut file = PacedFile::create(&path).unwrap();
+        for _ in 0..20 {
+            file.append(&mut [IoSlice::new(&block)]).unwrap();
+        }
+        file.sync().unwrap();
+        let read = fs::read(&path).unwrap();
+        assert_eq!(read.len(), 60 << 20);
+        assert!(read.chunks(block.len()).all(|part| part == block));
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_was_taken_back_is_written_over() {
+        let path = fresh("paced-back");
+        let mut file = PacedFile::create(&path).unwrap();
+        file.append(&mut [IoSlice::new(b"one"), IoSlice::new(b"two")]).unwrap();
+        file.truncate(3).unwrap();
+        file.append(&mut [IoSlice::new(b"2")]).unwrap();
+        assert_eq!((file.position(), fs::read(&path).unwrap()), (4, b"one2".to_vec()));
+        assert_eq!(PacedFile::create(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        fs::remove_file(path).unwrap();
+    }
+}

@@ -26,7 +26,9 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::recording::{FolderReader, FolderWriter};
+use crate::recording::{
+    FolderReader, FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions,
+};
 use crate::{Address, Frames, Mode, Offer, Options, Result, Stream, Tally, Unconfirmed, WaitSet};
 
 /// A time in nanoseconds since the Unix epoch (UTC) that never goes backwards in one process: the
@@ -278,14 +280,18 @@ pub fn open_source(address: &str, options: Options) -> Result<Box<dyn Source>> {
 }
 
 /// Opens what messages go to: a stream where `address` has a scheme, else a new recording at that
-/// path, for which the options mean nothing.
+/// path, for which the options mean nothing: a file that ends in `.mcap`, or a folder.
 ///
 /// # Errors
 /// Where the address is none, or what it names cannot be opened.
 pub fn open_sink(address: &str, options: Options) -> Result<Box<dyn Sink>> {
+    let path = Path::new(address);
     if Address::is_meant_by(address) {
         Ok(Box::new(Stream::open(address, options)?))
+    } else if path.extension().is_some_and(|extension| extension == "mcap") {
+        let writer = McapWriter::create(path, McapOptions::default())?;
+        Ok(Box::new(Recorder::start(writer, RecorderOptions::default())?))
     } else {
-        Ok(Box::new(FolderWriter::create(Path::new(address))?))
+        Ok(Box::new(FolderWriter::create(path)?))
     }
 }

@@ -25,10 +25,20 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
         }
     })
     .map_err(|error| failed(io::Error::other(error)))?;
+    ignore(libc::SIGXFSZ).map_err(failed)?;
     if hangup.sa_sigaction == libc::SIG_IGN {
         restore(libc::SIGHUP, &hangup).map_err(failed)?;
     }
     Ok(stop)
+}
+
+/// Has a signal do nothing: a file that reaches the limit of its size is an error of the write.
+fn ignore(signal: c_int) -> io::Result<()> {
+    // SAFETY: ignoring runs no code.
+    if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Returns what a signal does.

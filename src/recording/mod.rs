@@ -6,6 +6,11 @@
 pub mod folder;
 pub mod mcap;
 mod paced_file;
+mod queue;
+mod recorder;
+mod rotation;
 
 pub use folder::{FolderReader, FolderWriter};
 pub use mcap::{McapOptions, McapWriter, Written};
+pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
+pub use rotation::{RotatingWriter, Rotation};

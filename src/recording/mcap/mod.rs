@@ -23,6 +23,7 @@ use std::time::Duration;
 mod channel;
 mod chunk;
 mod gather;
+#[allow(dead_code, reason = "parts are read by the reader")]
 mod parts;
 mod session;
 mod wire;

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_protobuf_writes_and_is_read_back() {
         let parts: Vec<Vec<u8>> =
-            [0, 3, 127, 128, 0, 16_383, 16_384, 0].map(|length| vec![length as u8; length]).into();
+            [0, 3, 127, 128, 0, 16_383, 16_384, 0].map(|length| vec![7; length]).into();
         let mut data = Vec::new();
         write_parts(&mut data, &parts);
         assert_eq!(data.len() as u64, framed_length(parts.iter().map(Vec::len)));

@@ -1,5 +1,6 @@
 //! Writing one MCAP file.
 
+use std::fs;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -141,7 +142,10 @@ impl McapWriter {
         }
         schema(&mut bytes);
         writer.summary.counts.schemas = 1;
-        writer.append(&mut [IoSlice::new(&bytes)])?;
+        writer.append(&mut [IoSlice::new(&bytes)]).inspect_err(|_| {
+            // There is nothing in it.
+            let _ = fs::remove_file(path);
+        })?;
         Ok(writer)
     }
 
@@ -187,6 +191,12 @@ impl McapWriter {
         }
         written?;
         if peek.starts_series { self.keep_start(index, message) } else { Ok(()) }
+    }
+
+    /// Returns where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns when [`flush`](Self::flush) is due; none where nothing waits.
@@ -255,6 +265,20 @@ impl McapWriter {
     /// Where the file cannot be written; it is as readable then as that of a writer that was
     /// killed.
     pub fn finish(mut self) -> Result<Written> {
+        self.close()
+    }
+
+    /// Does as [`finish`](Self::finish), and has the disk keep the file.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn finish_synced(mut self) -> Result<Written> {
+        let written = self.close()?;
+        self.file.sync().map_err(Error::file("write", &self.path))?;
+        Ok(written)
+    }
+
+    fn close(&mut self) -> Result<Written> {
         let flushed = self.flush();
         let sealed = self.seal();
         flushed.and(sealed)?;

@@ -44,7 +44,7 @@ pub(crate) fn peek(part: &[u8]) -> Glance {
         };
         match into_text(key).as_deref() {
             Some("series_id") => {
-                glance.series = first(value).and_then(into_count).or(glance.series)
+                glance.series = first(value).and_then(into_count).or(glance.series);
             }
             Some("image_id") => glance.image = first(value).and_then(into_count).or(glance.image),
             Some("type") => r#type = first(value).and_then(into_text),

@@ -1,0 +1,441 @@
+//! [`Recorder`]: a sink whose writing happens on a thread of its own, so that receiving does not
+//! wait for a disk.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mflow_handlers::Peek;
+
+use super::queue::{Added, Queue, Queued, Taken};
+use super::{FolderWriter, McapWriter};
+use crate::{Error, Offer, Origin, Received, Result, Sink, Unconfirmed, WaitSet};
+
+/// Room of small messages is given back together, once there is this much.
+const RELEASE: usize = 256 << 10;
+
+/// What to do with a message for which the queue has no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFull {
+    /// Refuse it until there is room: who sends has to wait.
+    #[default]
+    Block,
+    /// Take it, write it nowhere, and count it.
+    Drop,
+}
+
+/// When the disk is told to keep what is written for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fsync {
+    /// Never: a loss of power may cost what the system had not written by itself.
+    #[default]
+    Never,
+    /// When a recording is closed.
+    Close,
+    /// As often as this, and when it is closed.
+    Every(Duration),
+}
+
+/// How a [`Recorder`] behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecorderOptions {
+    /// The most bytes of messages that wait to be written; 256 MiB by default. One message that is
+    /// larger is taken where no other waits.
+    pub max_memory: usize,
+    /// What to do when so many wait.
+    pub on_full: OnFull,
+    /// When the disk is told to keep what is written.
+    pub fsync: Fsync,
+}
+
+impl Default for RecorderOptions {
+    fn default() -> Self {
+        Self { max_memory: 256 << 20, on_full: OnFull::default(), fsync: Fsync::default() }
+    }
+}
+
+/// What a recorder writes messages with, on its own thread.
+pub trait RecordWriter: Send {
+    /// Returns the name for people: a path.
+    fn name(&self) -> String;
+
+    /// Writes a message that was received after `number` others.
+    ///
+    /// # Errors
+    /// Where it cannot be written; nothing more will be then.
+    fn record(&mut self, message: &Received, number: u64) -> Result<()>;
+
+    /// Counts messages that were received and will not be written.
+    fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
+        let _ = (origin, htype, messages);
+    }
+
+    /// Returns when [`flush`](Self::flush) is due; none where nothing waits.
+    fn flush_due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Writes what waits for more.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Has the disk keep everything for good.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    fn sync(&mut self) -> Result<()>;
+
+    /// Closes the recording; also after an error, to save what is written.
+    ///
+    /// # Errors
+    /// Where it cannot be closed as it should.
+    fn close(self: Box<Self>, fsync: Fsync) -> Result<()>;
+}
+
+impl RecordWriter for McapWriter {
+    fn name(&self) -> String {
+        self.path().display().to_string()
+    }
+
+    fn record(&mut self, message: &Received, number: u64) -> Result<()> {
+        self.write_numbered(message, number)
+    }
+
+    fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
+        Self::lose(self, origin, htype, messages);
+    }
+
+    fn flush_due(&self) -> Option<Instant> {
+        Self::flush_due(self)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Self::flush(self)
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        Self::sync(self)
+    }
+
+    fn close(self: Box<Self>, fsync: Fsync) -> Result<()> {
+        if fsync == Fsync::Never { self.finish() } else { self.finish_synced() }.map(drop)
+    }
+}
+
+impl RecordWriter for FolderWriter {
+    fn name(&self) -> String {
+        Sink::name(self).to_owned()
+    }
+
+    fn record(&mut self, message: &Received, _number: u64) -> Result<()> {
+        self.write(&message.frames)
+    }
+
+    /// Does nothing: a folder has too many files for it.
+    fn sync(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>, _fsync: Fsync) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A sink that queues messages for a thread that writes them.
+///
+/// The queue takes shares of the messages, never copies of large parts, and is bounded in bytes.
+/// A failed write is the error of the next [`offer`](Sink::offer), and of
+/// [`finish`](Sink::finish), which waits until everything is written and closes the recording. So
+/// does dropping it, without a word.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = std::env::temp_dir().join(format!("mflow-recorder-{}.mcap", std::process::id()));
+/// use std::time::Duration;
+/// use mflow::recording::{McapOptions, McapWriter, Recorder, RecorderOptions};
+/// use mflow::{Frames, Origin, Received, Sink, Timestamp};
+/// let writer = McapWriter::create(&path, McapOptions::default())?;
+/// let mut recorder = Box::new(Recorder::start(writer, RecorderOptions::default())?);
+/// let gauge = recorder.gauge();
+/// recorder.offer(&Received {
+///     frames: Frames::from([&b"{}"[..], b"data"]),
+///     time: Timestamp::now(),
+///     origin: Origin::new("tcp://detector:9999"),
+/// })?;
+/// recorder.finish(Duration::from_secs(10))?;
+/// assert_eq!(gauge.written(), 1);
+/// # std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Recorder {
+    name: String,
+    options: RecorderOptions,
+    queue: Arc<Queue>,
+    received: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Recorder {
+    /// Starts a thread that writes.
+    ///
+    /// # Errors
+    /// Where the process may have no more threads or descriptors.
+    pub fn start(writer: impl RecordWriter + 'static, options: RecorderOptions) -> Result<Self> {
+        let failed = |source| Error::System { what: "the thread that writes", source };
+        let queue = Queue::new(options.max_memory).map_err(failed)?;
+        let (shared, name) = (Arc::clone(&queue), writer.name());
+        let run = move || {
+            let _end = End(&shared);
+            let writer = Box::new(writer);
+            let mut writing =
+                Writing { queue: &shared, writer, has_failed: false, next_sync: None };
+            writing.run(options.fsync);
+            writing.close(options.fsync);
+        };
+        let thread = thread::Builder::new().name("recorder".into()).spawn(run).map_err(failed)?;
+        Ok(Self { name, options, queue, received: 0, thread: Some(thread) })
+    }
+
+    /// Returns what shows how full the queue is, also once the recorder has finished.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        Gauge { queue: Arc::clone(&self.queue) }
+    }
+
+    fn failure(&self) -> Option<Error> {
+        self.queue.failure(|error| copy(error, &self.name))
+    }
+}
+
+/// Makes an error that says the same.
+fn copy(error: &Error, name: &str) -> Error {
+    match error {
+        Error::File { verb, path, source } => Error::File {
+            verb,
+            path: path.clone(),
+            source: match source.raw_os_error() {
+                Some(number) => io::Error::from_raw_os_error(number),
+                None => source.kind().into(),
+            },
+        },
+        other => Error::file("write", Path::new(name))(io::Error::other(other.to_string())),
+    }
+}
+
+impl Sink for Recorder {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn offer(&mut self, message: &Received) -> Result<Offer> {
+        let offer = match self.queue.add(message, self.received) {
+            Added::Taken => Offer::Taken,
+            Added::Full if self.options.on_full == OnFull::Block => return Ok(Offer::Full),
+            Added::Full => {
+                self.queue.lose(&message.origin, htype(message).as_deref());
+                Offer::Taken
+            }
+            Added::Failed => match self.failure() {
+                Some(error) => return Err(error),
+                None => return Ok(Offer::Full),
+            },
+        };
+        self.received += 1;
+        Ok(offer)
+    }
+
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        set.descriptor(self.queue.room());
+    }
+
+    /// Closes the recording after everything is written, as long as something is in each
+    /// `patience`, and says how many messages were not.
+    fn finish(mut self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {
+        self.queue.close();
+        let thread = self.thread.take();
+        if !self.queue.wait_for_end(patience) {
+            // The thread hangs in a write: it cannot be ended, and is left to itself.
+            return Ok(Unconfirmed::Count(self.queue.level().messages));
+        }
+        if let Some(thread) = thread {
+            // Where it has panicked, that is the failure.
+            let _ = thread.join();
+        }
+        self.failure().map_or(Ok(Unconfirmed::Count(0)), Err)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(thread) = self.thread.take() {
+            // Who drops it does not want to know.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn htype(message: &Received) -> Option<String> {
+    let part = message.frames.first()?;
+    Peek::of(part.as_ref()).htype.map(Cow::into_owned)
+}
+
+/// Shows how full the queue of a [`Recorder`] is; clones show the same.
+#[derive(Clone, Debug)]
+pub struct Gauge {
+    queue: Arc<Queue>,
+}
+
+impl Gauge {
+    /// Returns the bytes of the messages that wait to be written, with what keeping them costs.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.queue.level().bytes
+    }
+
+    /// Returns the most bytes that ever waited.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.queue.level().peak
+    }
+
+    /// Returns how many messages wait to be written.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.queue.level().messages
+    }
+
+    /// Returns how many messages were taken out of the queue again; all are written unless there
+    /// was an error.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.queue.level().written
+    }
+
+    /// Returns how many messages there was no room for, by the name of the source and the htype.
+    #[must_use]
+    pub fn dropped(&self) -> Vec<(String, Option<String>, u64)> {
+        let losses = self.queue.losses().into_iter();
+        losses.map(|((source, _), loss)| (source, loss.htype, loss.messages)).collect()
+    }
+}
+
+/// Says that the thread has come to its end, however it did.
+struct End<'a>(&'a Queue);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let source = io::Error::other("the thread that writes has panicked");
+            self.0.fail(Error::System { what: "the recording", source });
+        }
+        self.0.finish();
+    }
+}
+
+/// The work of the thread.
+struct Writing<'a> {
+    queue: &'a Queue,
+    writer: Box<dyn RecordWriter>,
+    has_failed: bool,
+    next_sync: Option<Instant>,
+}
+
+impl Writing<'_> {
+    /// Writes until there is nothing any more.
+    fn run(&mut self, fsync: Fsync) {
+        let mut taken = Taken::default();
+        loop {
+            let flush_due = if self.has_failed { None } else { self.writer.flush_due() };
+            self.queue.take(&mut taken, flush_due.into_iter().chain(self.next_sync).min());
+            for loss in std::mem::take(&mut taken.losses).into_values() {
+                self.writer.lose(&loss.origin, loss.htype.as_deref(), loss.messages);
+            }
+            let is_end = taken.is_closed && taken.messages.is_empty();
+            let (mut messages, mut bytes) = (0, 0);
+            while let Some(Queued { message, number, cost }) = taken.messages.pop_front() {
+                self.write(&message, number);
+                drop(message);
+                self.keep_time(fsync);
+                (messages, bytes) = (messages + 1, bytes + cost);
+                if bytes >= RELEASE {
+                    self.queue.release(messages, bytes);
+                    (messages, bytes) = (0, 0);
+                }
+            }
+            self.queue.release(messages, bytes);
+            self.keep_time(fsync);
+            if is_end {
+                return;
+            }
+        }
+    }
+
+    fn write(&mut self, message: &Received, number: u64) {
+        if self.has_failed {
+            self.writer.lose(&message.origin, htype(message).as_deref(), 1);
+            return;
+        }
+        let written = self.writer.record(message, number);
+        self.check(written);
+    }
+
+    /// Does what is due.
+    fn keep_time(&mut self, fsync: Fsync) {
+        if self.has_failed {
+            self.next_sync = None;
+            return;
+        }
+        let flush_due = self.writer.flush_due();
+        if flush_due.is_none() && fsync_interval(fsync).is_none() {
+            return;
+        }
+        let now = Instant::now();
+        if flush_due.is_some_and(|due| due <= now) {
+            let flushed = self.writer.flush();
+            self.check(flushed);
+        }
+        let Some(interval) = fsync_interval(fsync) else { return };
+        match self.next_sync {
+            None => self.next_sync = now.checked_add(interval),
+            Some(next) if next <= now => {
+                let synced = self.writer.sync();
+                self.check(synced);
+                self.next_sync = Instant::now().checked_add(interval);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn check(&mut self, result: Result<()>) {
+        if let Err(error) = result {
+            self.has_failed = true;
+            self.queue.fail(error);
+        }
+    }
+
+    fn close(self, fsync: Fsync) {
+        if let Err(error) = self.writer.close(fsync) {
+            self.queue.fail(error);
+        }
+    }
+}
+
+fn fsync_interval(fsync: Fsync) -> Option<Duration> {
+    match fsync {
+        Fsync::Every(interval) => Some(interval),
+        Fsync::Never | Fsync::Close => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! [`RotatingWriter`]: a recording that goes on in another file when one is large or old enough.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::recorder::{Fsync, RecordWriter};
+use super::{McapOptions, McapWriter};
+use crate::{Error, Origin, Received, Result, Timestamp};
+
+/// When a recording goes on in another file; never, where nothing is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// The most bytes of a file, its summary not counted; one message may be larger.
+    pub max_size: Option<u64>,
+    /// The longest time from a file's first message to its last one, by when they were received.
+    pub max_time: Option<Duration>,
+    /// How many files to keep at most, the one that is written included; older ones are removed.
+    pub keep: Option<NonZeroUsize>,
+}
+
+/// A recording in MCAP files, each complete in itself.
+///
+/// ```text
+/// run.mcap  →  run-0000.mcap  run-0001.mcap  …  run-10000.mcap
+/// ```
+///
+/// All files are numbered, so that they sort by name in the order they were written, and
+/// `run-*.mcap` is all of them. Each one has its schema and channels, and the last start message
+/// of each channel as an attachment; times and `sequence` go on from one to the next.
+#[derive(Debug)]
+pub struct RotatingWriter {
+    path: PathBuf,
+    options: McapOptions,
+    rotation: Rotation,
+    writer: McapWriter,
+    number: u64,
+    /// When the first message of the file was received.
+    first: Option<Timestamp>,
+    /// Files before this one that are still there.
+    kept: VecDeque<PathBuf>,
+    fsync: Fsync,
+}
+
+impl RotatingWriter {
+    /// Makes the first file.
+    ///
+    /// # Errors
+    /// Where there are files of a recording of that name already, or it cannot be made.
+    pub fn create(path: &Path, options: McapOptions, rotation: Rotation) -> Result<Self> {
+        if let Some(path) = existing(path)? {
+            return Err(Error::RecordingExists { path });
+        }
+        let writer = McapWriter::create(&numbered(path, 0), options.clone())?;
+        Ok(Self {
+            path: path.to_owned(),
+            options,
+            rotation,
+            writer,
+            number: 0,
+            first: None,
+            kept: VecDeque::new(),
+            fsync: Fsync::Never,
+        })
+    }
+
+    /// Has each file kept by the disk when it is closed, where that is asked for.
+    #[must_use]
+    pub fn fsync(mut self, fsync: Fsync) -> Self {
+        self.fsync = fsync;
+        self
+    }
+
+    /// Tells whether a message belongs to another file.
+    fn is_full(&self, message: &Received) -> bool {
+        let Some(first) = self.first else { return false };
+        let size = self.writer.size().saturating_add(message.frames.bytes() as u64);
+        let age = message.time.as_nanos().saturating_sub(first.as_nanos());
+        self.rotation.max_size.is_some_and(|most| size > most)
+            || self.rotation.max_time.is_some_and(|most| u128::from(age) > most.as_nanos())
+    }
+
+    /// Goes on in another file.
+    fn rotate(&mut self) -> Result<()> {
+        self.writer.flush()?;
+        let number = self.number + 1;
+        let mut writer = McapWriter::create(&numbered(&self.path, number), self.options.clone())?;
+        writer.continue_from(&self.writer);
+        self.writer.starts().try_for_each(|start| writer.attach_start(start))?;
+        let full = std::mem::replace(&mut self.writer, writer);
+        (self.number, self.first) = (number, None);
+        self.kept.push_back(full.path().to_owned());
+        Box::new(full).close(self.fsync)?;
+        while self.rotation.keep.is_some_and(|keep| self.kept.len() >= keep.get()) {
+            if let Some(oldest) = self.kept.pop_front() {
+                fs::remove_file(&oldest).map_err(Error::file("remove", &oldest))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the path of a file.
+fn numbered(path: &Path, number: u64) -> PathBuf {
+    let mut name = stem(path).to_owned();
+    name.push(format!("-{number:04}.mcap"));
+    path.with_file_name(name)
+}
+
+fn stem(path: &Path) -> &std::ffi::OsStr {
+    let is_mcap = path.extension().is_some_and(|extension| extension == "mcap");
+    let stem = if is_mcap { path.file_stem() } else { path.file_name() };
+    stem.unwrap_or_default()
+}
+
+/// Returns a file of an older recording of the same name.
+fn existing(path: &Path) -> Result<Option<PathBuf>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let stem = stem(path).to_string_lossy();
+    for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
+        let entry = entry.map_err(Error::file("read", folder))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let number = name.strip_prefix(&*stem).and_then(|rest| rest.strip_prefix('-'));
+        let number = number.and_then(|rest| rest.strip_suffix(".mcap"));
+        if number.is_some_and(|number| number.len() >= 4 && number.parse::<u64>().is_ok()) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
+}
+
+impl RecordWriter for RotatingWriter {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn record(&mut self, message: &Received, number: u64) -> Result<()> {
+        if self.is_full(message) {
+            self.rotate()?;
+        }
+        self.first.get_or_insert(message.time);
+        self.writer.record(message, number)
+    }
+
+    fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
+        self.writer.lose(origin, htype, messages);
+    }
+
+    fn flush_due(&self) -> Option<Instant> {
+        self.writer.flush_due()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.writer.flush()
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.writer.sync()
+    }
+
+    fn close(self: Box<Self>, fsync: Fsync) -> Result<()> {
+        Box::new(self.writer).close(fsync)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Frame, Frames};
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("mflow-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    fn received(parts: &[&[u8]], time: u64, origin: &Arc<Origin>) -> Received {
+        let frames: Frames = parts.iter().map(|part| Frame::from(*part)).collect();
+        Received { frames, time: Timestamp::from_nanos(time), origin: Arc::clone(origin) }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_full_by_size_and_the_next_one_is_complete_and_goes_on() {
+        let folder = folder("rotation-size");
+        let rotation = Rotation { max_size: Some(1 << 20), ..Rotation::default() };
+        let path = folder.join("run.mcap");
+        let mut writer =
+            Box::new(RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap());
+        let origin = Origin::new("x");
+        let start: &[&[u8]] = &[br#"{"htype":"dheader-1.0","series":3}"#];
+        writer.record(&received(start, 5, &origin), 0).unwrap();
+        for number in 1..6 {
+            writer.record(&received(&[&[0; 400_000]], 5, &origin), number).unwrap();
+        }
+        writer.close(Fsync::Close).unwrap();
+        let files = ["run-0000.mcap", "run-0001.mcap", "run-0002.mcap"];
+        assert_eq!(names(&folder), files);
+        let mut times = Vec::new();
+        for file in files {
+            let bytes = fs::read(folder.join(file)).unwrap();
+            let summary = mcap::Summary::read(&bytes).unwrap().unwrap();
+            let [start] = &summary.attachment_indexes[..] else { panic!() };
+            assert_eq!((start.name.as_str(), start.log_time), ("series-3-header", 5));
+            let messages = mcap::MessageStream::new(&bytes).unwrap().map(Result::unwrap);
+            times.extend(messages.map(|message| (message.log_time, message.sequence)));
+        }
+        assert_eq!(times, [(5, 0), (6, 1), (7, 2), (8, 3), (9, 4), (10, 5)]);
+        let again = RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap_err();
+        assert!(again.to_string().ends_with(".mcap' holds a recording already"), "{again}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_full_by_time_and_old_ones_are_removed() {
+        let folder = folder("rotation-time");
+        let rotation = Rotation {
+            max_time: Some(Duration::from_nanos(10)),
+            keep: NonZeroUsize::new(2),
+            ..Rotation::default()
+        };
+        let path = folder.join("run");
+        let mut writer =
+            Box::new(RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap());
+        let origin = Origin::new("x");
+        for time in [0, 10, 11, 15, 21, 22, 100, 100, 111] {
+            writer.record(&received(&[b"x"], time, &origin), 0).unwrap();
+        }
+        writer.close(Fsync::Never).unwrap();
+        assert_eq!(names(&folder), ["run-0003.mcap", "run-0004.mcap"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -4,18 +4,23 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use super::parts::{framed_length, write_parts};
+use super::gather::COPY;
+use super::parts::{framed_length, part_head};
 use super::wire::{self, CHUNK_HEAD, ChunkIndex, MESSAGE_HEAD, MessageHead};
 use super::{BATCH_BYTES, BATCH_TIME};
-use crate::Frames;
+use crate::{Frame, Frames};
 
 /// The messages that wait for others to be written with.
 ///
-/// Memory: [`BATCH_BYTES`], and 24 bytes for each message.
+/// Memory: [`BATCH_BYTES`], and 32 bytes for each message.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
-    /// Room for the head of the chunk, and the records in it.
+    /// Room for the head of the chunk, and the records in it without their larger parts.
     bytes: Vec<u8>,
+    /// The larger parts, each with the length of `bytes` that comes ahead of it.
+    shares: Vec<(usize, Frame)>,
+    /// The bytes of the whole record.
+    length: usize,
     entries: Vec<Entry>,
     /// When it has to be written.
     due: Option<Instant>,
@@ -42,7 +47,7 @@ pub(super) struct Index {
 impl Chunk {
     /// Tells whether a message with data of this length fits.
     pub(super) fn has_room(&self, data: u64) -> bool {
-        let used = self.bytes.len() as u64 + MESSAGE_HEAD as u64 + data;
+        let used = self.length as u64 + MESSAGE_HEAD as u64 + data;
         self.entries.is_empty() || used <= BATCH_BYTES as u64
     }
 
@@ -50,12 +55,23 @@ impl Chunk {
     pub(super) fn push(&mut self, head: MessageHead, frames: &Frames) {
         if self.entries.is_empty() {
             self.bytes.resize(CHUNK_HEAD, 0);
+            self.length = CHUNK_HEAD;
             self.due = Some(Instant::now() + BATCH_TIME);
         }
-        let offset = (self.bytes.len() - CHUNK_HEAD) as u64;
-        let data = framed_length(frames.iter().map(crate::Frame::len));
+        let offset = (self.length - CHUNK_HEAD) as u64;
+        let data = framed_length(frames.iter().map(Frame::len));
+        let before = self.bytes.len();
         wire::message_head(&mut self.bytes, head, data);
-        write_parts(&mut self.bytes, frames);
+        for part in frames.iter() {
+            self.bytes.extend(part_head(part.len()));
+            if part.len() <= COPY {
+                self.bytes.extend(part.as_ref());
+            } else {
+                self.shares.push((self.bytes.len(), part.clone()));
+                self.length += part.len();
+            }
+        }
+        self.length += self.bytes.len() - before;
         let size = frames.bytes() as u64;
         self.entries.push(Entry { channel: head.channel, time: head.log_time, offset, size });
     }
@@ -72,8 +88,14 @@ impl Chunk {
 
     /// Completes the chunk, which is going to be written at an offset.
     pub(super) fn close(&mut self, at: u64, with_crc: bool) -> Index {
-        let records = (self.bytes.len() - CHUNK_HEAD) as u64;
-        let crc = if with_crc { crc32fast::hash(&self.bytes[CHUNK_HEAD..]) } else { 0 };
+        let records = (self.length - CHUNK_HEAD) as u64;
+        let mut hasher = crc32fast::Hasher::new();
+        if with_crc {
+            let mut slices = self.slices();
+            slices.next().into_iter().for_each(|first| hasher.update(&first[CHUNK_HEAD..]));
+            slices.for_each(|slice| hasher.update(slice));
+        }
+        let crc = hasher.finalize();
         let first = self.entries.first().map_or(0, |entry| entry.time);
         let last = self.entries.last().map_or(0, |entry| entry.time);
         let mut head = Vec::with_capacity(CHUNK_HEAD);
@@ -81,17 +103,28 @@ impl Chunk {
         self.bytes[..CHUNK_HEAD].copy_from_slice(&head);
         // Times rise, so entries of a channel stay in order.
         self.entries.sort_by_key(|entry| entry.channel);
-        index(at, self.bytes.len() as u64, first..=last, &self.entries)
+        index(at, self.length as u64, first..=last, &self.entries)
     }
 
-    /// Returns the whole record, once it is closed.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// Returns the whole record in slices, once it is closed.
+    pub(super) fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let ends = self.shares.iter().map(|(end, _)| *end).chain([self.bytes.len()]);
+        let begins = [0].into_iter().chain(self.shares.iter().map(|(end, _)| *end));
+        let framing = begins.zip(ends).map(|(begin, end)| &self.bytes[begin..end]);
+        let parts = self.shares.iter().map(|(_, part)| part.as_ref()).chain([&[][..]]);
+        framing.zip(parts).flat_map(|(framing, part)| [framing, part])
+    }
+
+    /// Returns the bytes of the whole record.
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
     /// Lets go of the messages and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
+        self.shares.clear();
+        self.length = 0;
         self.entries.clear();
         self.due = None;
     }

@@ -7,7 +7,7 @@ use super::parts::part_head;
 use crate::{Frame, Frames};
 
 /// Up to this many bytes a part is copied into the framing around it: cheaper than a slice more.
-const COPY: usize = 1024;
+pub(super) const COPY: usize = 4096;
 
 /// Framing, and the parts between its pieces.
 #[derive(Debug, Default)]

@@ -24,7 +24,6 @@ const MEDIA_TYPE: &str = "application/x-protobuf";
 
 /// How an MCAP file is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct McapOptions {
     /// What to say in the metadata `mflow.session` beside host, versions and clock: addresses,
     /// modes, options of sockets.
@@ -217,8 +216,8 @@ impl McapWriter {
         let ahead = std::mem::take(&mut self.ahead);
         let at = self.file.position() + ahead.len() as u64;
         let index = batch.close(at, self.options.crc);
-        let slices = [&ahead[..], batch.bytes(), &index.bytes];
-        let written = self.append(&mut slices.map(IoSlice::new));
+        let slices = [&ahead[..]].into_iter().chain(batch.slices()).chain([&index.bytes[..]]);
+        let written = self.append(&mut slices.map(IoSlice::new).collect::<Vec<_>>());
         for entry in batch.entries() {
             let tally = &mut self.channels.get_mut(usize::from(entry.channel) - 1).tally;
             match written {
@@ -250,7 +249,7 @@ impl McapWriter {
     /// Returns the bytes of the file so far, without its summary.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.file.position() + self.batch.bytes().len() as u64
+        self.file.position() + self.batch.length() as u64
     }
 
     /// Counts messages that were received and will not be written.

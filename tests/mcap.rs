@@ -1,6 +1,6 @@
 //! Recordings written here are read by others: the `mcap` crate, and Python's packages `mcap` and
 //! `mcap-protobuf-support`.
-#![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
 mod harness;
 

@@ -264,7 +264,12 @@ impl Sink for Recorder {
         let thread = self.thread.take();
         if !self.queue.wait_for_end(patience) {
             // The thread hangs in a write: it cannot be ended, and is left to itself.
-            return Ok(Unconfirmed::Count(self.queue.level().messages));
+            return match self.queue.level().messages {
+                0 => {
+                    Err(Error::file("close", Path::new(&self.name))(io::ErrorKind::TimedOut.into()))
+                }
+                messages => Ok(Unconfirmed::Count(messages)),
+            };
         }
         if let Some(thread) = thread {
             // Where it has panicked, that is the failure.
@@ -284,7 +289,8 @@ impl Drop for Recorder {
     }
 }
 
-fn htype(message: &Received) -> Option<String> {
+/// Returns the type of a message, where it tells one.
+pub(super) fn htype(message: &Received) -> Option<String> {
     let part = message.frames.first()?;
     Peek::of(part.as_ref()).htype.map(Cow::into_owned)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::recorder::{Fsync, RecordWriter};
+use super::recorder::{Fsync, RecordWriter, htype};
 use super::{McapOptions, McapWriter};
 use crate::{Error, Origin, Received, Result, Timestamp};
 
@@ -141,7 +141,9 @@ impl RecordWriter for RotatingWriter {
 
     fn record(&mut self, message: &Received, number: u64) -> Result<()> {
         if self.is_full(message) {
-            self.rotate()?;
+            let htype = htype(message);
+            self.rotate()
+                .inspect_err(|_| self.writer.lose(&message.origin, htype.as_deref(), 1))?;
         }
         self.first.get_or_insert(message.time);
         self.writer.record(message, number)

@@ -138,6 +138,12 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A time in a recording that has none.
+    #[error("'{}' has no times: it was recorded without them", path.display())]
+    NoTimes {
+        /// The recording.
+        path: PathBuf,
+    },
     /// A configuration that cannot be used.
     #[error("{}: {}{reason}", file.display(), Prefix(key))]
     Config {

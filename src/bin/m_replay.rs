@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Sending, Terminal, Verbosity};
-use mflow::recording::FolderReader;
+use mflow::recording::open_recording;
 use mflow::tools::Observer;
 use mflow::tools::replay::{self, Detail, Repeat};
 use mflow::{Result, Stop};
@@ -41,17 +41,18 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     };
     let terminal = Terminal::new(&cli.verbosity);
     let mut terminal = if verbose { terminal } else { terminal.with_bar() };
-    let mut reader = FolderReader::open(&cli.folder)?;
+    let mut reader = open_recording(&cli.folder)?;
     let stream = cli.sending.open(stop)?;
     stream.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
     let endpoint = stream.endpoint().to_owned();
     let linger = cli.sending.linger();
     let mut out = stdout().lock();
     let sink = Box::new(stream);
-    let summary = replay::run(&mut reader, sink, &options, linger, stop, &mut out, &mut terminal)?;
+    let summary =
+        replay::run(reader.as_mut(), sink, &options, linger, stop, &mut out, &mut terminal)?;
     terminal.total(summary.messages, summary.bytes, summary.elapsed);
     Ok(Exit::Done
-        .unless_damaged(&reader, &mut terminal)
+        .unless_damaged(reader.as_ref(), &mut terminal)
         .unless_missed(&limits, summary.messages, summary.ending)
         .unless_unconfirmed(summary.unconfirmed, &endpoint))
 }

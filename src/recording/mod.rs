@@ -1,7 +1,8 @@
 //! Recordings: messages on a disk.
 //!
-//! A recording is read as a [`Source`](crate::Source) and written as a [`Sink`](crate::Sink). The
-//! only kind so far is the [`folder`] of the original mflow, a file for each part.
+//! A recording is read as a [`Source`](crate::Source) and written as a [`Sink`](crate::Sink); one
+//! that is read is a [`Recording`] too, which knows its length and finds its messages by number and
+//! time. The only kind so far is the [`folder`] of the original mflow, a file for each part.
 
 pub mod folder;
 pub mod mcap;
@@ -10,7 +11,83 @@ mod queue;
 mod recorder;
 mod rotation;
 
+use std::path::Path;
+use std::sync::Arc;
+
 pub use folder::{FolderReader, FolderWriter};
 pub use mcap::{McapOptions, McapWriter, Written};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
 pub use rotation::{RotatingWriter, Rotation};
+
+use crate::{Origin, Result, Source, Timestamp};
+
+/// Where to go on reading in a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek {
+    /// The message of this number, or the first one there is after it.
+    Message(u64),
+    /// The first message that was received at this time or later.
+    Time(Timestamp),
+}
+
+/// A recording that is read: messages in the order in which they were received, each with a number.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("mflow-recording-{}", std::process::id()));
+/// use mflow::recording::{FolderWriter, Recording, Seek, open_recording};
+/// use mflow::{Event, Frames};
+/// let mut writer = FolderWriter::create(&folder)?;
+/// for text in ["first", "second"] {
+///     writer.write(&Frames::from([text.as_bytes()]))?;
+/// }
+/// let mut recording = open_recording(&folder)?;
+/// assert_eq!(recording.messages(), Some(2));
+/// recording.seek(Seek::Message(1))?;
+/// assert!(matches!(recording.poll()?, Event::Message(second) if second.frames[0] == b"second"[..]));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Recording: Source {
+    /// Returns how many messages there are, damaged ones included; none where that is not known, as
+    /// of a file that still grows.
+    fn messages(&self) -> Option<u64>;
+
+    /// Returns the number of the message that was read last, counted from 0; of the first one where
+    /// none was read.
+    fn position(&self) -> u64;
+
+    /// Tells whether messages carry the times at which they were recorded, rather than those at
+    /// which they are read.
+    fn is_timed(&self) -> bool {
+        self.span().is_some()
+    }
+
+    /// Returns the times of the first and the last message, where they were recorded.
+    fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        None
+    }
+
+    /// Goes to another place, from which messages are read on.
+    ///
+    /// # Errors
+    /// Where a time is looked for in a recording without times, or the recording cannot be read.
+    fn seek(&mut self, to: Seek) -> Result<()>;
+
+    /// Returns the sources that the messages were recorded from, as far as that is known.
+    fn origins(&self) -> &[Arc<Origin>];
+
+    /// Returns what a person should know of the recording before it is used, such as gaps in it.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Opens the recording at a path.
+///
+/// # Errors
+/// Where there is none, or it cannot be read.
+pub fn open_recording(path: &Path) -> Result<Box<dyn Recording>> {
+    Ok(Box::new(FolderReader::open(path)?))
+}

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::run::Run;
 use super::{Ending, Limits, Observer, tell_departures};
-use crate::recording::FolderReader;
 use crate::recording::folder::part_file_name;
-use crate::{Frames, Result, Sink, Source, Stop, Unconfirmed};
+use crate::recording::{Recording, Seek};
+use crate::{Frames, Result, Sink, Stop, Unconfirmed};
 
 /// How to replay.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +64,7 @@ pub struct Summary {
 /// # Errors
 /// Where a file cannot be read, or the sink or the output fails.
 pub fn run(
-    reader: &mut FolderReader,
+    reader: &mut dyn Recording,
     mut sink: Box<dyn Sink>,
     options: &Options,
     linger: Duration,
@@ -74,8 +74,8 @@ pub fn run(
 ) -> Result<Summary> {
     tell_what_is_odd(reader, observer);
     let mut run = Run::new(options.limits, stop);
-    if options.repeat == Repeat::Once {
-        run = run.expecting(reader.messages());
+    if let (Repeat::Once, Some(messages)) = (options.repeat, reader.messages()) {
+        run = run.expecting(messages);
     }
     let result = pump(reader, sink.as_mut(), options, &mut run, out, observer);
     tell_departures(sink.name(), sink.departures(), observer);
@@ -92,7 +92,7 @@ pub fn run(
 
 /// Sends messages until the run ends.
 fn pump(
-    reader: &mut FolderReader,
+    reader: &mut dyn Recording,
     sink: &mut dyn Sink,
     options: &Options,
     run: &mut Run<'_>,
@@ -105,7 +105,7 @@ fn pump(
             ControlFlow::Break(Ending::SourceEnded)
                 if options.repeat == Repeat::Forever && run.messages() > 0 =>
             {
-                reader.rewind();
+                reader.seek(Seek::Message(0))?;
                 continue;
             }
             ControlFlow::Break(ending) => {
@@ -124,15 +124,9 @@ fn pump(
     }
 }
 
-fn tell_what_is_odd(reader: &FolderReader, observer: &mut dyn Observer) {
-    let name = reader.name();
-    if reader.foreign_files() > 0 {
-        let files = reader.foreign_files();
-        observer.notice(format_args!("'{name}': ignoring {files} files that are no parts"));
-    }
-    if reader.gaps() > 0 {
-        let gaps = reader.gaps();
-        observer.notice(format_args!("'{name}': {gaps} messages are missing in between"));
+fn tell_what_is_odd(reader: &dyn Recording, observer: &mut dyn Observer) {
+    for notice in reader.notices() {
+        observer.notice(format_args!("'{}': {notice}", reader.name()));
     }
 }
 

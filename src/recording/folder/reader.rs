@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Listing, PartNumber, list};
+use crate::recording::{Recording, Seek};
 use crate::{Error, Event, Frame, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of a folder, in the order of their numbers.
@@ -16,10 +17,11 @@ use crate::{Error, Event, Frame, Frames, Origin, Received, Result, Source, Times
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = std::env::temp_dir().join(format!("mflow-reader-{}", std::process::id()));
 /// # std::fs::create_dir_all(&folder)?;
-/// use mflow::{Event, Source, recording::FolderReader};
+/// use mflow::recording::{FolderReader, Recording};
+/// use mflow::{Event, Source};
 /// std::fs::write(folder.join("000000_000.raw"), b"{}")?;
 /// let mut reader = FolderReader::open(&folder)?;
-/// assert_eq!(reader.messages(), 1);
+/// assert_eq!(reader.messages(), Some(1));
 /// assert!(matches!(reader.poll()?, Event::Message(_)));
 /// assert!(matches!(reader.poll()?, Event::End));
 /// # std::fs::remove_dir_all(&folder)?;
@@ -63,12 +65,6 @@ impl FolderReader {
         })
     }
 
-    /// Returns how many messages the folder holds, damaged ones included.
-    #[must_use]
-    pub fn messages(&self) -> u64 {
-        self.messages
-    }
-
     /// Returns how many messages are missing between the first and the last one.
     #[must_use]
     pub fn gaps(&self) -> u64 {
@@ -82,17 +78,6 @@ impl FolderReader {
     #[must_use]
     pub fn foreign_files(&self) -> usize {
         self.foreign
-    }
-
-    /// Returns the number of the message that was read last, or of the first one.
-    #[must_use]
-    pub fn position(&self) -> u64 {
-        self.parts.get(self.next.saturating_sub(1)).map_or(0, |part| part.message)
-    }
-
-    /// Goes back to the first message.
-    pub fn rewind(&mut self) {
-        self.next = 0;
     }
 
     /// Reads the next whole message.
@@ -151,5 +136,69 @@ impl Source for FolderReader {
     /// Returns how many messages were skipped so far because they lack parts, each counted once.
     fn damaged(&self) -> u64 {
         self.damaged
+    }
+}
+
+impl Recording for FolderReader {
+    fn messages(&self) -> Option<u64> {
+        Some(self.messages)
+    }
+
+    fn position(&self) -> u64 {
+        self.parts.get(self.next.saturating_sub(1)).map_or(0, |part| part.message)
+    }
+
+    fn seek(&mut self, to: Seek) -> Result<()> {
+        match to {
+            Seek::Message(number) => {
+                self.next = self.parts.partition_point(|part| part.message < number);
+                Ok(())
+            }
+            Seek::Time(_) => Err(Error::NoTimes { path: self.folder.clone() }),
+        }
+    }
+
+    fn origins(&self) -> &[Arc<Origin>] {
+        std::slice::from_ref(&self.origin)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.foreign > 0 {
+            notices.push(format!("ignoring {} files that are no parts", self.foreign));
+        }
+        if self.gaps() > 0 {
+            notices.push(format!("{} messages are missing in between", self.gaps()));
+        }
+        notices
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_read_from_a_number_or_the_next_one_there_is() {
+        let folder = std::env::temp_dir().join(format!("mflow-seek-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for number in [2, 3, 7] {
+            let name = PartNumber { message: number, part: 0 }.file_name();
+            fs::write(folder.join(name), number.to_string()).unwrap();
+        }
+        let mut reader = FolderReader::open(&folder).unwrap();
+        assert_eq!((reader.messages(), reader.position()), (Some(3), 2));
+        assert_eq!(reader.notices(), ["3 messages are missing in between"]);
+        for (to, found) in [(3, Some(3)), (0, Some(2)), (4, Some(7)), (8, None)] {
+            reader.seek(Seek::Message(to)).unwrap();
+            let read = reader.read_next().unwrap();
+            assert_eq!(
+                read,
+                found.map(|number: u64| Frames::from([number.to_string().as_bytes()]))
+            );
+            assert_eq!(reader.position(), found.unwrap_or(7), "{to}");
+        }
+        assert!(matches!(reader.seek(Seek::Time(Timestamp::now())), Err(Error::NoTimes { .. })));
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -134,7 +134,7 @@ impl Sink for FolderWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::FolderReader;
+    use crate::recording::{FolderReader, Recording};
     use crate::{Event, Source};
 
     #[test]

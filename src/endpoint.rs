@@ -27,7 +27,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::recording::{
-    FolderReader, FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions,
+    FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, open_recording,
 };
 use crate::{Address, Frames, Mode, Offer, Options, Result, Stream, Tally, Unconfirmed, WaitSet};
 
@@ -275,7 +275,7 @@ pub fn open_source(address: &str, options: Options) -> Result<Box<dyn Source>> {
     if Address::is_meant_by(address) || !is_path() {
         Ok(Stream::open(address, options)?.into())
     } else {
-        Ok(Box::new(FolderReader::open(path)?))
+        Ok(open_recording(path)?)
     }
 }
 

@@ -138,6 +138,14 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A file that is no recording.
+    #[error("'{}' is no recording: {reason}", path.display())]
+    NotARecording {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead, or what it lacks.
+        reason: String,
+    },
     /// A time in a recording that has none.
     #[error("'{}' has no times: it was recorded without them", path.display())]
     NoTimes {

@@ -17,7 +17,8 @@ mod slot;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::fmt;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mflow_handlers::Message;
@@ -71,6 +72,26 @@ impl Frame {
         // nothing but `drop_owner` touches it again. It may be dropped on another thread because
         // it is `Send`.
         unsafe { Self::from_foreign((*owner).as_ref(), drop_owner::<T>, owner.cast()) }
+    }
+
+    /// Makes a frame as [`from_owner`](Self::from_owner) of some bytes of an owner that is shared:
+    /// libzmq lets go of its share.
+    ///
+    /// # Panics
+    /// Where the range is not within the bytes.
+    pub(crate) fn from_shared<T: AsRef<[u8]> + Send + Sync + 'static>(
+        owner: Arc<T>,
+        range: Range<usize>,
+    ) -> Self {
+        let owner = Arc::into_raw(owner);
+        // SAFETY: the share lives until `drop_share` is called, and as long as it does nobody can
+        // move or change what it shares. That may be dropped on another thread because it is
+        // `Send`, and used on several at once because it is `Sync`. A range that is not within the
+        // bytes panics, and leaks a share.
+        unsafe {
+            let bytes = &(*owner).as_ref()[range];
+            Self::from_foreign(bytes, drop_share::<T>, owner.cast_mut().cast())
+        }
     }
 
     /// Makes a frame of bytes that libzmq frees by calling `free` with `owner`.
@@ -154,6 +175,12 @@ impl Frame {
 unsafe extern "C" fn drop_owner<T>(_bytes: *mut c_void, owner: *mut c_void) {
     // SAFETY: `owner` is the pointer that `from_owner` took out of its box, given back once.
     drop(unsafe { Box::from_raw(owner.cast::<T>()) });
+}
+
+/// Drops a share of the owner of a frame's bytes, as `drop_owner` drops an owner.
+unsafe extern "C" fn drop_share<T>(_bytes: *mut c_void, owner: *mut c_void) {
+    // SAFETY: `owner` is the pointer that `from_shared` took out of its share, given back once.
+    drop(unsafe { Arc::from_raw(owner.cast_const().cast::<T>()) });
 }
 
 fn last_error() -> zmq::Error {
@@ -357,7 +384,6 @@ impl From<Frames> for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Counts how often it was dropped.

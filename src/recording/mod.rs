@@ -2,9 +2,11 @@
 //!
 //! A recording is read as a [`Source`](crate::Source) and written as a [`Sink`](crate::Sink); one
 //! that is read is a [`Recording`] too, which knows its length and finds its messages by number and
-//! time. The only kind so far is the [`folder`] of the original mflow, a file for each part.
+//! time. There are two kinds: the [`folder`] of the original mflow, a file for each part, and
+//! [`mcap`] files, which carry the times at which messages were received.
 
 pub mod folder;
+mod map;
 pub mod mcap;
 mod paced_file;
 mod queue;
@@ -15,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use folder::{FolderReader, FolderWriter};
-pub use mcap::{McapOptions, McapWriter, Written};
+pub use mcap::{McapOptions, McapReader, McapWriter, Written};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
 pub use rotation::{RotatingWriter, Rotation};
 
@@ -84,10 +86,14 @@ pub trait Recording: Source {
     }
 }
 
-/// Opens the recording at a path.
+/// Opens the recording at a path: a directory is a folder of `.raw` files, a file is MCAP.
 ///
 /// # Errors
-/// Where there is none, or it cannot be read.
+/// Where there is none, it cannot be read, or is no recording.
 pub fn open_recording(path: &Path) -> Result<Box<dyn Recording>> {
-    Ok(Box::new(FolderReader::open(path)?))
+    if path.is_dir() {
+        Ok(Box::new(FolderReader::open(path)?))
+    } else {
+        Ok(Box::new(McapReader::open(path)?))
+    }
 }

@@ -20,15 +20,32 @@
 
 use std::time::Duration;
 
+mod block;
 mod channel;
 mod chunk;
+mod definition;
 mod gather;
-#[allow(dead_code, reason = "parts are read by the reader")]
+mod index;
+mod info;
+mod order;
 mod parts;
+mod piece;
+mod reader;
+mod record;
+mod recover;
+mod salvage;
+mod scan;
 mod session;
+mod unpack;
+mod verify;
 mod wire;
 mod writer;
 
+pub use info::{AttachmentInfo, ChannelInfo, Detail, Info, MetadataInfo, info};
+pub use reader::McapReader;
+pub use recover::{Recovery, recover};
+pub use salvage::Damage;
+pub use verify::{Verification, verify};
 pub use writer::{McapOptions, McapWriter, Written};
 
 /// From this many bytes on a message has a chunk of its own.

@@ -60,6 +60,7 @@ pub(crate) fn framed_length(parts: impl IntoIterator<Item = usize>) -> u64 {
 }
 
 /// Appends the data of a message, without padding.
+#[cfg(test)]
 pub(crate) fn write_parts<P: AsRef<[u8]>>(into: &mut Vec<u8>, parts: &[P]) {
     for part in parts.iter().map(AsRef::as_ref) {
         into.extend(part_head(part.len()));

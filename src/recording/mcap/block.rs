@@ -1,0 +1,164 @@
+//! A file as it is read: small looks at it by `pread`, and blocks of it, which are slices of its
+//! memory map where it has one.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use crate::Frame;
+use crate::recording::map::{Map, truncated};
+
+/// The most that is read of a file into memory at once; what is in a map is not read.
+pub(super) const MAX_READ: u64 = 1 << 30;
+/// How much is read for a small look: records behind it are likely to be looked at next.
+const WINDOW: usize = 8 << 10;
+/// Up to this many bytes a copy is cheaper than a share of the owner.
+const COPY: usize = 1024;
+
+/// A file that is read.
+#[derive(Debug)]
+pub(super) struct Store {
+    file: File,
+    map: Option<Arc<Map>>,
+    window: Vec<u8>,
+    window_at: u64,
+}
+
+impl Store {
+    /// Reads a file that may still grow.
+    pub(super) fn growing(file: File) -> Self {
+        Self { file, map: None, window: Vec::new(), window_at: 0 }
+    }
+
+    /// Maps the file, which its writer has closed.
+    pub(super) fn seal(&mut self) -> io::Result<()> {
+        self.map = Some(Arc::new(Map::of(&self.file)?));
+        Ok(())
+    }
+
+    /// Returns how long the file is now.
+    pub(super) fn length(&self) -> io::Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len())
+    }
+
+    /// Returns a few bytes; fewer where the file ends before.
+    pub(super) fn look(&mut self, at: u64, length: usize) -> io::Result<&[u8]> {
+        let held = || {
+            let from = usize::try_from(at.checked_sub(self.window_at)?).ok()?;
+            let to = from.checked_add(length)?;
+            (to <= self.window.len()).then_some(from..to)
+        };
+        if let Some(range) = held() {
+            return Ok(&self.window[range]);
+        }
+        self.window.resize(length.max(WINDOW), 0);
+        let read = read_some(&self.file, &mut self.window, at);
+        self.window.truncate(*read.as_ref().unwrap_or(&0));
+        self.window_at = at;
+        read?;
+        Ok(&self.window[..length.min(self.window.len())])
+    }
+
+    /// Returns a range of the file, which it must have.
+    pub(super) fn block(&self, range: Range<u64>) -> io::Result<Block> {
+        let length = range.end.saturating_sub(range.start);
+        if let Some(map) = &self.map {
+            map.check(&self.file)?;
+            let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+            let (start, end) = range.ok_or_else(truncated)?;
+            let bytes = (**map).as_ref().get(start..end).ok_or_else(truncated)?.len();
+            return Ok(Block { owner: Owner::Map(Arc::clone(map)), start, length: bytes });
+        }
+        if length > MAX_READ || range.end > self.length()? {
+            return Err(if length > MAX_READ { too_large() } else { truncated() });
+        }
+        let length = usize::try_from(length).map_err(|_| too_large())?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        bytes.resize(length, 0);
+        self.file.read_exact_at(&mut bytes, range.start)?;
+        Ok(bytes.into())
+    }
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a record has more than 1 GiB")
+}
+
+/// Reads until the buffer is full or the file ends, and returns how much that was.
+fn read_some(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < into.len() {
+        match file.read_at(&mut into[done..], at.saturating_add(done as u64)) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Who keeps the bytes of a block.
+#[derive(Clone, Debug)]
+enum Owner {
+    Map(Arc<Map>),
+    Memory(Arc<Vec<u8>>),
+}
+
+/// Consecutive bytes of a file, or what was decompressed of them, shared by reference count.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    owner: Owner,
+    start: usize,
+    length: usize,
+}
+
+impl Block {
+    /// Returns the bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        let all = match &self.owner {
+            Owner::Map(map) => (**map).as_ref(),
+            Owner::Memory(bytes) => bytes.as_slice(),
+        };
+        &all[self.start..self.start + self.length]
+    }
+
+    /// Returns how much memory the block holds that is not the file's.
+    pub(super) fn memory(&self) -> usize {
+        match &self.owner {
+            Owner::Map(_) => 0,
+            Owner::Memory(bytes) => bytes.len(),
+        }
+    }
+
+    /// Returns the block without its first bytes.
+    pub(super) fn behind(mut self, start: usize) -> Self {
+        let start = start.min(self.length);
+        self.start += start;
+        self.length -= start;
+        self
+    }
+
+    /// Returns a frame of some of the bytes: a share of them, or a copy where that is cheaper.
+    pub(super) fn frame(&self, range: Range<usize>) -> Frame {
+        let bytes = &self.bytes()[range.clone()];
+        if bytes.len() <= COPY {
+            return Frame::from(bytes);
+        }
+        let range = self.start + range.start..self.start + range.end;
+        match &self.owner {
+            Owner::Map(map) => Frame::from_shared(Arc::clone(map), range),
+            Owner::Memory(memory) => Frame::from_shared(Arc::clone(memory), range),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Block {
+    fn from(bytes: Vec<u8>) -> Self {
+        let length = bytes.len();
+        Self { owner: Owner::Memory(Arc::new(bytes)), start: 0, length }
+    }
+}

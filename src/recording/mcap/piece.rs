@@ -1,0 +1,166 @@
+//! A piece of a file that is read at once, and the messages in it.
+
+use std::io;
+use std::ops::Range;
+
+use super::block::{Block, Store};
+use super::definition::Definitions;
+use super::record::{self, MESSAGE_DATA, Records};
+use super::scan::Place;
+use super::unpack::{Unpacked, unpack};
+use super::wire::{RECORD_HEAD, opcode};
+
+/// Messages that lie next to each other: a chunk, or a run of messages outside of chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) kind: Kind,
+    pub(super) start: u64,
+    pub(super) length: u64,
+    /// The lowest and the highest time.
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// The bytes of its records once they are decompressed.
+    pub(super) unpacked: u64,
+    /// How many messages of ours there are, where that is known without reading it.
+    pub(super) messages: Option<u64>,
+    /// How many there are of other people, as far as that is known.
+    pub(super) foreign: u64,
+    /// The channel of all messages, where that is known and only one.
+    pub(super) channel: Option<u16>,
+    /// The bytes of the message indexes behind it.
+    pub(super) index: u64,
+    /// Whether it was read before, and what is wrong with it was told.
+    pub(super) read: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A chunk record.
+    Chunk,
+    /// Records of the data section, messages among them.
+    Loose,
+}
+
+impl Piece {
+    /// Begins a run of messages outside of chunks.
+    pub(super) fn loose(start: u64) -> Self {
+        Self {
+            kind: Kind::Loose,
+            start,
+            length: 0,
+            first: u64::MAX,
+            last: 0,
+            unpacked: 0,
+            messages: Some(0),
+            foreign: 0,
+            channel: None,
+            index: 0,
+            read: false,
+        }
+    }
+
+    /// Adds the next message to a run of them, with its time where it is one of ours.
+    pub(super) fn add(&mut self, place: Place, time: Option<u64>) {
+        self.length = place.end() - self.start;
+        self.unpacked = self.length;
+        match time {
+            Some(time) => {
+                self.first = self.first.min(time);
+                self.last = self.last.max(time);
+                self.messages = self.messages.map(|messages| messages + 1);
+            }
+            None => self.foreign += 1,
+        }
+    }
+
+    /// Returns what pieces are sorted by: time, and place where times are equal.
+    pub(super) fn key(&self) -> (u64, u64) {
+        (self.first, self.start)
+    }
+
+    /// Returns the range of the file.
+    pub(super) fn range(&self) -> Range<u64> {
+        self.start..self.start.saturating_add(self.length)
+    }
+}
+
+/// Where a message of ours is in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) time: u64,
+    /// Where its data begin.
+    pub(super) data: usize,
+    pub(super) length: usize,
+    pub(super) channel: u16,
+}
+
+/// A piece that was read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) records: Block,
+    /// The messages of ours, in the order of time.
+    pub(super) entries: Vec<Entry>,
+    /// How many messages are other people's.
+    pub(super) foreign: u64,
+    /// What was wrong; there may be messages all the same.
+    pub(super) fault: Option<&'static str>,
+}
+
+/// Returns the records of a piece: those of a chunk are decompressed.
+pub(super) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
+    let block = store.block(piece.range())?;
+    if piece.kind == Kind::Loose {
+        return Ok(Unpacked { records: block, fault: None });
+    }
+    let head = record::record_head(block.bytes());
+    let length = piece.length.saturating_sub(RECORD_HEAD as u64);
+    if head != Some((opcode::CHUNK, length)) {
+        let fault = Some("there is no chunk where the index says so");
+        return Ok(Unpacked { records: Vec::new().into(), fault });
+    }
+    Ok(unpack(block.behind(RECORD_HEAD)))
+}
+
+/// Reads a piece, and the schemas and channels in it.
+pub(super) fn load(
+    store: &Store,
+    piece: &Piece,
+    definitions: &mut Definitions,
+) -> io::Result<Loaded> {
+    let Unpacked { records, fault } = records(store, piece)?;
+    let mut loaded = Loaded { records, entries: Vec::new(), foreign: 0, fault };
+    let mut sorted = true;
+    let mut previous = 0;
+    for record in Records::of(loaded.records.bytes()) {
+        let Ok(record) = record else {
+            loaded.fault = loaded.fault.or(Some("there is no record where one should be"));
+            break;
+        };
+        let known = match record.opcode {
+            opcode::SCHEMA => definitions.schema(record.fields),
+            opcode::CHANNEL => definitions.channel(record.fields),
+            opcode::MESSAGE => record::message(record.fields).map(|(head, data)| {
+                if definitions.ours(head.channel).is_none() {
+                    loaded.foreign += 1;
+                    return;
+                }
+                sorted &= previous <= head.log_time;
+                previous = head.log_time;
+                loaded.entries.push(Entry {
+                    time: head.log_time,
+                    data: record.at + RECORD_HEAD + MESSAGE_DATA,
+                    length: data.len(),
+                    channel: head.channel,
+                });
+            }),
+            _ => Some(()),
+        };
+        if known.is_none() {
+            loaded.fault = loaded.fault.or(Some("a record is cut off"));
+        }
+    }
+    if !sorted {
+        loaded.entries.sort_by_key(|entry| entry.time);
+    }
+    Ok(loaded)
+}

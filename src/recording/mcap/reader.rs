@@ -1,0 +1,343 @@
+//! Reading a recording: messages in the order of their times, found by number and time.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::block::{Block, Store};
+use super::index::{self, Contents};
+use super::order::{Faults, Order};
+use super::parts::PartRanges;
+use super::piece::{self, Entry, Piece};
+use super::record;
+use super::scan::Scan;
+use super::wire::MAGIC;
+use crate::recording::{Recording, Seek};
+use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
+
+/// The messages of an MCAP file that have the schema of ours, in the order of `log_time`.
+///
+/// A file that its writer has closed is mapped, and large parts of messages are slices of the map;
+/// nobody may truncate it meanwhile: a file that became shorter is noticed before each chunk, and
+/// what breaks in between ends the process. A file without an end, whose writer is still at it or
+/// died, is read as far as it is whole; at its end more of it is looked for whenever it is polled.
+///
+/// Damaged chunks and messages are left out and counted; checksums are only looked at where chunks
+/// are compressed, all others when a file is verified. Messages of other schemas are left out.
+///
+/// Memory: some 100 bytes for each chunk in the file; the chunk at hand where it is compressed (at
+/// most 1 GiB) or the file not closed (the same); where times of chunks overlap, 256 MiB of chunks and 32 bytes
+/// for each message in them.
+#[derive(Debug)]
+pub struct McapReader {
+    path: PathBuf,
+    name: String,
+    store: Store,
+    contents: Contents,
+    /// How far a file without an end was read; none where it has one.
+    scan: Option<Scan>,
+    order: Order,
+    position: u64,
+    /// The end of the messages whose damage is counted: reading them again counts none twice.
+    counted: u64,
+    faults: Faults,
+    /// Why the file was read as one without a summary.
+    no_summary: Option<&'static str>,
+    ended: bool,
+}
+
+impl McapReader {
+    /// Opens a file: reads its summary, or walks through it where there is none.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is no MCAP file, or has channels and none of them is ours.
+    pub fn open(path: &Path) -> Result<Self> {
+        let failed = || Error::file("read", path);
+        let not = |reason: String| Error::NotARecording { path: path.to_owned(), reason };
+        let file = File::open(path).map_err(failed())?;
+        let metadata = file.metadata().map_err(failed())?;
+        if !metadata.is_file() {
+            return Err(not("it is not a file".into()));
+        }
+        if metadata.len() == 0 {
+            return Err(not("it is empty".into()));
+        }
+        let mut store = Store::growing(file);
+        let start = store.look(0, MAGIC.len()).map_err(failed())?;
+        if start != MAGIC {
+            return Err(not("it does not begin as an MCAP file does".into()));
+        }
+        let opened = open_contents(store, metadata.len()).map_err(failed())?;
+        let Opened { store, contents, scan, no_summary } = opened;
+        if contents.definitions.all_foreign() {
+            let schemas = contents.definitions.foreign_schemas();
+            return Err(not(format!(
+                "its messages have other schemas than mflow.Message: {schemas}"
+            )));
+        }
+        Ok(Self { scan, no_summary, ..Self::of(path, store, contents) })
+    }
+
+    /// Reads what is known to be in a file.
+    pub(super) fn of(path: &Path, store: Store, mut contents: Contents) -> Self {
+        contents.pieces.sort_unstable_by_key(Piece::key);
+        Self {
+            path: path.to_owned(),
+            name: path.display().to_string(),
+            store,
+            contents,
+            scan: None,
+            order: Order::default(),
+            position: 0,
+            counted: 0,
+            faults: Faults::default(),
+            no_summary: None,
+            ended: false,
+        }
+    }
+
+    /// Gives what is in the file, and the file.
+    pub(super) fn contents(&mut self) -> (&mut Store, &mut Contents) {
+        (&mut self.store, &mut self.contents)
+    }
+
+    /// Tells whether the writer of the file has closed it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.scan.is_none()
+    }
+
+    /// Looks for more in a file without an end; tells whether there was some.
+    fn look_for_more(&mut self) -> io::Result<bool> {
+        let Some(scan) = &mut self.scan else { return Ok(false) };
+        let before = self.contents.pieces.len();
+        scan.advance(&mut self.store, &mut self.contents)?;
+        let rest = self.contents.pieces.get_mut(self.order.admitted()..);
+        rest.unwrap_or_default().sort_unstable_by_key(Piece::key);
+        Ok(self.contents.pieces.len() > before)
+    }
+
+    /// Returns the time of the next message.
+    fn next_time(&mut self) -> io::Result<Option<u64>> {
+        loop {
+            let time = self.order.time(&self.store, &mut self.contents, &mut self.faults)?;
+            if time.is_some() || !self.look_for_more()? {
+                return Ok(time);
+            }
+        }
+    }
+
+    /// Reads the next message whose parts are whole, with its channel and sequence.
+    pub(super) fn read_next(&mut self) -> io::Result<Option<(Received, u16, u32)>> {
+        while let Some(time) = self.next_time()? {
+            self.position = self.order.number();
+            let taken = self.order.take(&self.store, &self.contents)?;
+            let read = taken.as_ref().and_then(|(entry, records)| {
+                let channel = self.contents.definitions.ours(entry.channel)?;
+                let (frames, origin) = (frames(entry, records)?, Arc::clone(&channel.origin));
+                let received = Received { frames, time: Timestamp::from_nanos(time), origin };
+                Some((received, entry.channel, sequence(entry, records)))
+            });
+            if read.is_some() {
+                return Ok(read);
+            }
+            if self.position >= self.counted {
+                self.counted = self.position + 1;
+                let (position, name) = (self.position, &self.name);
+                tracing::info!(%name, "message {position} has no readable parts: skipped");
+                self.faults.damaged += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns how many messages a piece has, reading it where that is not known.
+    fn count(&mut self, index: usize) -> io::Result<u64> {
+        let piece = &mut self.contents.pieces[index];
+        if let Some(messages) = piece.messages {
+            return Ok(messages);
+        }
+        let loaded = piece::load(&self.store, piece, &mut self.contents.definitions)?;
+        let messages = loaded.entries.len() as u64;
+        piece.messages = Some(messages);
+        piece.foreign = loaded.foreign;
+        Ok(messages)
+    }
+
+    /// Goes to the start of the last pieces that overlap in time with none before them and do not
+    /// end before the place.
+    fn seek_pieces(&mut self, to: Seek) -> io::Result<()> {
+        let (mut start, mut before, mut messages, mut end) = (0, 0_u64, 0_u64, None::<u64>);
+        for index in 0..self.contents.pieces.len() {
+            let (first, last) =
+                (self.contents.pieces[index].first, self.contents.pieces[index].last);
+            if end.is_none_or(|end| first > end) {
+                let found = match to {
+                    Seek::Message(number) => number < before.saturating_add(messages),
+                    Seek::Time(time) => end.is_some_and(|end| time.as_nanos() <= end),
+                };
+                if found {
+                    break;
+                }
+                (start, before, messages) = (index, before.saturating_add(messages), 0);
+            }
+            end = Some(end.map_or(last, |end| end.max(last)));
+            messages = messages.saturating_add(self.count(index)?);
+        }
+        self.order = Order::at(start, before);
+        Ok(())
+    }
+
+    fn seek_message(&mut self, to: Seek) -> io::Result<()> {
+        self.look_for_more()?;
+        self.seek_pieces(to)?;
+        while let Some(time) = self.next_time()? {
+            let there = match to {
+                Seek::Message(number) => self.order.number() >= number,
+                Seek::Time(wanted) => time >= wanted.as_nanos(),
+            };
+            if there {
+                break;
+            }
+            self.order.skip();
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            self.ended = true;
+        }
+        Error::file("read", &self.path)(error)
+    }
+}
+
+/// A file as it was found.
+struct Opened {
+    store: Store,
+    contents: Contents,
+    scan: Option<Scan>,
+    no_summary: Option<&'static str>,
+}
+
+fn open_contents(mut store: Store, length: u64) -> io::Result<Opened> {
+    let footer = index::footer(&mut store, length)?;
+    let mut no_summary = None;
+    if let Some(footer) = footer {
+        store.seal()?;
+        match index::read_summary(&store, footer, length)? {
+            Ok(contents) if contents.is_enough() => {
+                return Ok(Opened { store, contents, scan: None, no_summary });
+            }
+            Ok(_) => no_summary = Some("its summary does not tell where messages are"),
+            Err(reason) => no_summary = Some(reason),
+        }
+    }
+    let mut contents = Contents::default();
+    let mut scan = Scan::new();
+    scan.advance(&mut store, &mut contents)?;
+    let scan = if footer.is_some() { None } else { Some(scan) };
+    Ok(Opened { store, contents, scan, no_summary })
+}
+
+/// Returns the sequence of a message, which lies ahead of its times.
+fn sequence(entry: &Entry, records: &Block) -> u32 {
+    let head = entry.data.checked_sub(20).and_then(|at| records.bytes().get(at..));
+    head.and_then(|head| record::Fields(head).u32()).unwrap_or(0)
+}
+
+/// Returns the parts of a message; none where they are damaged, or there are none.
+fn frames(entry: &Entry, records: &Block) -> Option<Frames> {
+    let data = &records.bytes()[entry.data..entry.data + entry.length];
+    let mut frames = Frames::new();
+    for part in PartRanges::of(data) {
+        let part = part.ok()?;
+        frames.push(records.frame(entry.data + part.start..entry.data + part.end));
+    }
+    (!frames.is_empty()).then_some(frames)
+}
+
+impl Source for McapReader {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn poll(&mut self) -> Result<Event> {
+        if self.ended {
+            return Ok(Event::End);
+        }
+        let read = self.read_next().map_err(|error| self.failed(error))?;
+        Ok(read.map_or(Event::End, |(received, ..)| Event::Message(received)))
+    }
+
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        set.ready();
+    }
+
+    /// Returns how many messages were left out so far because they are damaged, each counted once.
+    fn damaged(&self) -> u64 {
+        self.faults.damaged
+    }
+}
+
+impl Recording for McapReader {
+    fn messages(&self) -> Option<u64> {
+        if self.scan.is_some() {
+            return None;
+        }
+        let counted = self.contents.pieces.iter().try_fold(0_u64, |sum, piece| {
+            piece.messages.map(|messages| sum.saturating_add(messages))
+        });
+        counted.or_else(|| {
+            let statistics = self.contents.statistics.as_ref()?;
+            let ours = statistics
+                .by_channel
+                .iter()
+                .filter(|(channel, _)| self.contents.definitions.ours(*channel).is_some());
+            Some(ours.fold(0_u64, |sum, (_, messages)| sum.saturating_add(*messages)))
+        })
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn is_timed(&self) -> bool {
+        true
+    }
+
+    fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        let pieces = || self.contents.pieces.iter().filter(|piece| piece.messages != Some(0));
+        let first = pieces().map(|piece| piece.first).min()?;
+        let last = pieces().map(|piece| piece.last).max()?;
+        Some((Timestamp::from_nanos(first), Timestamp::from_nanos(last)))
+    }
+
+    fn seek(&mut self, to: Seek) -> Result<()> {
+        self.seek_message(to).map_err(|error| self.failed(error))
+    }
+
+    fn origins(&self) -> &[Arc<Origin>] {
+        self.contents.definitions.origins()
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.scan.as_ref().is_some_and(|scan| !scan.is_finished()) {
+            notices.push("it has no end: its writer is still at it, or died".to_owned());
+        }
+        if let Some(reason) = self.no_summary {
+            notices.push(format!("{reason}: it was read through"));
+        }
+        let foreign: u64 =
+            self.contents.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.foreign));
+        if foreign > 0 {
+            let schemas = self.contents.definitions.foreign_schemas();
+            notices.push(format!("{foreign} messages of other schemas are left out: {schemas}"));
+        }
+        let places = self.faults.places.iter();
+        notices.extend(places.map(|(at, what)| format!("at byte {at}: {what}")));
+        notices
+    }
+}

@@ -1,0 +1,254 @@
+//! The records of an MCAP file as they are read: lengths come from outside, so each is checked
+//! against what is there, and nothing is allocated by them.
+//!
+//! How they look is drawn in [`wire`](super::wire), which writes them.
+
+use std::str;
+
+use super::wire::{MESSAGE_HEAD, MessageHead, RECORD_HEAD, opcode};
+
+/// The fields of a record, read from the first to the last; none where they are cut off.
+#[derive(Clone, Debug)]
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    pub(super) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// Reads bytes behind their number.
+    pub(super) fn sized(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.u32()?).ok()?;
+        let (sized, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(sized)
+    }
+
+    pub(super) fn text(&mut self) -> Option<&'a str> {
+        str::from_utf8(self.sized()?).ok()
+    }
+
+    /// Reads keys and values.
+    pub(super) fn map(&mut self) -> Option<Vec<(String, String)>> {
+        let mut fields = Fields(self.sized()?);
+        let mut entries = Vec::new();
+        while !fields.0.is_empty() {
+            entries.push((fields.text()?.to_owned(), fields.text()?.to_owned()));
+        }
+        Some(entries)
+    }
+}
+
+/// The opcode of a record and the number of its bytes behind that.
+pub(super) fn record_head(bytes: &[u8]) -> Option<(u8, u64)> {
+    let (opcode, rest) = bytes.split_first()?;
+    Some((*opcode, Fields(rest).u64()?))
+}
+
+/// A record among others in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    pub(super) opcode: u8,
+    /// Where the record begins.
+    pub(super) at: usize,
+    /// Its fields.
+    pub(super) fields: &'a [u8],
+}
+
+/// The records in some bytes, one after another. What is no record ends them with an error: where.
+#[derive(Clone, Debug)]
+pub(super) struct Records<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    fn read(&mut self) -> Option<Record<'a>> {
+        let at = self.at;
+        let (opcode, length) = record_head(&self.bytes[at..])?;
+        let start = at + RECORD_HEAD;
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        let fields = self.bytes.get(start..end)?;
+        self.at = end;
+        (opcode != 0).then_some(Record { opcode, at, fields })
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, usize>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at == self.bytes.len() {
+            return None;
+        }
+        let at = self.at;
+        let record = self.read().ok_or(at);
+        if record.is_err() {
+            self.at = self.bytes.len();
+        }
+        Some(record)
+    }
+}
+
+/// Reads the head of a message; its data are behind that.
+pub(super) fn message(fields: &[u8]) -> Option<(MessageHead, &[u8])> {
+    let mut fields = Fields(fields);
+    let head = MessageHead {
+        channel: fields.u16()?,
+        sequence: fields.u32()?,
+        log_time: fields.u64()?,
+        publish_time: fields.u64()?,
+    };
+    Some((head, fields.0))
+}
+
+/// Where the data of a message begin in its fields.
+pub(super) const MESSAGE_DATA: usize = MESSAGE_HEAD - RECORD_HEAD;
+
+/// The longest head of a chunk that is looked at: the names of compressions are short.
+pub(super) const MAX_CHUNK_HEAD: usize = 40 + 32;
+
+/// What a chunk says of itself ahead of its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChunkHead<'a> {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// The bytes of its records once they are decompressed.
+    pub(super) unpacked: u64,
+    /// The CRC-32 of those, 0 for none.
+    pub(super) crc: u32,
+    pub(super) compression: &'a str,
+    /// The bytes of its records as they are.
+    pub(super) records: u64,
+    /// The bytes ahead of its records, which follow.
+    pub(super) length: usize,
+}
+
+impl<'a> ChunkHead<'a> {
+    /// Reads the fields of a chunk, or just the first [`MAX_CHUNK_HEAD`] bytes of them.
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        Some(Self {
+            first: fields.u64()?,
+            last: fields.u64()?,
+            unpacked: fields.u64()?,
+            crc: fields.u32()?,
+            compression: fields.text()?,
+            records: fields.u64()?,
+            length: bytes.len() - fields.0.len(),
+        })
+    }
+}
+
+/// A chunk as the summary knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ChunkEntry<'a> {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) start: u64,
+    pub(super) length: u64,
+    /// Channels and the offsets of their message indexes, 10 bytes each.
+    indexes: &'a [u8],
+    pub(super) index_length: u64,
+    pub(super) unpacked: u64,
+}
+
+impl<'a> ChunkEntry<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        let [first, last, start, length] =
+            [fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?];
+        let (indexes, index_length) = (fields.sized()?, fields.u64()?);
+        let (_compression, _packed) = (fields.text()?, fields.u64()?);
+        let unpacked = fields.u64()?;
+        Some(Self { first, last, start, length, indexes, index_length, unpacked })
+    }
+
+    /// Returns the channels with the offsets of their message indexes, in the order of the file.
+    pub(super) fn indexes(&self) -> smallvec::SmallVec<[(u64, u16); 4]> {
+        let entries = self.indexes.chunks_exact(10).filter_map(|entry| {
+            let mut fields = Fields(entry);
+            let channel = fields.u16()?;
+            Some((fields.u64()?, channel))
+        });
+        let mut entries: smallvec::SmallVec<_> = entries.collect();
+        entries.sort_unstable();
+        entries
+    }
+}
+
+/// The footer: where the summary starts, 0 for none, and its CRC-32, 0 for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Footer {
+    pub(super) summary: u64,
+    pub(super) offsets: u64,
+    pub(super) crc: u32,
+}
+
+impl Footer {
+    /// Reads the footer's record and the magic, which end a file.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let (opcode, length) = record_head(bytes)?;
+        let mut fields = Fields(bytes.get(RECORD_HEAD..)?);
+        let footer = Self { summary: fields.u64()?, offsets: fields.u64()?, crc: fields.u32()? };
+        let whole = opcode == opcode::FOOTER && length == 20 && fields.0 == super::wire::MAGIC;
+        whole.then_some(footer)
+    }
+}
+
+/// What the statistics record counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Statistics {
+    pub(super) messages: u64,
+    pub(super) schemas: u16,
+    pub(super) channels: u32,
+    pub(super) attachments: u32,
+    pub(super) metadata: u32,
+    pub(super) chunks: u32,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) by_channel: Vec<(u16, u64)>,
+}
+
+impl Statistics {
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        Some(Self {
+            messages: fields.u64()?,
+            schemas: fields.u16()?,
+            channels: fields.u32()?,
+            attachments: fields.u32()?,
+            metadata: fields.u32()?,
+            chunks: fields.u32()?,
+            first: fields.u64()?,
+            last: fields.u64()?,
+            by_channel: {
+                let entries = fields.sized()?.chunks_exact(10);
+                entries
+                    .filter_map(|entry| {
+                        let mut fields = Fields(entry);
+                        Some((fields.u16()?, fields.u64()?))
+                    })
+                    .collect()
+            },
+        })
+    }
+}

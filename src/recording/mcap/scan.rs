@@ -1,0 +1,181 @@
+//! Walking the data section of a file record by record, where there is no summary to believe.
+//!
+//! Only the heads of records are read, and never more than some KiB at once.
+
+use std::io;
+use std::ops::Range;
+
+use super::block::Store;
+use super::definition::{Definitions, MAX_DEFINITION};
+use super::index::Contents;
+use super::piece::{Kind, Piece, load};
+use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA, record_head};
+use super::wire::{MAGIC, RECORD_HEAD, opcode};
+
+/// Messages outside of chunks are read together up to this many bytes.
+pub(super) const LOOSE: u64 = 1 << 20;
+
+/// A record in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) opcode: u8,
+    pub(super) at: u64,
+    /// The bytes of its fields.
+    pub(super) length: u64,
+}
+
+impl Place {
+    /// Returns where the fields are.
+    pub(super) fn fields(&self) -> Range<u64> {
+        let start = self.at + RECORD_HEAD as u64;
+        start..start + self.length
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.fields().end
+    }
+}
+
+/// Returns the record at an offset; none where it goes beyond `end`, or there is none.
+pub(super) fn place(store: &mut Store, at: u64, end: u64) -> io::Result<Option<Place>> {
+    let Some((opcode, length)) = record_head(store.look(at, RECORD_HEAD)?) else {
+        return Ok(None);
+    };
+    let stop = at.checked_add(RECORD_HEAD as u64).and_then(|start| start.checked_add(length));
+    let whole = stop.is_some_and(|stop| stop <= end);
+    Ok((whole && opcode != 0).then_some(Place { opcode, at, length }))
+}
+
+/// The walk through a file that is not closed, which goes on where the file grows.
+#[derive(Debug)]
+pub(super) struct Scan {
+    at: u64,
+    finished: bool,
+}
+
+impl Scan {
+    /// Starts behind the magic.
+    pub(super) fn new() -> Self {
+        Self { at: MAGIC.len() as u64, finished: false }
+    }
+
+    /// Tells whether the end of the data section was seen.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Goes on to the last whole record there is, and adds the pieces on the way.
+    pub(super) fn advance(&mut self, store: &mut Store, contents: &mut Contents) -> io::Result<()> {
+        let Contents { pieces, definitions, .. } = contents;
+        let end = store.length()?;
+        let mut open = false;
+        while !self.finished
+            && let Some(place) = place(store, self.at, end)?
+        {
+            match place.opcode {
+                opcode::SCHEMA | opcode::CHANNEL if place.length <= MAX_DEFINITION => {
+                    define(store, place, definitions)?;
+                }
+                opcode::CHUNK => {
+                    let Some(mut piece) = chunk(store, place)? else { return Ok(()) };
+                    self.at = place.end();
+                    self.read_indexes(store, end, definitions, &mut piece)?;
+                    if piece.messages.is_none() {
+                        let loaded = load(store, &piece, definitions)?;
+                        piece.messages = Some(loaded.entries.len() as u64);
+                        piece.foreign = loaded.foreign;
+                    }
+                    pieces.push(piece);
+                    open = false;
+                    continue;
+                }
+                opcode::MESSAGE => {
+                    let fields = store.look(place.fields().start, MESSAGE_DATA)?;
+                    let head = record::message(fields).map(|(head, _)| head);
+                    let ours = head.filter(|head| definitions.ours(head.channel).is_some());
+                    let fits = |piece: &&mut Piece| open && place.end() - piece.start <= LOOSE;
+                    if pieces.last_mut().filter(fits).is_none() {
+                        pieces.push(Piece::loose(place.at));
+                        open = true;
+                    }
+                    if let Some(piece) = pieces.last_mut() {
+                        piece.add(place, ours.map(|head| head.log_time));
+                    }
+                }
+                opcode::METADATA => contents.metadata.push(place),
+                opcode::ATTACHMENT => contents.attachments.push(place),
+                opcode::DATA_END | opcode::FOOTER => self.finished = true,
+                _ => {}
+            }
+            self.at = place.end();
+        }
+        Ok(())
+    }
+
+    /// Reads how many messages the message indexes behind a chunk tell, where that is sure.
+    fn read_indexes(
+        &mut self,
+        store: &mut Store,
+        end: u64,
+        definitions: &Definitions,
+        piece: &mut Piece,
+    ) -> io::Result<()> {
+        let (mut ours, mut foreign, mut indexes, mut sure) = (0, 0, 0, true);
+        while let Some(place) = place(store, self.at, end)?
+            && place.opcode == opcode::MESSAGE_INDEX
+        {
+            let mut fields = record::Fields(store.look(self.at + RECORD_HEAD as u64, 6)?);
+            if let (Some(channel), Some(length)) = (fields.u16(), fields.u32()) {
+                let messages = u64::from(length / 16);
+                sure &= definitions.knows(channel) && u64::from(length) + 6 == place.length;
+                indexes += 1;
+                piece.channel = (indexes == 1).then_some(channel);
+                match definitions.ours(channel) {
+                    Some(_) => ours += messages,
+                    None => foreign += messages,
+                }
+            }
+            piece.index += place.end() - place.at;
+            self.at = place.end();
+        }
+        if sure && indexes > 0 {
+            (piece.messages, piece.foreign) = (Some(ours), foreign);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a schema or a channel.
+pub(super) fn define(
+    store: &mut Store,
+    place: Place,
+    definitions: &mut Definitions,
+) -> io::Result<Option<()>> {
+    let length = usize::try_from(place.length.min(MAX_DEFINITION)).unwrap_or(0);
+    let fields = store.look(place.fields().start, length)?;
+    Ok(match place.opcode {
+        opcode::SCHEMA => definitions.schema(fields),
+        _ => definitions.channel(fields),
+    })
+}
+
+/// Makes a piece of a chunk; none where its head is damaged.
+pub(super) fn chunk(store: &mut Store, place: Place) -> io::Result<Option<Piece>> {
+    let length = usize::try_from(place.length).unwrap_or(usize::MAX).min(MAX_CHUNK_HEAD);
+    let Some(head) = ChunkHead::read(store.look(place.fields().start, length)?) else {
+        return Ok(None);
+    };
+    Ok(Some(Piece {
+        kind: Kind::Chunk,
+        start: place.at,
+        length: place.end() - place.at,
+        first: head.first,
+        last: head.last,
+        unpacked: head.unpacked,
+        messages: None,
+        foreign: 0,
+        channel: None,
+        index: 0,
+        read: false,
+    }))
+}

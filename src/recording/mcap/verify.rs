@@ -1,0 +1,357 @@
+//! Checking a file: every record, checksum and index of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::block::Store;
+use super::definition::Definitions;
+use super::index::{Contents, footer, read_summary};
+use super::parts::PartRanges;
+use super::piece::{Piece, records};
+use super::record::{self, ChunkHead, Fields, MAX_CHUNK_HEAD, Records};
+use super::salvage::{Damage, Damages, implausible, resume};
+use super::scan::{Place, chunk, define, place};
+use super::wire::{MAGIC, MessageHead, RECORD_HEAD, opcode};
+use crate::{Error, Result};
+
+/// How much is read at once for the checksum of the data section.
+const HASHED: u64 = 8 << 20;
+
+/// What a file holds, and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// The bytes of the file.
+    pub size: u64,
+    /// Messages that are ours.
+    pub messages: u64,
+    /// Messages of other schemas.
+    pub foreign: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Attachments.
+    pub attachments: u64,
+    /// Metadata records.
+    pub metadata: u64,
+    /// Records with opcodes that nobody knows.
+    pub unknown: u64,
+    /// Checksums that were there and were looked at.
+    pub checksums: u64,
+    /// Whether the file has an end; its writer died or is still at it otherwise.
+    pub is_closed: bool,
+    /// Whether it has a summary; without one, readers read it through to find their way.
+    pub has_summary: bool,
+    /// Messages whose time is not later than that of the one before. Ours have none; others may
+    /// well be written in another order.
+    pub out_of_order: u64,
+    /// What is wrong, the first thousand of it.
+    pub damages: Vec<Damage>,
+    /// How much there is.
+    pub damaged_places: u64,
+}
+
+impl Verification {
+    /// Tells whether nothing is wrong with the file.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.damaged_places == 0
+    }
+}
+
+/// Reads a whole file and checks everything in it.
+///
+/// # Errors
+/// Where the file cannot be read, or is no MCAP file at all.
+pub fn verify(path: &Path) -> Result<Verification> {
+    let failed = || Error::file("read", path);
+    let not =
+        |reason: &str| Error::NotARecording { path: path.to_owned(), reason: reason.to_owned() };
+    let file = File::open(path).map_err(failed())?;
+    if !file.metadata().map_err(failed())?.is_file() {
+        return Err(not("it is not a file"));
+    }
+    let mut store = Store::growing(file);
+    if store.look(0, MAGIC.len()).map_err(failed())? != MAGIC {
+        return Err(not("it does not begin as an MCAP file does"));
+    }
+    let mut verifier = Verifier::default();
+    verifier.run(&mut store).map_err(failed())?;
+    let Verifier { mut found, damages, .. } = verifier;
+    (found.damages, found.damaged_places) = (damages.first, damages.count);
+    Ok(found)
+}
+
+#[derive(Default)]
+struct Verifier {
+    found: Verification,
+    damages: Damages,
+    definitions: Definitions,
+    by_channel: BTreeMap<u16, u64>,
+    /// The chunks, to be compared with the summary.
+    pieces: Vec<Piece>,
+    last_time: Option<u64>,
+    span: Option<(u64, u64)>,
+}
+
+/// The messages of a chunk: times and offsets of each channel.
+type Indexes = BTreeMap<u16, Vec<(u64, u64)>>;
+
+impl Verifier {
+    fn run(&mut self, store: &mut Store) -> io::Result<()> {
+        let length = store.length()?;
+        self.found.size = length;
+        let footer = footer(store, length)?;
+        self.found.is_closed = footer.is_some();
+        let mut summary = None;
+        let mut end = length;
+        if let Some(footer) = footer {
+            store.seal()?;
+            if footer.crc != 0 {
+                self.found.checksums += 1;
+            }
+            match read_summary(store, footer, length)? {
+                // A summary may be left out.
+                Err(_) if footer.summary == 0 => {}
+                Ok(contents) => {
+                    self.found.has_summary = true;
+                    end = footer.summary;
+                    summary = Some(contents);
+                }
+                Err(reason) => self.damages.add(footer.summary.min(length), 0, reason),
+            }
+        } else {
+            let what = "it has no end: its writer is still at it, or died";
+            self.damages.add(length, 0, what);
+        }
+        self.walk(store, end)?;
+        if let Some(summary) = summary {
+            self.compare(&summary, end);
+        }
+        Ok(())
+    }
+
+    fn walk(&mut self, store: &mut Store, end: u64) -> io::Result<()> {
+        let mut at = MAGIC.len() as u64;
+        while at < end {
+            let found = place(store, at, end)?;
+            let fault = match found {
+                Some(found) => implausible(store, found, end, &self.definitions)?,
+                None => Some("a record is cut off"),
+            };
+            let (Some(found), None) = (found, fault) else {
+                let next = resume(store, at + 1, end, &self.definitions)?;
+                self.damages.add(at, next - at, fault.unwrap_or_default());
+                at = next;
+                continue;
+            };
+            at = found.end();
+            match found.opcode {
+                opcode::HEADER | opcode::MESSAGE_INDEX => {}
+                opcode::SCHEMA | opcode::CHANNEL => {
+                    define(store, found, &mut self.definitions)?;
+                }
+                opcode::MESSAGE => {
+                    let block = store.block(found.fields())?;
+                    self.message(block.bytes(), found.at);
+                }
+                opcode::CHUNK => at = self.chunk(store, found, end)?,
+                opcode::ATTACHMENT => self.attachment(store, found)?,
+                opcode::METADATA => {
+                    self.found.metadata += 1;
+                    if super::index::metadata(store, found)?.is_none() {
+                        self.damages.add(found.at, 0, "metadata are damaged");
+                    }
+                }
+                opcode::DATA_END => {
+                    self.data_end(store, found)?;
+                    break;
+                }
+                opcode::FOOTER => break,
+                _ => self.found.unknown += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a message and looks at its parts.
+    fn message(&mut self, fields: &[u8], at: u64) -> Option<MessageHead> {
+        let Some((head, data)) = record::message(fields) else {
+            self.damages.add(at, 0, "a message is too short");
+            return None;
+        };
+        *self.by_channel.entry(head.channel).or_default() += 1;
+        let (first, last) = self.span.unwrap_or((head.log_time, head.log_time));
+        self.span = Some((first.min(head.log_time), last.max(head.log_time)));
+        if self.definitions.ours(head.channel).is_none() {
+            self.found.foreign += 1;
+            if !self.definitions.knows(head.channel) {
+                self.damages.add(at, 0, "a message has a channel that is not there");
+            }
+            return Some(head);
+        }
+        self.found.messages += 1;
+        if self.last_time.is_some_and(|last| head.log_time <= last) {
+            self.found.out_of_order += 1;
+        }
+        self.last_time = Some(head.log_time);
+        if let Some(Err(error)) = PartRanges::of(data).find(std::result::Result::is_err) {
+            self.damages.add(at, 0, format!("the parts of a message are damaged: {error}"));
+        }
+        Some(head)
+    }
+
+    /// Checks a chunk and the message indexes behind it, and returns where those end.
+    fn chunk(&mut self, store: &mut Store, found: Place, end: u64) -> io::Result<u64> {
+        self.found.chunks += 1;
+        let Some(mut piece) = chunk(store, found)? else { return Ok(found.end()) };
+        let length = usize::try_from(found.length).unwrap_or(usize::MAX).min(MAX_CHUNK_HEAD);
+        let head = ChunkHead::read(store.look(found.fields().start, length)?);
+        let (crc, is_plain) =
+            head.map_or((0, false), |head| (head.crc, head.compression.is_empty()));
+        let unpacked = records(store, &piece)?;
+        self.found.checksums += u64::from(crc != 0);
+        if let Some(fault) = unpacked.fault {
+            self.damages.add(found.at, 0, fault);
+        } else if is_plain && crc != 0 && crc32fast::hash(unpacked.records.bytes()) != crc {
+            self.damages.add(found.at, 0, "the checksum of a chunk does not match");
+        }
+        let mut messages = Indexes::new();
+        let mut span = None;
+        for record in Records::of(unpacked.records.bytes()) {
+            let record = match record {
+                Ok(record) => record,
+                Err(at) => {
+                    let what =
+                        format!("a record is cut off, at byte {at} of the records of a chunk");
+                    self.damages.add(found.at, 0, what);
+                    break;
+                }
+            };
+            let known = match record.opcode {
+                opcode::SCHEMA => self.definitions.schema(record.fields),
+                opcode::CHANNEL => self.definitions.channel(record.fields),
+                opcode::MESSAGE => {
+                    let head = self.message(record.fields, found.at);
+                    if let Some(head) = head {
+                        let (first, last) = span.unwrap_or((head.log_time, head.log_time));
+                        span = Some((first.min(head.log_time), last.max(head.log_time)));
+                        let entry = (head.log_time, record.at as u64);
+                        messages.entry(head.channel).or_default().push(entry);
+                    }
+                    head.map(|_| ())
+                }
+                _ => Some(()),
+            };
+            if known.is_none() && record.opcode != opcode::MESSAGE {
+                self.damages.add(found.at, 0, "a schema or channel in a chunk is damaged");
+            }
+        }
+        if span.is_some_and(|span| span != (piece.first, piece.last)) {
+            self.damages.add(found.at, 0, "a chunk tells other times than its messages");
+        }
+        let mut at = found.end();
+        let mut indexes = Indexes::new();
+        while let Some(index) = place(store, at, end)?
+            && index.opcode == opcode::MESSAGE_INDEX
+        {
+            let block = store.block(index.fields())?;
+            match read_index(block.bytes()) {
+                Some((channel, entries)) => indexes.entry(channel).or_default().extend(entries),
+                None => self.damages.add(at, 0, "a message index is damaged"),
+            }
+            at = index.end();
+        }
+        indexes.retain(|_, entries| !entries.is_empty());
+        for entries in messages.values_mut().chain(indexes.values_mut()) {
+            entries.sort_unstable();
+        }
+        if !indexes.is_empty() && indexes != messages {
+            self.damages.add(found.at, 0, "the message indexes of a chunk do not match it");
+        }
+        piece.index = at - found.end();
+        self.pieces.push(piece);
+        Ok(at)
+    }
+
+    fn attachment(&mut self, store: &mut Store, found: Place) -> io::Result<()> {
+        self.found.attachments += 1;
+        let block = store.block(found.fields())?;
+        let bytes = block.bytes();
+        let mut fields = Fields(bytes);
+        let texts = fields.u64().zip(fields.u64()).and_then(|_| fields.text());
+        let length = texts.and_then(|_| fields.text()).and_then(|_| fields.u64());
+        let rest = fields.0.len() as u64;
+        if length.and_then(|length| length.checked_add(4)) != Some(rest) {
+            self.damages.add(found.at, 0, "an attachment is damaged");
+            return Ok(());
+        }
+        let (covered, crc) = bytes.split_at(bytes.len() - 4);
+        let crc = Fields(crc).u32().unwrap_or(0);
+        self.found.checksums += u64::from(crc != 0);
+        if crc != 0 && crc32fast::hash(covered) != crc {
+            self.damages.add(found.at, 0, "the checksum of an attachment does not match");
+        }
+        Ok(())
+    }
+
+    /// Checks the data section against its checksum, where it has one.
+    fn data_end(&mut self, store: &mut Store, found: Place) -> io::Result<()> {
+        let crc = Fields(store.look(found.at + RECORD_HEAD as u64, 4)?).u32().unwrap_or(0);
+        if crc == 0 {
+            return Ok(());
+        }
+        self.found.checksums += 1;
+        let mut hasher = crc32fast::Hasher::new();
+        let mut at = 0;
+        while at < found.at {
+            let end = found.at.min(at + HASHED);
+            hasher.update(store.block(at..end)?.bytes());
+            at = end;
+        }
+        if hasher.finalize() != crc {
+            self.damages.add(found.at, 0, "the checksum of the data does not match");
+        }
+        Ok(())
+    }
+
+    /// Compares what was found with what the summary, which begins at `at`, says.
+    fn compare(&mut self, summary: &Contents, at: u64) {
+        let mut indexed: Vec<_> = summary.pieces.clone();
+        indexed.sort_unstable_by_key(|piece| piece.start);
+        let shape = |piece: &Piece| {
+            (piece.start, piece.length, piece.first, piece.last, piece.unpacked, piece.index)
+        };
+        if !indexed.iter().map(shape).eq(self.pieces.iter().map(shape)) && !indexed.is_empty() {
+            self.damages.add(at, 0, "the chunk indexes do not match the chunks");
+        }
+        let Some(statistics) = &summary.statistics else { return };
+        let messages = self.found.messages + self.found.foreign;
+        let counts = statistics.messages == messages
+            && u64::from(statistics.chunks) == self.found.chunks
+            && u64::from(statistics.attachments) == self.found.attachments
+            && u64::from(statistics.metadata) == self.found.metadata;
+        let mut by_channel = statistics.by_channel.clone();
+        by_channel.retain(|(_, messages)| *messages > 0);
+        by_channel.sort_unstable();
+        let by_channel = by_channel.into_iter().eq(self.by_channel.clone());
+        let span = self.span.is_none_or(|span| span == (statistics.first, statistics.last));
+        if !(counts && by_channel && span) {
+            self.damages.add(at, 0, "the statistics do not match what is there");
+        }
+    }
+}
+
+/// Reads a message index: its channel, and times and offsets.
+pub(super) fn read_index(fields: &[u8]) -> Option<(u16, Vec<(u64, u64)>)> {
+    let mut fields = Fields(fields);
+    let (channel, entries) = (fields.u16()?, fields.sized()?);
+    let entries = entries.chunks_exact(16).filter_map(|entry| {
+        let mut fields = Fields(entry);
+        fields.u64().zip(fields.u64())
+    });
+    Some((channel, entries.collect()))
+}

@@ -142,6 +142,36 @@ fn send_by_reference(socket: &mut zmq::Socket, bytes: &'static [u8]) -> Result<(
     if sent < 0 { Err("a message could not be sent".into()) } else { Ok(()) }
 }
 
+/// Maps a file, for as long as the process lives.
+pub(crate) fn map(file: &std::fs::File) -> Result<&'static [u8]> {
+    // SAFETY: the bench that wrote the file does not change it any more.
+    let map = unsafe { memmap2::Mmap::map(file)? };
+    Ok(Box::leak(Box::new(map)))
+}
+
+/// Sends slices of a file, each behind a header, and returns the messages per second.
+pub(crate) fn send_slices(
+    address: &str,
+    slices: impl Iterator<Item = &'static [u8]>,
+) -> Result<f64> {
+    let mut socket = socket(zmq::PUSH)?;
+    socket.bind(address)?;
+    let mut text = Vec::new();
+    let mut start = Instant::now();
+    let mut messages = 0;
+    for slice in slices {
+        text.clear();
+        header(&mut text, slice.len(), messages)?;
+        socket.send(text.as_slice(), zmq::SNDMORE)?;
+        send_by_reference(&mut socket, slice)?;
+        if messages == 0 {
+            start = Instant::now();
+        }
+        messages += 1;
+    }
+    Ok(super::float(messages - 1) / start.elapsed().as_secs_f64())
+}
+
 /// Frees nothing: what is sent lives until the process ends.
 unsafe extern "C" fn keep(_bytes: *mut c_void, _hint: *mut c_void) {}
 

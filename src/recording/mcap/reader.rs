@@ -29,6 +29,25 @@ use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, W
 /// Memory: some 100 bytes for each chunk in the file; the chunk at hand where it is compressed (at
 /// most 1 GiB) or the file not closed (the same); where times of chunks overlap, 256 MiB of chunks and 32 bytes
 /// for each message in them.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = std::env::temp_dir().join(format!("mflow-read-{}.mcap", std::process::id()));
+/// use mflow::recording::{McapOptions, McapReader, McapWriter, Recording};
+/// use mflow::{Event, Frames, Origin, Received, Source, Timestamp};
+/// let mut writer = McapWriter::create(&path, McapOptions::default())?;
+/// let (frames, origin) = (Frames::from([&b"{}"[..], b"data"]), Origin::new("tcp://detector:1"));
+/// writer.write(&Received { frames, time: Timestamp::from_nanos(7), origin })?;
+/// writer.finish()?;
+/// let mut reader = McapReader::open(&path)?;
+/// assert_eq!(reader.messages(), Some(1));
+/// while let Event::Message(received) = reader.poll()? {
+///     assert_eq!((received.time.as_nanos(), received.frames.len()), (7, 2));
+/// }
+/// # std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct McapReader {
     path: PathBuf,

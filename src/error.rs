@@ -152,6 +152,28 @@ pub enum Error {
         /// The recording.
         path: PathBuf,
     },
+    /// A source of a recording and the address to replay it at that do not go together.
+    #[error("source '{label}' {problem} '{recording}', which has {labels}")]
+    Unmapped {
+        /// The source.
+        label: String,
+        /// What is wrong with it.
+        problem: &'static str,
+        /// The recording.
+        recording: String,
+        /// The sources that it has.
+        labels: String,
+    },
+    /// Peers that never came.
+    #[error("{found} of {wanted} peers have connected to '{endpoint}' in time")]
+    NoPeers {
+        /// Where they were waited for.
+        endpoint: String,
+        /// How many were waited for.
+        wanted: usize,
+        /// How many came.
+        found: usize,
+    },
     /// A configuration that cannot be used.
     #[error("{}: {}{reason}", file.display(), Prefix(key))]
     Config {

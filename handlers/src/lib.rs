@@ -91,7 +91,7 @@ pub use json::Json;
 pub use message::{IntoParts, Message};
 pub use named_array::{NamedArray, ReadError};
 pub use parts::Parts;
-pub use peek::Peek;
+pub use peek::{Peek, Stage};
 pub use raw::Raw;
 pub use registry::{Handler, Registry, decode_with};
 pub use warning::Warning;

@@ -10,10 +10,11 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::array::{Array, ArrayError, byte_length};
 use crate::bsread::Timestamp;
-use crate::dectris::{self, stream2};
+use crate::dectris::stream2;
 use crate::dtype::{ByteOrder, Dtype};
 use crate::field::{Count, Extents, Moment, Shape, Text, Valid};
 use crate::non_number;
+use crate::peek::Stage;
 
 /// What a JSON part tells, as far as it tells it: a field that is missing or of another type than it
 /// should be is `None`, and of equal keys the last counts.
@@ -24,8 +25,8 @@ pub(crate) struct Outline<'a> {
     pub(crate) frame: Option<u64>,
     /// When it was taken, under `global_timestamp`; what stream V2 tells.
     pub(crate) time: Option<u64>,
-    /// Whether it begins a series.
-    pub(crate) starts_series: bool,
+    /// What it is to its series.
+    pub(crate) stage: Option<Stage>,
     pub(crate) encoding: Option<Cow<'a, str>>,
     /// Under `cmpr`, as chunk-1.0 has it.
     pub(crate) compression: Option<Cow<'a, str>>,
@@ -55,17 +56,10 @@ impl<'a> Outline<'a> {
     pub(crate) fn of(part: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
         let mut deserializer = serde_json::Deserializer::from_slice(part);
         if stream2::is_stream2(part) {
-            let stream2::Glance { series, image, time, is_start } = stream2::peek(part);
+            let stream2::Glance { series, image, time, stage } = stream2::peek(part);
             let htype = Some(Cow::Borrowed(stream2::HTYPE));
             let result = Valid::deserialize(&mut deserializer).map(drop);
-            let outline = Self {
-                htype,
-                series,
-                frame: image,
-                time,
-                starts_series: is_start,
-                ..Self::default()
-            };
+            let outline = Self { htype, series, frame: image, time, stage, ..Self::default() };
             return (outline, result);
         }
         let (outline, result) = Self::read(&mut deserializer);
@@ -90,7 +84,7 @@ impl<'a> Outline<'a> {
             series: outline.series,
             frame: outline.frame,
             time: outline.time,
-            starts_series: outline.starts_series,
+            stage: outline.stage,
             encoding: own(outline.encoding),
             compression: own(outline.compression),
             dtype: own(outline.dtype),
@@ -104,7 +98,7 @@ impl<'a> Outline<'a> {
     pub(crate) fn read<D: Deserializer<'a>>(deserializer: D) -> (Self, Result<(), D::Error>) {
         let mut outline = Self::default();
         let result = deserializer.deserialize_map(Object(&mut outline));
-        outline.starts_series = outline.htype.as_deref() == Some(dectris::header::HTYPE);
+        outline.stage = outline.htype.as_deref().and_then(Stage::of_htype);
         (outline, result)
     }
 

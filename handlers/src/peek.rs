@@ -33,8 +33,31 @@ pub struct Peek<'a> {
     /// When the data were taken, where the sender tells it as a time of the world: the global
     /// timestamp of bsread, the begin of the exposure of the stream V2. Nanoseconds since 1970.
     pub time: Option<u64>,
-    /// Whether this is the start message of a series of DECTRIS: dheader-1.0, or `start`.
-    pub starts_series: bool,
+    /// What the message is to its series, for a message of a DECTRIS detector.
+    pub stage: Option<Stage>,
+}
+
+/// What a message of a DECTRIS detector is to its series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It starts the series: dheader-1.0, or `start` of the stream V2.
+    Start,
+    /// It has an image: dimage-1.0, or `image`.
+    Image,
+    /// It ends the series: dseries_end-1.0, or `end`.
+    End,
+}
+
+impl Stage {
+    /// Returns that of an htype of the stream V1, whatever its version.
+    pub(crate) fn of_htype(htype: &str) -> Option<Self> {
+        match htype.rsplit_once('-')?.0 {
+            "dheader" => Some(Self::Start),
+            "dimage" => Some(Self::Image),
+            "dseries_end" => Some(Self::End),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Peek<'a> {
@@ -45,8 +68,8 @@ impl<'a> Peek<'a> {
 }
 
 impl<'a> From<Outline<'a>> for Peek<'a> {
-    fn from(Outline { htype, series, frame, time, starts_series, .. }: Outline<'a>) -> Self {
-        Self { htype, series, frame, time, starts_series }
+    fn from(Outline { htype, series, frame, time, stage, .. }: Outline<'a>) -> Self {
+        Self { htype, series, frame, time, stage }
     }
 }
 
@@ -77,12 +100,21 @@ mod tests {
     }
 
     #[test]
-    fn start_messages_are_known() {
-        let starts = |part: &[u8]| Peek::of(part).starts_series;
-        assert!(starts(br#"{"htype":"dheader-1.0","series":1}"#));
-        assert!(!starts(br#"{"htype":"dimage-1.0","series":1}"#));
-        assert!(starts(b"\xd9\xd9\xf7\xa2\x69series_id\x04\x64type\x65start"));
-        assert!(!starts(b"\xd9\xd9\xf7\xa2\x64type\x63end\x69series_id\x04"));
+    fn what_a_message_is_to_its_series_is_known() {
+        for (htype, stage) in [
+            ("dheader-1.0", Some(Stage::Start)),
+            ("dimage-1.0", Some(Stage::Image)),
+            ("dseries_end-1.0", Some(Stage::End)),
+            ("dimage_d-1.0", None),
+            ("dimage", None),
+            ("raw-1.0", None),
+        ] {
+            assert_eq!(Peek::of(format!(r#"{{"htype":"{htype}"}}"#).as_bytes()).stage, stage);
+        }
+        let stage = |part: &[u8]| Peek::of(part).stage;
+        assert_eq!(stage(b"\xa2\x69series_id\x04\x64type\x65start"), Some(Stage::Start));
+        assert_eq!(stage(b"\xd9\xd9\xf7\xa2\x64type\x63end\x69series_id\x04"), Some(Stage::End));
+        assert_eq!(stage(b"\xa1\x64type\x65other"), None);
     }
 
     #[test]

@@ -1,24 +1,59 @@
-//! Sends a recorded folder again.
+//! Sends a recording again.
 
-use std::io::stdout;
+use std::io::{Write, stdout};
+use std::num::{NonZeroU64, ParseIntError};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Parser;
-use mflow::cli::{self, Exit, Limiting, Sending, Terminal, Verbosity};
-use mflow::recording::open_recording;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
+use mflow::cli::{self, Exit, Filtering, Keyboard, Limiting, Sending, Terminal, Verbosity};
+use mflow::recording::{Place, Range, open_recording};
 use mflow::tools::Observer;
-use mflow::tools::replay::{self, Detail, Repeat};
-use mflow::{Result, Stop};
+use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Repeat, Routes, wait_for_peers};
+use mflow::{Mode, Result, Stop, Stream};
 
-/// Send the messages of a folder again, as fast as it goes
+/// Send the messages of a recording again, with its timing or as fast as it goes
+///
+/// On a terminal, space pauses, a dot sends one message, and q ends.
 #[derive(Parser)]
 #[command(name = "m_replay")]
 struct Cli {
-    /// Folder of the recording
-    folder: PathBuf,
-    /// Start again at the end
-    #[arg(short = 'l', long = "loop")]
-    repeat: bool,
+    /// The recording: an MCAP file or a folder
+    recording: PathBuf,
+    /// How fast: recorded, 2x, 100Hz, 400MB/s, 5Gbit/s or max; a bare number is messages per second
+    /// [default: recorded, and max for a folder]
+    #[arg(short, long, value_parser = cli::parse_pace)]
+    rate: Option<Rate>,
+    /// Start again at the end, for ever or until it was played so many times
+    #[arg(short = 'l', long = "loop", value_name = "TIMES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "0", value_parser = parse_repeat)]
+    repeat: Option<Repeat>,
+    /// Cut pauses between recorded times to this
+    #[arg(long, value_name = "DURATION", value_parser = cli::parse_duration)]
+    max_gap: Option<Duration>,
+    /// Wait for so many peers at each address before the first message; the time that --timeout says
+    /// [default: 1 for pub, 0 for push]
+    #[arg(long, value_name = "PEERS")]
+    wait_peers: Option<usize>,
+    /// Wait before the first message, after the peers have come
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = cli::parse_duration)]
+    delay: Duration,
+    /// Send the start of the series under way again whenever so much time has passed, for those who
+    /// come late (pub mode)
+    #[arg(long, value_name = "DURATION", value_parser = cli::parse_duration)]
+    send_header_again: Option<Duration>,
+    /// Send the messages of one source of the recording to an address of its own (may be repeated);
+    /// those of the others go to the --address that is given
+    #[arg(long, value_name = "SOURCE=ADDRESS", value_parser = parse_map)]
+    map: Vec<(String, String)>,
+    /// Report at the end how much was sent, and how late
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Report::Text)]
+    report: Report,
+    #[command(flatten)]
+    part: Part,
+    #[command(flatten)]
+    filtering: Filtering,
     #[command(flatten)]
     sending: Sending,
     #[command(flatten)]
@@ -27,32 +62,142 @@ struct Cli {
     verbosity: Verbosity,
 }
 
+/// Which part of the recording to send.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Part of the recording")]
+struct Part {
+    /// Begin with this message, counted from 0
+    #[arg(long, value_name = "NUMBER", conflicts_with = "start")]
+    from: Option<u64>,
+    /// End with this message
+    #[arg(long, value_name = "NUMBER", conflicts_with = "end")]
+    to: Option<u64>,
+    /// Begin so long after the first message, or at a time such as 2026-01-31T12:00:00Z or @1769860800
+    #[arg(long, value_name = "TIME", value_parser = cli::parse_moment)]
+    start: Option<Place>,
+    /// End before that time
+    #[arg(long, value_name = "TIME", value_parser = cli::parse_moment)]
+    end: Option<Place>,
+}
+
+/// How to report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Report {
+    /// Lines on stderr
+    Text,
+    /// One object of JSON on stdout
+    Json,
+}
+
 fn main() -> Exit {
     cli::run(|cli: &Cli| &cli.verbosity, run)
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
-    let limits = cli.limiting.limits();
-    let verbose = cli.verbosity.is_verbose();
-    let options = replay::Options {
-        repeat: if cli.repeat { Repeat::Forever } else { Repeat::Once },
-        detail: if verbose { Detail::Parts } else { Detail::Quiet },
-        limits,
-    };
-    let terminal = Terminal::new(&cli.verbosity);
-    let mut terminal = if verbose { terminal } else { terminal.with_bar() };
-    let mut reader = open_recording(&cli.folder)?;
-    let stream = cli.sending.open(stop)?;
-    stream.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
-    let endpoint = stream.endpoint().to_owned();
-    let linger = cli.sending.linger();
+    if cli.send_header_again.is_some() && cli.sending.mode() != Mode::Pub {
+        // Who shares a PUSH with others would take it for another series.
+        let reason = "--send-header-again is for --mode pub";
+        Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
+    }
+    let options = options(cli);
+    let limits = options.limits;
+    let mut terminal = Terminal::new(&cli.verbosity);
+    let mut recording = open_recording(&cli.recording)?;
+    let (mut streams, routes) = open_streams(cli, stop)?;
+    routes.check(recording.as_ref())?;
+    let listening = streams.iter().filter_map(Stream::listening);
+    listening.for_each(|endpoint| terminal.listening(endpoint));
+    if options.detail == Detail::Quiet {
+        terminal = terminal.with_bar();
+    }
+    let peers = cli.wait_peers.unwrap_or(usize::from(cli.sending.mode() == Mode::Pub));
+    terminal.waiting("waiting for receivers");
+    if !wait_for_peers(&mut streams, peers, limits.timeout, stop)? {
+        return Ok(Exit::Done);
+    }
+    let mut keyboard = Keyboard::open(&cli.verbosity);
+    if keyboard.is_open() {
+        terminal.waiting("waiting for receivers (space pauses, dot steps, q ends)");
+    }
+    let sinks = streams.into_iter().map(|stream| Box::new(stream) as _).collect();
+    let outlets = Outlets::new(sinks, routes);
     let mut out = stdout().lock();
-    let sink = Box::new(stream);
-    let summary =
-        replay::run(reader.as_mut(), sink, &options, linger, stop, &mut out, &mut terminal)?;
-    terminal.total(summary.messages, summary.bytes, summary.elapsed);
-    Ok(Exit::Done
-        .unless_damaged(reader.as_ref(), &mut terminal)
-        .unless_missed(&limits, summary.messages, summary.ending)
-        .unless_unconfirmed(summary.unconfirmed, &endpoint))
+    let summary = replay::run(
+        recording.as_mut(),
+        outlets,
+        &options,
+        &mut keyboard,
+        stop,
+        &mut out,
+        &mut terminal,
+    );
+    drop(keyboard);
+    let summary = summary?;
+    match cli.report {
+        Report::Json => writeln!(out, "{}", summary.to_json())?,
+        Report::Text => {
+            terminal.total(summary.messages, summary.bytes, summary.elapsed);
+            if let Some(lateness) = summary.lateness.filter(|lateness| lateness.messages() > 0) {
+                terminal.summary(lateness);
+            }
+        }
+    }
+    let exit = Exit::Done.unless_damaged(recording.as_ref(), &mut terminal).unless_missed(
+        &limits,
+        summary.messages,
+        summary.ending,
+    );
+    let unconfirmed = summary.unconfirmed.iter();
+    Ok(unconfirmed.fold(exit, |exit, (endpoint, left)| exit.unless_unconfirmed(*left, endpoint)))
+}
+
+fn options(cli: &Cli) -> Options {
+    let Part { from, to, start, end } = cli.part;
+    let shows_parts = cli.verbosity.is_verbose() && cli.report != Report::Json;
+    Options {
+        rate: cli.rate,
+        max_gap: cli.max_gap,
+        range: Range {
+            begin: from.map(Place::Message).or(start),
+            end: to.map(Place::Message).or(end),
+        },
+        filter: cli.filtering.options(),
+        repeat: cli.repeat.unwrap_or_default(),
+        detail: if shows_parts { Detail::Parts } else { Detail::Quiet },
+        delay: cli.delay,
+        header_again: cli.send_header_again,
+        linger: cli.sending.linger(),
+        limits: cli.limiting.limits(),
+    }
+}
+
+/// Opens a stream for each address, and says what goes to which.
+fn open_streams(cli: &Cli, stop: &Stop) -> Result<(Vec<Stream>, Routes)> {
+    let (mut streams, mut routes) = (Vec::<Stream>::new(), Routes::default());
+    for (label, address) in &cli.map {
+        let place = streams.iter().position(|stream| stream.address() == address);
+        if place.is_none() {
+            streams.push(cli.sending.open_at(address, stop)?);
+        }
+        routes.map(label, place.unwrap_or(streams.len() - 1));
+    }
+    if cli.map.is_empty() || cli.sending.address().is_some() {
+        streams.push(cli.sending.open(stop)?);
+        routes.map_rest(streams.len() - 1);
+    }
+    Ok((streams, routes))
+}
+
+/// Reads how often to play; `0` stands for ever.
+fn parse_repeat(text: &str) -> Result<Repeat, ParseIntError> {
+    Ok(NonZeroU64::new(text.parse()?).map_or(Repeat::Forever, Repeat::Times))
+}
+
+/// Reads `NAME=ADDRESS`.
+fn parse_map(text: &str) -> Result<(String, String), String> {
+    let error =
+        || format!("expected a source and an address such as a=tcp://*:9999, found '{text}'");
+    let (label, address) = text.split_once('=').ok_or_else(error)?;
+    let is_whole = !label.is_empty() && !address.is_empty();
+    is_whole.then(|| (label.to_owned(), address.to_owned())).ok_or_else(error)
 }

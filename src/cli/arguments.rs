@@ -100,9 +100,9 @@ fn conflict(one: &str, other: &str) -> clap::Error {
 /// How a program sends.
 #[derive(Args, Clone, Debug)]
 pub struct Sending {
-    /// Address to send to; it is bound unless --connect is given
-    #[arg(short, long, default_value = "tcp://*:9999")]
-    address: String,
+    /// Address to send to; it is bound unless --connect is given [default: tcp://*:9999]
+    #[arg(short, long)]
+    address: Option<String>,
     /// Communication mode
     #[arg(short, long, value_name = "push|pub", default_value = "push", value_parser = parse_sending)]
     mode: Mode,
@@ -118,12 +118,32 @@ impl Sending {
     /// # Errors
     /// As [`connect`].
     pub fn open(&self, stop: &Stop) -> Result<Stream> {
+        self.open_at(self.address().unwrap_or("tcp://*:9999"), stop)
+    }
+
+    /// Opens a stream as these options say, but at another address.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub fn open_at(&self, address: &str, stop: &Stop) -> Result<Stream> {
         let options = Options::new(self.mode)
             .attach(self.socket.attach(Attach::Bind))
             .queue_size(self.socket.queue_size)
             .io_threads(self.socket.io_threads)
             .stop(stop);
-        connect(&self.address, options)
+        connect(address, options)
+    }
+
+    /// Returns the address, where one was given.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    /// Returns the mode.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// Returns how long to wait at the end for messages to leave.

@@ -40,6 +40,10 @@ impl Exit {
                 Self::failed(error);
                 Self::Usage
             }
+            Error::NoPeers { .. } => {
+                Self::failed(error);
+                Self::Missed
+            }
             _ => Self::failed(error),
         }
     }

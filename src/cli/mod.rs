@@ -5,6 +5,9 @@
 mod allocator;
 mod arguments;
 mod exit;
+mod filtering;
+mod keyboard;
+mod pace;
 mod progress;
 mod quantity;
 mod signal;
@@ -19,6 +22,9 @@ pub use arguments::{
     Limiting, Lingering, Receiving, Sending, Verbosity, parse_receiving, parse_sending,
 };
 pub use exit::Exit;
+pub use filtering::Filtering;
+pub use keyboard::Keyboard;
+pub use pace::{parse_moment, parse_pace};
 pub use progress::Terminal;
 pub use quantity::{Size, parse_duration, parse_rate, parse_size};
 

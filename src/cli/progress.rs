@@ -9,10 +9,13 @@ use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progr
 use super::Verbosity;
 use super::stderr::say;
 use crate::ThroughputStatistics;
+use crate::tools::replay::Playing;
 use crate::tools::{Observer, Progress};
 
 /// How often the bar is drawn.
 const REDRAW: Duration = Duration::from_millis(100);
+/// Into how many steps a share is divided.
+const SHARES: u64 = 1000;
 /// Over how long the rates of the bar are taken.
 const SAMPLE: Duration = Duration::from_secs(1);
 
@@ -24,6 +27,7 @@ pub struct Terminal {
     /// What the program said last, and what of it was drawn.
     latest: Progress,
     told: Progress,
+    playing: Option<Playing>,
     statistics: ThroughputStatistics,
 }
 
@@ -37,6 +41,7 @@ impl Terminal {
             drawn: None,
             latest: Progress::default(),
             told: Progress::default(),
+            playing: None,
             statistics: ThroughputStatistics::new(SAMPLE, 1),
         }
     }
@@ -51,6 +56,11 @@ impl Terminal {
             self.bar.enable_steady_tick(REDRAW);
         }
         self
+    }
+
+    /// Shows on the bar what the program waits for.
+    pub fn waiting(&self, what: impl fmt::Display) {
+        self.bar.set_message(what.to_string());
     }
 
     /// Tells what was done, after the run.
@@ -78,12 +88,18 @@ impl Terminal {
 
     fn draw(&mut self, now: Instant) {
         let progress = self.latest;
-        if let Some(total) = progress.total
-            && self.bar.length() != Some(total)
-        {
-            self.bar.set_length(total);
-            self.bar
-                .set_style(style("{elapsed_precise} [{bar:30}] {percent:>3}%  {msg}  ETA {eta}"));
+        let share = self.playing.and_then(|playing| playing.share);
+        let (length, position) = match (progress.total, share) {
+            (Some(total), _) => (Some(total), progress.messages),
+            (None, Some(share)) => (Some(SHARES), steps(share)),
+            (None, None) => (None, progress.messages),
+        };
+        if length.is_some() && self.bar.length() != length {
+            self.bar.set_length(length.unwrap_or(SHARES));
+            self.bar.set_style(style(match self.playing {
+                Some(_) => "[{wide_bar}] {percent:>3}%  {msg}",
+                None => "{elapsed_precise} [{wide_bar}] {percent:>3}%  {msg}  ETA {eta}",
+            }));
         }
         let messages = progress.messages - self.told.messages;
         let bytes = progress.bytes - self.told.bytes;
@@ -91,14 +107,29 @@ impl Terminal {
         let under_way = self.statistics.record(messages, bytes, now);
         let rate = under_way.or_else(|| self.statistics.samples().last().copied());
         let rate = rate.unwrap_or_else(|| self.statistics.aggregate(now));
-        self.bar.set_position(progress.messages);
-        self.bar.set_message(format!(
-            "{} messages  {}  {:.0} Hz  {:.1} MB/s",
+        self.bar.set_position(position);
+        let mut message = String::new();
+        if let Some(Playing { at: Some(at), span: Some(span), .. }) = self.playing {
+            message = format!("{} / {}  ", Clock(at), Clock(span));
+        }
+        message += &format!(
+            "{} messages  {}  ",
             HumanCount(progress.messages),
-            DecimalBytes(progress.bytes),
-            rate.message_rate(),
-            rate.data_rate() / 1e6,
-        ));
+            DecimalBytes(progress.bytes)
+        );
+        if self.playing.is_some_and(|playing| playing.is_paused) {
+            message += "paused";
+        } else {
+            let (messages, bytes) = (rate.message_rate(), rate.data_rate() / 1e6);
+            message += &format!("{messages:.0} Hz  {bytes:.1} MB/s");
+            if let Some(playing) = self.playing
+                && length.is_some()
+            {
+                let left = playing.left.unwrap_or_else(|| self.bar.eta());
+                message += &format!("  {} left", Clock(left));
+            }
+        }
+        self.bar.set_message(message);
         self.drawn = Some(now);
     }
 
@@ -125,6 +156,17 @@ impl Observer for Terminal {
         }
     }
 
+    fn playing(&mut self, playing: Playing) {
+        self.playing = Some(playing);
+    }
+
+    fn paused(&mut self, is_paused: bool) {
+        self.playing.get_or_insert_default().is_paused = is_paused;
+        if !self.bar.is_hidden() {
+            self.draw(Instant::now());
+        }
+    }
+
     fn notice(&mut self, text: fmt::Arguments<'_>) {
         self.tell(format_args!("warning: {text}"));
     }
@@ -134,6 +176,32 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         self.finish();
     }
+}
+
+/// A length of time as a player shows it, `1:02:03` or `2:03`.
+struct Clock(Duration);
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        match hours {
+            0 => write!(f, "{minutes}:{seconds:02}"),
+            _ => write!(f, "{hours}:{minutes:02}:{seconds:02}"),
+        }
+    }
+}
+
+/// Returns a share from 0 to 1 in steps.
+fn steps(share: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "within the steps"
+    )]
+    let steps = (share.clamp(0.0, 1.0) * SHARES as f64) as u64;
+    steps
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -69,7 +69,7 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
 }
 
 /// Reads a number that is not negative with one of the units, or with none.
-fn scaled(text: &str, units: &[(&str, f64)], bare: f64) -> Option<f64> {
+pub(super) fn scaled(text: &str, units: &[(&str, f64)], bare: f64) -> Option<f64> {
     let (number, scale) = units
         .iter()
         .find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, *scale)))

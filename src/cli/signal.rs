@@ -8,6 +8,7 @@ use std::ptr;
 
 use libc::c_int;
 
+use super::keyboard::restore_terminal;
 use crate::{Error, Result, Stop};
 
 /// Makes a stop that the first signal requests; the second one ends the process at once.
@@ -21,6 +22,7 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
     let hangup = action(libc::SIGHUP).map_err(failed)?;
     ctrlc::set_handler(move || {
         if asked.request() > 1 {
+            restore_terminal();
             std::process::exit(130);
         }
     })

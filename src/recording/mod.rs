@@ -12,12 +12,15 @@ mod paced_file;
 mod queue;
 mod recorder;
 mod rotation;
+mod range;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use folder::{FolderReader, FolderWriter};
 pub use mcap::{McapOptions, McapReader, McapWriter, Written};
+pub(crate) use range::Bounds;
+pub use range::{Place, Range};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
 pub use rotation::{RotatingWriter, Rotation};
 

@@ -1,10 +1,15 @@
-//! Splitting one source to many outputs: what m_split does.
+//! Which messages go where: what m_split does, and filters for the other tools.
 //!
 //! A [`Config`] says from where to where; a [`Split`] carries it out. Decoding is left out of it:
-//! messages travel as frames, shared between the outputs.
+//! messages travel as frames, shared between the outputs. A [`Filter`] says which messages to take,
+//! and [`SeriesWatch`] when a series has come to its end.
 
 mod config;
+mod filter;
+mod series;
 mod split;
 
 pub use config::{Config, OnFull, OutputConfig, SourceConfig};
+pub use filter::{Content, Filter, FilterOptions, Series};
+pub use series::SeriesWatch;
 pub use split::{Output, Split};

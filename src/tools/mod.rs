@@ -53,6 +53,16 @@ pub trait Observer {
         let _ = progress;
     }
 
+    /// A replay is here; called for each message, before its progress.
+    fn playing(&mut self, playing: replay::Playing) {
+        let _ = playing;
+    }
+
+    /// A replay pauses, or goes on.
+    fn paused(&mut self, is_paused: bool) {
+        let _ = is_paused;
+    }
+
     /// There is something that a person should know.
     fn notice(&mut self, text: fmt::Arguments<'_>) {
         let _ = text;

@@ -64,6 +64,8 @@ pub(super) struct Run<'a> {
     stop: &'a Stop,
     started: Instant,
     latest: Instant,
+    /// Since when nothing has come or gone that should have.
+    silent: Instant,
     done: Progress,
     /// How many messages may still be taken after a stop.
     to_drain: u32,
@@ -75,7 +77,8 @@ impl<'a> Run<'a> {
     pub(super) fn new(limits: Limits, stop: &'a Stop) -> Self {
         let now = Instant::now();
         let done = Progress { messages: 0, bytes: 0, total: limits.count };
-        Self { limits, stop, started: now, latest: now, done, first: None, to_drain: 0 }
+        let (started, latest, silent) = (now, now, now);
+        Self { limits, stop, started, latest, silent, done, first: None, to_drain: 0 }
     }
 
     /// Has the run announce `total` messages, where there may be no more.
@@ -95,6 +98,7 @@ impl<'a> Run<'a> {
         self.done.messages += messages;
         self.done.bytes += bytes;
         self.latest = now;
+        self.silent = now;
         self.first.get_or_insert(now);
     }
 
@@ -141,7 +145,7 @@ impl<'a> Run<'a> {
     pub(super) fn ends_at(&self) -> Option<Instant> {
         let until = |start: Instant, limit: Option<Duration>| start.checked_add(limit?);
         let duration = until(self.started, self.limits.duration);
-        duration.into_iter().chain(until(self.latest, self.limits.timeout)).min()
+        duration.into_iter().chain(until(self.silent, self.limits.timeout)).min()
     }
 
     /// Tells whether the run has ended by `now`, without waiting.
@@ -171,9 +175,18 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let now = Instant::now();
-        let silent = |limit| now.saturating_duration_since(self.latest) >= limit;
+        let silent = |limit| now.saturating_duration_since(self.silent) >= limit;
         let timeout = self.limits.timeout.is_some_and(silent).then_some(Ending::Timeout);
         Ok(self.ending(now).or(timeout))
+    }
+
+    /// Waits as [`wait`](Self::wait) does in a silence that is meant, which is no reason to end.
+    pub(super) fn rest(&mut self, set: WaitSet<'_>, name: &str) -> Result<Option<Ending>> {
+        let timeout = self.limits.timeout.take();
+        let ending = self.wait(set, name);
+        self.limits.timeout = timeout;
+        self.silent = Instant::now();
+        ending
     }
 
     /// Waits until a sink may take something; returns what ended the run before.

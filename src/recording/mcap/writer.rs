@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use mflow_handlers::Peek;
+use mflow_handlers::{Peek, Stage};
 
 use super::channel::{Channels, SCHEMA};
 use super::chunk::{self, Chunk};
@@ -189,7 +189,7 @@ impl McapWriter {
             self.channels.get_mut(index).tally.lost += 1;
         }
         written?;
-        if peek.starts_series { self.keep_start(index, message) } else { Ok(()) }
+        if peek.stage == Some(Stage::Start) { self.keep_start(index, message) } else { Ok(()) }
     }
 
     /// Returns where the file is.

@@ -3,6 +3,7 @@
 use super::SELF_DESCRIBED;
 use super::field::{DateTime, Rational, into_count, into_text};
 use super::reader::{CborError, Head, MESSAGE_DEPTH, Reader};
+use crate::peek::Stage;
 
 /// Tells whether a part is a message of this format: the tag that CBOR describes itself by, or a map
 /// whose first key is a text.
@@ -26,7 +27,7 @@ pub(crate) struct Glance {
     pub(crate) image: Option<u64>,
     /// The begin of the exposure, in nanoseconds since 1970.
     pub(crate) time: Option<u64>,
-    pub(crate) is_start: bool,
+    pub(crate) stage: Option<Stage>,
 }
 
 /// Reads what a message tells.
@@ -69,7 +70,12 @@ pub(crate) fn peek(part: &[u8]) -> Glance {
         let start = u64::try_from(start.as_nanos()).ok();
         glance.time = date.zip(start).and_then(|(date, start)| date.checked_add(start));
     }
-    glance.is_start = r#type.as_deref() == Some("start");
+    glance.stage = match r#type.as_deref() {
+        Some("start") => Some(Stage::Start),
+        Some("image") => Some(Stage::Image),
+        Some("end") => Some(Stage::End),
+        _ => None,
+    };
     glance
 }
 

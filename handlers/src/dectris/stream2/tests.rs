@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::compression::{Codec, CompressionError, Element, Options};
-use crate::{Array, ArrayError, ByteOrder, Data, Dtype, Peek, Registry};
+use crate::{Array, ArrayError, ByteOrder, Data, Dtype, Peek, Registry, Stage};
 
 const UNIQUE: &str = "01HBV3JPF9T4ZDPADX6EMK6XMZ";
 
@@ -178,11 +178,14 @@ fn a_message_is_found_by_its_first_bytes() {
     let peek = |part| Peek::of(part);
     let image = peek(b"\xa3\x64type\x65image\x69series_id\x04\x68image_id\x18\x2a");
     assert_eq!(
-        (image.htype.as_deref(), image.series, image.frame),
-        (Some("stream2"), Some(4), Some(42))
+        (image.htype.as_deref(), image.series, image.frame, image.stage),
+        (Some("stream2"), Some(4), Some(42), Some(Stage::Image))
     );
     let end = peek(b"\xd9\xd9\xf7\xbf\x64type\x63end\x69series_id\x04\x68image_id\x01");
     assert_eq!((end.htype.as_deref(), end.series, end.frame), (Some("stream2"), Some(4), None));
+    assert_eq!(end.stage, Some(Stage::End));
+    assert_eq!(peek(b"\xa1\x64type\x65start").stage, Some(Stage::Start));
+    assert_eq!(peek(b"\xa1\x64type\x65other").stage, None);
     assert_eq!(peek(b"\xa1").htype.as_deref(), Some("stream2"));
     for other in
         [&b"\xa1\x01\x02"[..], b"\xd9\xd9\xf8\xa0", b"\x80", b"", b"\xa1\xff", b"\xd9", b"\xb9\x00"]

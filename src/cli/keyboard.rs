@@ -1,0 +1,125 @@
+//! The keys that a replay on a terminal obeys.
+//!
+//! The terminal hands over each key at once, and shows none, as long as this lives. Signals from the
+//! keyboard stay what they are.
+
+use std::io::{IsTerminal, Stdin, stderr, stdin};
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{
+    LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+};
+use nix::unistd::{getpgrp, read, tcgetpgrp};
+
+use super::Verbosity;
+use crate::WaitSet;
+use crate::tools::replay::{Command, Controls};
+
+/// The mode that the terminal had, as long as it has another one.
+static SAVED: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// The keyboard of a replay: space pauses, a dot steps, q ends.
+///
+/// The terminal gets back its mode when this is dropped, and by a second Ctrl-C.
+pub struct Keyboard {
+    stdin: Stdin,
+    is_open: bool,
+}
+
+impl Keyboard {
+    /// Takes over the keyboard where stdin and stderr are terminals, this program is in their
+    /// foreground, and it is to tell something; there are no commands otherwise.
+    #[must_use]
+    pub fn open(verbosity: &Verbosity) -> Self {
+        let stdin = stdin();
+        let is_wanted = !verbosity.is_quiet() && stdin.is_terminal() && stderr().is_terminal();
+        let mut keyboard = Self { stdin, is_open: false };
+        if is_wanted && keyboard.is_in_foreground() {
+            keyboard.is_open = keyboard.take_over().is_ok();
+        }
+        keyboard
+    }
+
+    /// Tells whether there may be commands.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Has the terminal hand over each key. The shell that brings a stopped program back to the
+    /// foreground may have set another mode, so this may be called again.
+    fn take_over(&self) -> nix::Result<()> {
+        let mut mode = tcgetattr(&self.stdin)?;
+        let by_line = LocalFlags::ICANON | LocalFlags::ECHO;
+        if !mode.local_flags.intersects(by_line) {
+            return Ok(());
+        }
+        SAVED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| mode.clone());
+        mode.local_flags.remove(by_line);
+        mode.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        mode.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+        tcsetattr(&self.stdin, SetArg::TCSANOW, &mode)
+    }
+
+    /// Touching the terminal from the background would stop the program.
+    fn is_in_foreground(&self) -> bool {
+        tcgetpgrp(&self.stdin).is_ok_and(|group| group == getpgrp())
+    }
+
+    /// Reads a key where there is one.
+    fn key(&mut self) -> Option<u8> {
+        let mut polled = [PollFd::new(self.stdin.as_fd(), PollFlags::POLLIN)];
+        if !poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
+            return None;
+        }
+        let mut key = [0];
+        if read(&self.stdin, &mut key) == Ok(1) {
+            return Some(key[0]);
+        }
+        // The terminal is gone: what is readable for ever is to be waited for no more.
+        self.is_open = false;
+        None
+    }
+}
+
+impl Controls for Keyboard {
+    fn next(&mut self) -> Option<Command> {
+        if !self.is_open || !self.is_in_foreground() || self.take_over().is_err() {
+            return None;
+        }
+        loop {
+            match self.key()? {
+                b' ' => return Some(Command::Pause),
+                b'.' => return Some(Command::Step),
+                b'q' | b'Q' => return Some(Command::Quit),
+                _ => {}
+            }
+        }
+    }
+
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        if self.is_open && self.is_in_foreground() {
+            set.descriptor(self.stdin.as_fd());
+        }
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        restore_terminal();
+    }
+}
+
+/// Gives the terminal back the mode that it had, where it has another one by now.
+pub(super) fn restore_terminal() {
+    let saved = SAVED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let stdin = stdin();
+    if let Some(mode) = saved
+        && tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp())
+    {
+        // A terminal that is gone has no mode.
+        let _ = tcsetattr(&stdin, SetArg::TCSANOW, &mode);
+    }
+}

@@ -1,0 +1,231 @@
+//! How fast to replay and from when on, as people write it.
+
+use std::time::Duration;
+
+use super::quantity::{parse_duration, parse_rate, scaled};
+use crate::Timestamp;
+use crate::recording::Place;
+use crate::tools::replay::Rate;
+
+/// Reads `recorded`, `2x`, `100Hz`, `400MB/s`, `5Gbit/s` or `max`; a bare number is messages per
+/// second, as it is for m_generate.
+///
+/// # Errors
+/// Where it is none of these, or so slow or fast that nobody can mean it.
+pub fn parse_pace(text: &str) -> Result<Rate, String> {
+    const BYTES: [(&str, f64); 11] = [
+        ("kbit/s", 125.0),
+        ("Mbit/s", 125e3),
+        ("Gbit/s", 125e6),
+        ("bit/s", 0.125),
+        ("KiB/s", 1024.0),
+        ("MiB/s", 1_048_576.0),
+        ("GiB/s", 1_073_741_824.0),
+        ("kB/s", 1e3),
+        ("MB/s", 1e6),
+        ("GB/s", 1e9),
+        ("B/s", 1.0),
+    ];
+    let within = |value: &f64| (1e-6..=1e15).contains(value);
+    let rate = match text {
+        "recorded" => Some(Rate::Recorded(1.0)),
+        "max" => Some(Rate::Max),
+        _ if text.ends_with("/s") => {
+            // The units are all there are: a bare number cannot end so.
+            scaled(text, &BYTES, 1.0).filter(within).map(Rate::Bytes)
+        }
+        _ if text.ends_with('x') => {
+            let speed = scaled(text, &[("x", 1.0)], 1.0);
+            speed.filter(|speed| (1e-6..=1e6).contains(speed)).map(Rate::Recorded)
+        }
+        _ => parse_rate(text).ok().map(Rate::Messages),
+    };
+    rate.ok_or_else(|| {
+        format!(
+            "expected a rate such as recorded, 2x, 100 or 100Hz, 400MB/s, 5Gbit/s or max, found '{text}'"
+        )
+    })
+}
+
+/// From when on a bare number cannot be meant as seconds from the start: three years.
+const TOO_LONG: Duration = Duration::from_secs(100_000_000);
+
+/// Reads a time in a recording: a duration from its start such as `10s`, a time of day such as
+/// `2026-01-31T12:00:00.5Z` or `2026-01-31T13:00:00+01:00`, or `@1769860800.5` in seconds since 1970.
+///
+/// # Errors
+/// Where it is none of these.
+pub fn parse_moment(text: &str) -> Result<Place, String> {
+    let error = |what: &str| {
+        format!("expected {what} such as 10s, 2026-01-31T12:00:00Z or @1769860800, found '{text}'")
+    };
+    if let Some(seconds) = text.strip_prefix('@') {
+        let time = parse_unix(seconds).ok_or_else(|| error("a time"))?;
+        return Ok(Place::Time(time));
+    }
+    if text.as_bytes().get(4) == Some(&b'-') {
+        let time = parse_rfc3339(text).ok_or_else(|| error("a time with its zone"))?;
+        return Ok(Place::Time(time));
+    }
+    match parse_duration(text) {
+        Ok(offset) if offset < TOO_LONG => Ok(Place::Offset(offset)),
+        Ok(_) => Err(error(
+            "a time from the start of the recording, or one with @ in seconds since 1970,",
+        )),
+        Err(_) => Err(error("a time")),
+    }
+}
+
+/// Reads seconds since 1970 to the nanosecond.
+fn parse_unix(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let nanoseconds = number::<u64>(whole)?.checked_mul(1_000_000_000)?;
+    Some(Timestamp::from_nanos(nanoseconds.checked_add(billionths(fraction)?)?))
+}
+
+/// Reads `2026-01-31T12:00:00.5+01:00`.
+fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let (date, time) = text.split_at_checked(10)?;
+    let mut date = date.splitn(3, '-').map(number::<i64>);
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let time = time.strip_prefix(['T', 't', ' '])?;
+    let zone_at = time.find(['Z', 'z', '+', '-'])?;
+    let (clock, zone) = time.split_at_checked(zone_at)?;
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let mut clock = clock.splitn(3, ':').map(number::<i64>);
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    let east = match zone {
+        "Z" | "z" => 0,
+        _ => {
+            let (sign, zone) = zone.split_at_checked(1)?;
+            let (hours, minutes) = zone.split_once(':')?;
+            let (hours, minutes) = (number::<i64>(hours)?, number::<i64>(minutes)?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let east = hours * 3600 + minutes * 60;
+            if sign == "-" { -east } else { east }
+        }
+    };
+    let is_date = (1970..=2554).contains(&year) && (1..=12).contains(&month);
+    // A leap second is the one after it, as everywhere in Unix time.
+    if !is_date
+        || !(1..=days_of(year, month)).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
+        return None;
+    }
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    let seconds = u64::try_from(seconds - east).ok()?;
+    let nanoseconds = seconds.checked_mul(1_000_000_000)?.checked_add(billionths(fraction)?)?;
+    Some(Timestamp::from_nanos(nanoseconds))
+}
+
+/// Reads digits alone: no sign, which Rust would take.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok())?
+}
+
+/// Reads what follows the point of seconds as nanoseconds; what is finer is cut off.
+fn billionths(digits: &str) -> Option<u64> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    number(&format!("{:0<9.9}", digits))
+}
+
+fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+fn days_of(year: i64, month: i64) -> i64 {
+    match month {
+        2 => 28 + i64::from(is_leap(year)),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Counts days in the Gregorian calendar, with years that begin in March so that the day of a leap
+/// year comes last.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let days_before_month = (153 * month + 2) / 5;
+    365 * year + leap_days + days_before_month + day - 1 - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_a_speed_or_a_rate_of_messages_or_bytes() {
+        for (text, rate) in [
+            ("recorded", Rate::Recorded(1.0)),
+            ("2x", Rate::Recorded(2.0)),
+            ("0.5x", Rate::Recorded(0.5)),
+            ("100", Rate::Messages(100.0)),
+            ("2kHz", Rate::Messages(2000.0)),
+            ("400MB/s", Rate::Bytes(4e8)),
+            ("1 MiB/s", Rate::Bytes(1_048_576.0)),
+            ("5Gbit/s", Rate::Bytes(6.25e8)),
+            ("8bit/s", Rate::Bytes(1.0)),
+            ("max", Rate::Max),
+        ] {
+            assert_eq!(parse_pace(text), Ok(rate), "{text}");
+        }
+        for text in
+            ["", "x", "0x", "-1x", "0", "1/s", "MB/s", "0B/s", "fast", "1e300x", "2X", "5 Gb/s"]
+        {
+            assert!(parse_pace(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_an_offset_or_a_time() {
+        let time = |nanoseconds| Ok(Place::Time(Timestamp::from_nanos(nanoseconds)));
+        const NOON: u64 = 1_769_860_800_000_000_000;
+        for (text, place) in [
+            ("10s", Ok(Place::Offset(Duration::from_secs(10)))),
+            ("1.5", Ok(Place::Offset(Duration::from_millis(1500)))),
+            ("2026-01-31T12:00:00Z", time(NOON)),
+            ("2026-01-31 12:00:00.25z", time(NOON + 250_000_000)),
+            ("2026-01-31T13:00:00.000000001+01:00", time(NOON + 1)),
+            ("2026-01-31T06:30:00-05:30", time(NOON)),
+            ("@1769860800", time(NOON)),
+            ("@1769860800.0000000019", time(NOON + 1)),
+            ("1970-01-01T00:00:00Z", time(0)),
+            ("2000-02-29T00:00:00Z", time(951_782_400_000_000_000)),
+            ("2100-03-01T00:00:00Z", time(4_107_542_400_000_000_000)),
+        ] {
+            assert_eq!(parse_moment(text), place, "{text}");
+        }
+        for text in [
+            "",
+            "@",
+            "@-1",
+            "@1.",
+            "@99999999999",
+            "1769860800",
+            "2026-01-31",
+            "2026-01-31T12:00:00",
+            "2026-02-29T12:00:00Z",
+            "2026-13-01T12:00:00Z",
+            "2026-01-31T24:00:00Z",
+            "2026-01-31T12:00:00+0100",
+            "2026-01-31T12:00:00+24:00",
+            "2026-01-31T+2:00:00Z",
+            "2026-ä1-31T12:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "1970-01-01T00:00:00+01:00",
+            "9999-01-01T00:00:00Z",
+            "soon",
+        ] {
+            assert!(parse_moment(text).is_err(), "{text}");
+        }
+    }
+}

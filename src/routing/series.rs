@@ -1,0 +1,237 @@
+//! Following a series of a DECTRIS detector to its end.
+//!
+//! The message that ends a series may overtake its images where it comes by another connection, and
+//! may be lost. So a series is over only when its end was seen and all images that were announced
+//! have come, or when no more of it came for a while.
+
+use std::time::{Duration, Instant};
+
+use crate::Frames;
+use crate::handlers::dectris::stream2::Stream2;
+use crate::handlers::{Data, Message, Peek, Registry, Stage};
+
+/// Follows one series at a time: the first one of which anything comes.
+///
+/// Where its start was missed, and so was its end, the next one that starts is followed instead.
+/// One that has started is taken for ended when another one starts. Times are arguments; no clock
+/// is read. Memory: a few numbers.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use mflow::Frames;
+/// use mflow::routing::SeriesWatch;
+/// let mut series = SeriesWatch::new(Duration::from_secs(2));
+/// let now = Instant::now();
+/// for header in [r#"{"htype":"dimage-1.0","series":4}"#, r#"{"htype":"dseries_end-1.0","series":4}"#] {
+///     series.observe(&Frames::from([header.as_bytes()]), now);
+/// }
+/// assert_eq!(series.over_at(), Some(now + Duration::from_secs(2))); // nobody has announced how many
+/// ```
+#[derive(Clone, Debug)]
+pub struct SeriesWatch {
+    grace: Duration,
+    followed: Option<Followed>,
+    strays: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Followed {
+    number: Option<u64>,
+    has_start: bool,
+    announced: Option<u64>,
+    images: u64,
+    has_ended: bool,
+    /// When anything of it came last.
+    latest: Instant,
+}
+
+impl SeriesWatch {
+    /// Waits so long for images that are missing after the end, counted from the last message of
+    /// the series.
+    #[must_use]
+    pub fn new(grace: Duration) -> Self {
+        Self { grace, followed: None, strays: 0 }
+    }
+
+    /// Looks at a message that came at `now`.
+    pub fn observe(&mut self, frames: &Frames, now: Instant) {
+        let Some(part) = frames.first() else { return };
+        let peek = Peek::of(part.as_ref());
+        let Some(stage) = peek.stage else { return };
+        let number = peek.series;
+        let started = |announced| Followed {
+            number,
+            has_start: true,
+            announced,
+            images: 0,
+            has_ended: false,
+            latest: now,
+        };
+        match (&mut self.followed, stage) {
+            (Some(followed), Stage::Start) if followed.has_start && followed.number != number => {
+                // Its end is lost. What is on its way still comes within the grace.
+                followed.has_ended = true;
+                self.strays += 1;
+            }
+            (Some(followed), Stage::Start) if followed.has_ended && followed.number != number => {
+                self.strays += 1;
+            }
+            (Some(followed), Stage::Start) if followed.has_start => {
+                // Sent again for those who came late.
+                followed.latest = now;
+                followed.announced = followed.announced.or_else(|| announced(frames));
+            }
+            (_, Stage::Start) => self.followed = Some(started(announced(frames))),
+            (Some(followed), _) if followed.number != number => self.strays += 1,
+            (followed, stage) => {
+                let followed =
+                    followed.get_or_insert(Followed { has_start: false, ..started(None) });
+                followed.latest = now;
+                match stage {
+                    Stage::End => followed.has_ended = true,
+                    _ => followed.images += 1,
+                }
+            }
+        }
+    }
+
+    /// Returns when the series is over if nothing more comes; a time that has passed where all of
+    /// it has come, none as long as its end was not seen.
+    #[must_use]
+    pub fn over_at(&self) -> Option<Instant> {
+        let followed = self.followed.filter(|followed| followed.has_ended)?;
+        if followed.announced.is_some_and(|announced| followed.images >= announced) {
+            return Some(followed.latest);
+        }
+        followed.latest.checked_add(self.grace)
+    }
+
+    /// Tells whether the series is over at `now`.
+    #[must_use]
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.over_at().is_some_and(|at| at <= now)
+    }
+
+    /// Returns how many of the images that were announced have not come; none where nobody has
+    /// announced how many there are.
+    #[must_use]
+    pub fn missing(&self) -> Option<u64> {
+        let followed = self.followed?;
+        Some(followed.announced?.saturating_sub(followed.images))
+    }
+
+    /// Returns how many messages belonged to another series than the one that is followed.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.strays
+    }
+}
+
+/// Reads from the start of a series how many images it will have.
+fn announced(frames: &Frames) -> Option<u64> {
+    match Registry::default().decode(Message::from(frames.clone())) {
+        Data::Header(header) => {
+            let number = |key| header.config.as_ref()?.get(key)?.as_u64();
+            number("nimages")?.checked_mul(number("ntrigger").unwrap_or(1))
+        }
+        Data::Stream2(message) => match *message {
+            Stream2::Start(start) => start.number_of_images,
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(2);
+
+    /// A message of the stream V1; a start announces three images, a third by each trigger.
+    fn message(htype: &str, series: u64) -> Frames {
+        let header =
+            format!(r#"{{"htype":"{htype}-1.0","header_detail":"basic","series":{series}}}"#);
+        match htype {
+            "dheader" => Frames::from([header.as_bytes(), br#"{"nimages":1,"ntrigger":3}"#]),
+            _ => Frames::from([header.as_bytes()]),
+        }
+    }
+
+    /// Lets messages come, one a second, and returns after how many seconds the series is over.
+    fn over_after(messages: &[(&str, u64)]) -> (Option<u64>, SeriesWatch) {
+        let start = Instant::now();
+        let mut series = SeriesWatch::new(GRACE);
+        for (second, (htype, number)) in (0..).zip(messages) {
+            let now = start + Duration::from_secs(second);
+            assert!(!series.is_over(now), "before message {second}");
+            series.observe(&message(htype, *number), now);
+        }
+        (series.over_at().map(|at| (at - start).as_secs()), series)
+    }
+
+    #[test]
+    fn a_series_is_over_when_its_end_was_seen_and_all_its_images() {
+        let whole =
+            [("dheader", 4), ("dimage", 4), ("dimage", 4), ("dimage", 4), ("dseries_end", 4)];
+        assert_eq!(over_after(&whole).0, Some(4));
+        assert_eq!(over_after(&whole[..4]).0, None);
+        let overtaken =
+            [("dheader", 4), ("dimage", 4), ("dimage", 4), ("dseries_end", 4), ("dimage", 4)];
+        assert_eq!(over_after(&overtaken).0, Some(4));
+    }
+
+    #[test]
+    fn a_series_that_lacks_images_is_over_after_a_grace() {
+        let (over, series) = over_after(&[("dheader", 4), ("dimage", 4), ("dseries_end", 4)]);
+        assert_eq!((over, series.missing()), (Some(4), Some(2)));
+        let (over, series) = over_after(&[("dimage", 4), ("dseries_end", 4), ("dimage", 4)]);
+        assert_eq!((over, series.missing()), (Some(4), None));
+    }
+
+    #[test]
+    fn strays_of_another_series_end_nothing() {
+        let (over, series) = over_after(&[
+            ("dheader", 4),
+            ("dimage", 3),
+            ("dseries_end", 3),
+            ("dimage", 4),
+            ("other", 4),
+        ]);
+        assert_eq!((over, series.strays(), series.missing()), (None, 2, Some(2)));
+    }
+
+    #[test]
+    fn a_start_makes_good_for_one_that_was_missed() {
+        let joined = [("dimage", 3), ("dheader", 4), ("dimage", 3), ("dimage", 4)];
+        let (over, series) = over_after(&joined);
+        assert_eq!((over, series.missing(), series.strays()), (None, Some(2), 1));
+    }
+
+    #[test]
+    fn another_start_ends_a_series_whose_end_is_lost_and_a_repeated_one_does_not() {
+        let repeated = [("dheader", 4), ("dimage", 4), ("dheader", 4), ("dimage", 4)];
+        let (over, series) = over_after(&repeated);
+        assert_eq!((over, series.missing()), (None, Some(1)));
+        let (over, _) = over_after(&[("dheader", 4), ("dimage", 4), ("dheader", 5)]);
+        assert_eq!(over, Some(1 + GRACE.as_secs()));
+    }
+
+    #[test]
+    fn a_start_of_the_stream_v2_announces_its_images() {
+        use crate::handlers::dectris::stream2::Start;
+        let start = Start { number_of_images: Some(1), ..Start::new(7, "id") };
+        let start = Stream2::Start(Box::new(start)).encode().unwrap();
+        let now = Instant::now();
+        let mut series = SeriesWatch::new(GRACE);
+        series.observe(&Frames::from(start), now);
+        assert_eq!(series.missing(), Some(1));
+        let image = &b"\xa3\x64type\x65image\x69series_id\x07\x68image_id\x00"[..];
+        let end = &b"\xa2\x64type\x63end\x69series_id\x07"[..];
+        for part in [end, image] {
+            assert!(!series.is_over(now));
+            series.observe(&Frames::from([part]), now);
+        }
+        assert!(series.is_over(now));
+    }
+}

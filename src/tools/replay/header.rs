@@ -1,0 +1,105 @@
+//! The start of a series, sent again and again for those who came late.
+
+use std::time::{Duration, Instant};
+
+use crate::handlers::{Peek, Stage};
+use crate::{Received, WaitSet};
+
+/// Keeps the start of the series that is under way on each outlet, and says when to send it again.
+/// Reads no clock.
+#[derive(Debug)]
+pub(super) struct Headers {
+    every: Option<Duration>,
+    /// By outlet.
+    kept: Vec<Option<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    message: Received,
+    series: Option<u64>,
+    due: Option<Instant>,
+}
+
+impl Headers {
+    /// Keeps starts to send them again after `every`; none where that is not wanted.
+    pub(super) fn new(every: Option<Duration>) -> Self {
+        Self { every, kept: Vec::new() }
+    }
+
+    /// Looks at a message that was sent at `now`.
+    pub(super) fn observe(&mut self, outlet: usize, message: &Received, now: Instant) {
+        let Some(every) = self.every else { return };
+        let Some(part) = message.frames.first() else { return };
+        let peek = Peek::of(part.as_ref());
+        if self.kept.len() <= outlet {
+            self.kept.resize_with(outlet + 1, || None);
+        }
+        let kept = &mut self.kept[outlet];
+        match peek.stage {
+            Some(Stage::Start) => {
+                let due = now.checked_add(every);
+                *kept = Some(Kept { message: message.clone(), series: peek.series, due });
+            }
+            Some(Stage::End) if kept.as_ref().is_some_and(|kept| kept.series == peek.series) => {
+                *kept = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a start that is to be sent again by `now`, and the outlet it goes to.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(usize, Received)> {
+        let every = self.every?;
+        let (outlet, kept) = self.kept.iter_mut().enumerate().find_map(|(outlet, kept)| {
+            let kept = kept.as_mut()?;
+            (kept.due? <= now).then_some((outlet, kept))
+        })?;
+        kept.due = now.checked_add(every);
+        Some((outlet, kept.message.clone()))
+    }
+
+    /// Adds when to look again.
+    pub(super) fn readiness(&self, set: &mut WaitSet<'_>) {
+        let due = self.kept.iter().flatten().filter_map(|kept| kept.due).min();
+        due.into_iter().for_each(|due| set.deadline(due));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Frames, Origin, Timestamp};
+
+    fn message(htype: &str, series: u64) -> Received {
+        let header = format!(r#"{{"htype":"{htype}-1.0","series":{series}}}"#);
+        let frames = Frames::from([header.as_bytes()]);
+        Received { frames, time: Timestamp::from_nanos(0), origin: Origin::new("") }
+    }
+
+    #[test]
+    fn a_start_is_due_again_and_again_until_its_series_ends() {
+        let start = Instant::now();
+        let second = |seconds| start + Duration::from_secs(seconds);
+        let mut headers = Headers::new(Some(Duration::from_secs(2)));
+        headers.observe(1, &message("dheader", 4), second(0));
+        headers.observe(1, &message("dimage", 4), second(1));
+        headers.observe(1, &message("dseries_end", 3), second(1));
+        assert!(headers.take_due(second(1)).is_none());
+        for due in [2, 4] {
+            let (outlet, again) = headers.take_due(second(due)).unwrap();
+            assert_eq!((outlet, again.frames), (1, message("dheader", 4).frames));
+            assert!(headers.take_due(second(due)).is_none());
+        }
+        headers.observe(1, &message("dseries_end", 4), second(5));
+        assert!(headers.take_due(second(9)).is_none());
+    }
+
+    #[test]
+    fn none_is_kept_where_none_is_wanted() {
+        let now = Instant::now();
+        let mut headers = Headers::new(None);
+        headers.observe(0, &message("dheader", 4), now);
+        assert!(headers.kept.is_empty() && headers.take_due(now).is_none());
+    }
+}

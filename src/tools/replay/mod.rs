@@ -1,0 +1,233 @@
+//! m_replay: a recording into streams again, with its timing.
+//!
+//! Messages leave by one clock, whichever sink they go to: each is due at the start plus its own
+//! offset. One that could not leave in time leaves as soon as it can, and is counted as late; none
+//! is skipped.
+
+mod clock;
+mod control;
+mod fidelity;
+mod header;
+mod outlets;
+mod peers;
+mod player;
+mod rate;
+
+use std::io::Write;
+use std::num::NonZeroU64;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::run::Run;
+use super::{Ending, Limits, Observer};
+use crate::recording::{Range, Recording};
+use crate::routing::FilterOptions;
+use crate::{Error, Result, Stop, Throughput, Unconfirmed, WaitSet};
+
+pub use control::{Command, Controls, Unattended};
+pub use fidelity::{LATE, Lateness};
+pub use outlets::{Outlets, Routes};
+pub use peers::wait_for_peers;
+pub use rate::Rate;
+
+use player::Player;
+
+/// How to replay; by default all of it once, at recorded times where there are any.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How fast; at the recorded times where there are any, and as fast as it goes otherwise, where
+    /// this says nothing.
+    pub rate: Option<Rate>,
+    /// Pauses between recorded times are cut to this.
+    pub max_gap: Option<Duration>,
+    /// Which part of the recording.
+    pub range: Range,
+    /// Which messages of it.
+    pub filter: FilterOptions,
+    /// What to do at the end of the recording.
+    pub repeat: Repeat,
+    /// How much to tell.
+    pub detail: Detail,
+    /// How long to wait before the first message.
+    pub delay: Duration,
+    /// Sends the start of the series under way again whenever so much time has passed.
+    pub header_again: Option<Duration>,
+    /// How long to wait at the end for messages to leave, without any progress.
+    pub linger: Duration,
+    /// When to end.
+    pub limits: Limits,
+}
+
+/// What to do at the end of a recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeat {
+    /// Ends.
+    #[default]
+    Once,
+    /// Starts again, so that it is played so many times.
+    Times(NonZeroU64),
+    /// Starts again and again.
+    Forever,
+}
+
+/// How much to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing on the output.
+    #[default]
+    Quiet,
+    /// A line for each part that is sent, as the original prints.
+    Parts,
+}
+
+/// Where in the recording a replay is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Playing {
+    /// The time from the first message of the recording, where it has times.
+    pub at: Option<Duration>,
+    /// The time from its first message to its last.
+    pub span: Option<Duration>,
+    /// How much of what is to be replayed is done, from 0 to 1; in loops, of the pass under way.
+    pub share: Option<f64>,
+    /// How long it will still take, where the schedule tells.
+    pub left: Option<Duration>,
+    /// Whether it is paused.
+    pub is_paused: bool,
+}
+
+/// What was replayed.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// How many messages were sent.
+    pub messages: u64,
+    /// How many bytes, all parts together.
+    pub bytes: u64,
+    /// The time from the first message to the last.
+    pub elapsed: Duration,
+    /// How late messages were, where they had times to leave at.
+    pub lateness: Option<Lateness>,
+    /// How often the start of a series was sent again.
+    pub headers_again: u64,
+    /// How many messages of the recording were skipped because they are damaged.
+    pub damaged: u64,
+    /// How many messages were not handed to a peer of each endpoint.
+    pub unconfirmed: Vec<(String, Unconfirmed)>,
+    /// What ended the run.
+    pub ending: Ending,
+}
+
+impl Summary {
+    /// Returns the summary as an object of JSON, times in microseconds.
+    ///
+    /// `lateness` is null where nothing was due at a time, the `messages` of an endpoint in
+    /// `unconfirmed` where nobody can tell, as with PUB.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let Self { messages, bytes, elapsed, .. } = *self;
+        let rate = Throughput { elapsed, messages: messages.saturating_sub(1), bytes };
+        let microseconds = |time: Duration| time.as_secs_f64() * 1e6;
+        let lateness = self.lateness.as_ref().map(|lateness| {
+            json!({
+                "messages": lateness.messages(),
+                "late": lateness.late(),
+                "late_is_more_than_us": microseconds(LATE),
+                "p50_us": microseconds(lateness.quantile(0.5)),
+                "p99_us": microseconds(lateness.quantile(0.99)),
+                "max_us": microseconds(lateness.max()),
+                "last_us": microseconds(lateness.last()),
+            })
+        });
+        let unconfirmed: Vec<Value> = self
+            .unconfirmed
+            .iter()
+            .map(|(endpoint, unconfirmed)| {
+                let messages = match unconfirmed {
+                    Unconfirmed::Count(messages) => Some(messages),
+                    Unconfirmed::Unknown => None,
+                };
+                json!({ "endpoint": endpoint, "messages": messages })
+            })
+            .collect();
+        json!({
+            "messages": messages,
+            "bytes": bytes,
+            "seconds": elapsed.as_secs_f64(),
+            "messages_per_second": rate.message_rate(),
+            "bytes_per_second": rate.data_rate(),
+            "lateness": lateness,
+            "headers_again": self.headers_again,
+            "damaged": self.damaged,
+            "unconfirmed": unconfirmed,
+            "ending": match self.ending {
+                Ending::Count => "count",
+                Ending::Duration => "duration",
+                Ending::Timeout => "timeout",
+                Ending::Stopped => "stopped",
+                Ending::SourceEnded => "source_ended",
+            },
+        })
+    }
+}
+
+/// Replays a recording into sinks, and waits at the end until everything has left.
+///
+/// # Errors
+/// Where the recording cannot be read, has no times though some are asked for, or a source that has
+/// no sink; where a sink or the output fails.
+pub fn run(
+    recording: &mut dyn Recording,
+    mut outlets: Outlets,
+    options: &Options,
+    controls: &mut dyn Controls,
+    stop: &Stop,
+    out: &mut dyn Write,
+    observer: &mut dyn Observer,
+) -> Result<Summary> {
+    for notice in recording.notices() {
+        observer.notice(format_args!("'{}': {notice}", recording.name()));
+    }
+    let rate = rate(recording, options)?;
+    let bounds = options.range.bounds(recording)?;
+    outlets.check(recording)?;
+    wait_for(options.delay, stop)?;
+    let run = Run::new(options.limits, stop);
+    let mut player = Player::new(recording, &mut outlets, bounds, rate, options, run);
+    let result = player.play(controls, out, observer);
+    let played = player.played();
+    let unconfirmed = outlets.finish(options.linger, observer);
+    Ok(Summary {
+        messages: played.progress.messages,
+        bytes: played.progress.bytes,
+        elapsed: played.elapsed,
+        lateness: (rate != Rate::Max).then_some(played.lateness),
+        headers_again: played.headers_again,
+        damaged: recording.damaged(),
+        ending: result?,
+        unconfirmed: unconfirmed?,
+    })
+}
+
+fn rate(recording: &dyn Recording, options: &Options) -> Result<Rate> {
+    match options.rate {
+        None if recording.is_timed() => Ok(Rate::Recorded(1.0)),
+        None => Ok(Rate::Max),
+        Some(Rate::Recorded(_)) if !recording.is_timed() => {
+            Err(Error::NoTimes { path: recording.name().into() })
+        }
+        Some(rate) => Ok(rate),
+    }
+}
+
+/// Waits for so long, or for a stop.
+fn wait_for(delay: Duration, stop: &Stop) -> Result<()> {
+    if let Some(end) = Instant::now().checked_add(delay)
+        && !delay.is_zero()
+    {
+        let mut set = WaitSet::new();
+        set.deadline(end);
+        let failed = |source| Error::Wait { name: "the delay".to_owned(), source };
+        set.wait(stop, None).map_err(failed)?;
+    }
+    Ok(())
+}

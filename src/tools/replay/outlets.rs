@@ -1,0 +1,153 @@
+//! Where the messages of each source in a recording are sent.
+
+use std::time::Duration;
+
+use crate::recording::Recording;
+use crate::tools::{Observer, tell_departures};
+use crate::{Error, Origin, Result, Sink, Unconfirmed, WaitSet};
+
+/// Which sink takes the messages of which source: sinks are told by their numbers.
+///
+/// ```
+/// use mflow::tools::replay::Routes;
+/// let mut routes = Routes::default();
+/// routes.map("camera", 0);
+/// routes.map_rest(1);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Routes {
+    labels: Vec<(String, usize)>,
+    rest: Option<usize>,
+}
+
+impl Routes {
+    /// Has the messages of one source go to a sink.
+    pub fn map(&mut self, label: impl Into<String>, sink: usize) {
+        self.labels.push((label.into(), sink));
+    }
+
+    /// Has the messages of all other sources go to a sink.
+    pub fn map_rest(&mut self, sink: usize) {
+        self.rest = Some(sink);
+    }
+
+    /// Checks that the sources of a recording have somewhere to go, and that there are those that
+    /// are mapped.
+    ///
+    /// # Errors
+    /// [`Error::Unmapped`], with the labels.
+    pub fn check(&self, recording: &dyn Recording) -> Result<()> {
+        let origins = recording.origins();
+        if origins.is_empty() {
+            return Ok(());
+        }
+        let known: Vec<&str> = origins.iter().map(|origin| label(origin)).collect();
+        let is_mapped = |label: &str| self.labels.iter().any(|(mapped, _)| mapped == label);
+        let homeless = known.iter().find(|label| self.rest.is_none() && !is_mapped(label));
+        let missing = self.labels.iter().find(|(label, _)| !known.contains(&label.as_str()));
+        let (label, problem) = match (homeless, missing) {
+            (_, Some((label, _))) => (label.as_str(), "is not in"),
+            (Some(label), None) => (*label, HOMELESS),
+            (None, None) => return Ok(()),
+        };
+        Err(unmapped(label, problem, recording))
+    }
+
+    /// Returns the number of the sink that takes the messages of an origin.
+    fn place(&self, origin: &Origin) -> Option<usize> {
+        if self.labels.is_empty() {
+            return self.rest;
+        }
+        let label = label(origin);
+        let mapped = self.labels.iter().find(|(mapped, _)| mapped == label);
+        mapped.map(|(_, sink)| *sink).or(self.rest)
+    }
+}
+
+/// The sinks that a recording is replayed into: one for everything, or some for single sources.
+pub struct Outlets {
+    sinks: Vec<Box<dyn Sink>>,
+    routes: Routes,
+}
+
+/// Everything goes to one sink.
+impl From<Box<dyn Sink>> for Outlets {
+    fn from(sink: Box<dyn Sink>) -> Self {
+        Self::new(vec![sink], Routes { labels: Vec::new(), rest: Some(0) })
+    }
+}
+
+impl Outlets {
+    /// Sends to these sinks as the routes say.
+    ///
+    /// # Panics
+    /// Where the routes lead to a sink that there is not.
+    #[must_use]
+    pub fn new(sinks: Vec<Box<dyn Sink>>, routes: Routes) -> Self {
+        let mut places = routes.labels.iter().map(|(_, place)| *place).chain(routes.rest);
+        assert!(places.all(|place| place < sinks.len()), "every route leads to a sink");
+        Self { sinks, routes }
+    }
+
+    /// Checks that the routes and a recording go together.
+    pub(super) fn check(&self, recording: &dyn Recording) -> Result<()> {
+        self.routes.check(recording)
+    }
+
+    /// Returns the number of the sink that takes the messages of an origin.
+    pub(super) fn place(&self, origin: &Origin, recording: &dyn Recording) -> Result<usize> {
+        let place = self.routes.place(origin);
+        place.ok_or_else(|| unmapped(label(origin), HOMELESS, recording))
+    }
+
+    pub(super) fn sink(&mut self, place: usize) -> &mut dyn Sink {
+        self.sinks[place].as_mut()
+    }
+
+    pub(super) fn readiness<'a>(&'a self, place: usize, set: &mut WaitSet<'a>) {
+        self.sinks[place].readiness(set);
+    }
+
+    pub(super) fn name(&self, place: usize) -> &str {
+        self.sinks[place].name()
+    }
+
+    /// Closes all sinks, and says for each endpoint how many messages it could not hand over.
+    pub(super) fn finish(
+        self,
+        linger: Duration,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<(String, Unconfirmed)>> {
+        for sink in &self.sinks {
+            tell_departures(sink.name(), sink.departures(), observer);
+        }
+        // Each is closed, even where another one fails.
+        let finished: Vec<_> = self
+            .sinks
+            .into_iter()
+            .map(|sink| {
+                let endpoint = sink.listening().unwrap_or(sink.name()).to_owned();
+                sink.finish(linger).map(|unconfirmed| (endpoint, unconfirmed))
+            })
+            .collect();
+        finished.into_iter().collect()
+    }
+}
+
+/// What is wrong with a source that has no sink.
+const HOMELESS: &str = "has no address in the replay of";
+
+fn unmapped(label: &str, problem: &'static str, recording: &dyn Recording) -> Error {
+    let labels: Vec<&str> = recording.origins().iter().map(|origin| self::label(origin)).collect();
+    Error::Unmapped {
+        label: label.to_owned(),
+        problem,
+        recording: recording.name().to_owned(),
+        labels: labels.join(", "),
+    }
+}
+
+/// Returns what a source is called in a recording.
+fn label(origin: &Origin) -> &str {
+    origin.label.as_deref().unwrap_or(&origin.name)
+}

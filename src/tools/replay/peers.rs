@@ -1,0 +1,80 @@
+//! Waiting for those who receive, before a replay begins.
+
+use std::io::{PipeReader, Read, Write, pipe};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use crate::{Error, Mode, Monitor, MonitorOptions, Result, Stop, Stream, WaitSet};
+
+/// How long a subscription may take from the handshake to this side; nothing tells when it has come.
+const SUBSCRIBING: Duration = Duration::from_millis(100);
+
+/// The peers of a stream while they are waited for.
+struct Awaited {
+    endpoint: String,
+    monitor: Monitor,
+    changes: PipeReader,
+}
+
+impl Awaited {
+    fn new(stream: &mut Stream) -> Result<Self> {
+        let failed = |source| Error::System { what: "a watch over peers", source };
+        let (changes, mut tell) = pipe().map_err(failed)?;
+        let options = MonitorOptions::default().on_event(move |_| {
+            // Read as it comes, so that there is room; where it is read no more, nobody waits.
+            let _ = tell.write_all(&[1]);
+        });
+        let endpoint = stream.endpoint().to_owned();
+        Ok(Self { endpoint, monitor: stream.monitor(options), changes })
+    }
+}
+
+/// Waits until each stream has so many peers; false where a stop is requested before. Takes the
+/// place of what monitored the streams before.
+///
+/// Subscribers are given a tenth of a second more, for their subscriptions to arrive.
+///
+/// # Errors
+/// [`Error::NoPeers`] where nobody came for as long as `timeout`.
+pub fn wait_for_peers<'s>(
+    streams: impl IntoIterator<Item = &'s mut Stream>,
+    count: usize,
+    timeout: Option<Duration>,
+    stop: &Stop,
+) -> Result<bool> {
+    if count == 0 {
+        return Ok(true);
+    }
+    let mut has_subscribers = false;
+    for stream in streams {
+        has_subscribers |= stream.mode() == Mode::Pub;
+        let mut awaited = Awaited::new(stream)?;
+        let wait = |source| Error::Wait { name: awaited.endpoint.clone(), source };
+        let mut peers = awaited.monitor.peers();
+        let mut since = Instant::now();
+        while peers < count {
+            let left = timeout.map(|timeout| timeout.saturating_sub(since.elapsed()));
+            let mut set = WaitSet::new();
+            set.descriptor(awaited.changes.as_fd());
+            if !set.wait(stop, left).map_err(wait)? {
+                if stop.is_requested() {
+                    return Ok(false);
+                }
+                let endpoint = awaited.endpoint;
+                return Err(Error::NoPeers { endpoint, wanted: count, found: peers });
+            }
+            awaited.changes.read(&mut [0; 64]).map_err(wait)?;
+            let now = awaited.monitor.peers();
+            if std::mem::replace(&mut peers, now) < now {
+                since = Instant::now();
+            }
+        }
+    }
+    if has_subscribers {
+        let mut set = WaitSet::new();
+        set.deadline(Instant::now() + SUBSCRIBING);
+        let wait = |source| Error::Wait { name: "subscriptions".to_owned(), source };
+        return set.wait(stop, None).map_err(wait);
+    }
+    Ok(true)
+}

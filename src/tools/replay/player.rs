@@ -1,0 +1,340 @@
+//! The loop of a replay: read, wait until it is due, hand over.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::clock::Clock;
+use super::control::{Command, Controls};
+use super::fidelity::Lateness;
+use super::header::Headers;
+use super::outlets::Outlets;
+use super::rate::{Rate, Schedule};
+use super::{Detail, Options, Playing, Repeat};
+use crate::recording::folder::part_file_name;
+use crate::recording::{Bounds, Recording};
+use crate::routing::Filter;
+use crate::tools::run::Run;
+use crate::tools::{Ending, Observer, Progress};
+use crate::{Error, Frames, Offer, Received, Result, WaitSet};
+
+/// How often to ask for commands while messages leave without a wait.
+const ASK: Duration = Duration::from_millis(20);
+
+/// A replay under way.
+pub(super) struct Player<'a> {
+    recording: &'a mut dyn Recording,
+    outlets: &'a mut Outlets,
+    options: &'a Options,
+    bounds: Bounds,
+    rate: Rate,
+    run: Run<'a>,
+    filter: Filter,
+    schedule: Schedule,
+    clock: Clock,
+    headers: Headers,
+    headers_again: u64,
+    lateness: Lateness,
+    /// How many passes were begun, and how many messages were done before this one.
+    passes: u64,
+    before_pass: u64,
+    /// How many messages to send in spite of a pause.
+    steps: u32,
+    asked: Option<Instant>,
+}
+
+/// What was played.
+pub(super) struct Played {
+    pub(super) progress: Progress,
+    pub(super) elapsed: Duration,
+    pub(super) lateness: Lateness,
+    pub(super) headers_again: u64,
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(
+        recording: &'a mut dyn Recording,
+        outlets: &'a mut Outlets,
+        bounds: Bounds,
+        rate: Rate,
+        options: &'a Options,
+        run: Run<'a>,
+    ) -> Self {
+        let filter = Filter::new(options.filter.clone());
+        let expected = bounds.expected(recording).filter(|_| filter.is_open());
+        let run = match (expected, options.repeat) {
+            (Some(messages), Repeat::Once) => run.expecting(messages),
+            (Some(messages), Repeat::Times(times)) => {
+                run.expecting(messages.saturating_mul(times.get()))
+            }
+            _ => run,
+        };
+        Self {
+            recording,
+            outlets,
+            options,
+            bounds,
+            rate,
+            run,
+            filter,
+            schedule: Schedule::new(rate, options.max_gap),
+            clock: Clock::default(),
+            headers: Headers::new(options.header_again),
+            headers_again: 0,
+            lateness: Lateness::default(),
+            passes: 1,
+            before_pass: 0,
+            steps: 0,
+            asked: None,
+        }
+    }
+
+    /// Returns what was played so far.
+    pub(super) fn played(self) -> Played {
+        Played {
+            progress: self.run.progress(),
+            elapsed: self.run.elapsed(),
+            lateness: self.lateness,
+            headers_again: self.headers_again,
+        }
+    }
+
+    /// Sends messages until the run ends.
+    pub(super) fn play(
+        &mut self,
+        controls: &mut dyn Controls,
+        out: &mut dyn Write,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        let ending = self.pump(controls, out, observer);
+        out.flush()?;
+        ending
+    }
+
+    fn pump(
+        &mut self,
+        controls: &mut dyn Controls,
+        out: &mut dyn Write,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        self.recording.seek(self.bounds.begin)?;
+        loop {
+            let received = match self.next()? {
+                ControlFlow::Continue(received) => received,
+                ControlFlow::Break(ending) => return Ok(ending),
+            };
+            let outlet = self.outlets.place(&received.origin, self.recording)?;
+            let bytes = received.frames.bytes() as u64;
+            let due = self.schedule.next(received.time, bytes);
+            if let Some(ending) = self.wait_until(due, controls, observer)? {
+                return Ok(ending);
+            }
+            if self.options.detail == Detail::Parts {
+                print_parts(self.recording.position(), &received.frames, out)?;
+            }
+            if let Some(ending) = self.hand_over(outlet, &received, due, controls)? {
+                return Ok(ending);
+            }
+            let now = Instant::now();
+            if !self.clock.is_paused()
+                && let Some(due) = due.and_then(|due| self.clock.due(due))
+            {
+                self.lateness.record(now.saturating_duration_since(due));
+            }
+            self.run.count(1, bytes, now);
+            self.headers.observe(outlet, &received, now);
+            observer.playing(self.playing(&received));
+            observer.progress(self.run.progress());
+        }
+    }
+
+    /// Reads the next message that is wanted, going round where that is wanted.
+    fn next(&mut self) -> Result<ControlFlow<Ending, Received>> {
+        loop {
+            let mut received = match self.run.next(self.recording)? {
+                ControlFlow::Continue(received) => received,
+                ControlFlow::Break(Ending::SourceEnded) if self.goes_round()? => continue,
+                ControlFlow::Break(ending) => return Ok(ControlFlow::Break(ending)),
+            };
+            if self.bounds.ends_before(self.recording.position(), received.time) {
+                if self.goes_round()? {
+                    continue;
+                }
+                return Ok(ControlFlow::Break(Ending::SourceEnded));
+            }
+            if !self.filter.is_open() {
+                match self.filter.apply(&received.frames) {
+                    Some(frames) => received.frames = frames,
+                    None => continue,
+                }
+            }
+            return Ok(ControlFlow::Continue(received));
+        }
+    }
+
+    /// Goes back to the beginning where there is another pass; one in which nothing was sent is the
+    /// last.
+    fn goes_round(&mut self) -> Result<bool> {
+        let is_wanted = match self.options.repeat {
+            Repeat::Once => false,
+            Repeat::Times(times) => self.passes < times.get(),
+            Repeat::Forever => true,
+        };
+        if !is_wanted || self.run.messages() == self.before_pass {
+            return Ok(false);
+        }
+        self.passes += 1;
+        self.before_pass = self.run.messages();
+        self.recording.seek(self.bounds.begin)?;
+        self.schedule.rewind();
+        Ok(true)
+    }
+
+    /// Waits until a message may leave; returns what ended the run before.
+    fn wait_until(
+        &mut self,
+        offset: Option<Duration>,
+        controls: &mut dyn Controls,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Ending>> {
+        let mut was_paused = self.clock.is_paused();
+        loop {
+            let now = Instant::now();
+            if let Some(ending) = self.obey(controls, now) {
+                return Ok(Some(ending));
+            }
+            self.send_headers_again(now)?;
+            let is_paused = self.clock.is_paused();
+            if was_paused != is_paused {
+                observer.paused(is_paused);
+                was_paused = is_paused;
+            }
+            let mut set = WaitSet::new();
+            if is_paused {
+                if self.steps > 0 {
+                    self.steps -= 1;
+                    self.clock.step(offset.unwrap_or_default());
+                    return Ok(None);
+                }
+            } else {
+                let Some(offset) = offset.filter(|_| self.clock.is_started()) else {
+                    return Ok(None);
+                };
+                // What is due after the end of time is never due.
+                let due = self.clock.due(offset);
+                if due.is_some_and(|due| due <= now) {
+                    return Ok(None);
+                }
+                due.into_iter().for_each(|due| set.deadline(due));
+            }
+            self.headers.readiness(&mut set);
+            controls.readiness(&mut set);
+            let ending = self.run.rest(set, self.recording.name())?;
+            if ending.is_some() {
+                return Ok(ending);
+            }
+            self.asked = None;
+        }
+    }
+
+    /// Does what a person asks for; returns what ends the run by that.
+    fn obey(&mut self, controls: &mut dyn Controls, now: Instant) -> Option<Ending> {
+        if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ASK) {
+            return None;
+        }
+        self.asked = Some(now);
+        while let Some(command) = controls.next() {
+            match command {
+                Command::Pause if self.clock.is_paused() => {
+                    self.steps = 0;
+                    self.clock.resume(now);
+                }
+                Command::Pause => self.clock.pause(now),
+                Command::Step => {
+                    self.clock.pause(now);
+                    self.steps = self.steps.saturating_add(1);
+                }
+                Command::Quit => return Some(Ending::Stopped),
+            }
+        }
+        None
+    }
+
+    /// Hands a message to its sink, waiting for it to take it; returns what ended the run before.
+    /// The clock starts with the first message that is taken.
+    fn hand_over(
+        &mut self,
+        outlet: usize,
+        message: &Received,
+        due: Option<Duration>,
+        controls: &mut dyn Controls,
+    ) -> Result<Option<Ending>> {
+        loop {
+            let now = Instant::now();
+            if self.outlets.sink(outlet).offer(message)? == Offer::Taken {
+                self.clock.start(now, due.unwrap_or_default());
+                return Ok(None);
+            }
+            self.asked = None;
+            if let Some(ending) = self.obey(controls, now) {
+                return Ok(Some(ending));
+            }
+            let mut set = WaitSet::new();
+            self.outlets.readiness(outlet, &mut set);
+            controls.readiness(&mut set);
+            let ending = self.run.wait(set, self.outlets.name(outlet))?;
+            if ending.is_some() {
+                return Ok(ending);
+            }
+        }
+    }
+
+    /// Sends the starts of series again that are due; one that finds no room waits for its next turn.
+    fn send_headers_again(&mut self, now: Instant) -> Result<()> {
+        while let Some((outlet, message)) = self.headers.take_due(now) {
+            if self.outlets.sink(outlet).offer(&message)? == Offer::Taken {
+                self.headers_again += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says where the replay is, having sent a message.
+    fn playing(&self, sent: &Received) -> Playing {
+        let span = self.recording.span();
+        let since = |first: crate::Timestamp, last: crate::Timestamp| {
+            Duration::from_nanos(last.as_nanos().saturating_sub(first.as_nanos()))
+        };
+        let progress = self.run.progress();
+        let number = self.recording.position();
+        let share = self.bounds.share(self.recording, number, sent.time);
+        let to_do = progress.total.map(|total| total.saturating_sub(progress.messages));
+        let left = match (self.options.repeat, self.rate) {
+            (Repeat::Once, Rate::Recorded(speed)) if self.options.max_gap.is_none() => {
+                let left = self.bounds.end_time(self.recording).map(|end| since(sent.time, end));
+                left.and_then(|left| Duration::try_from_secs_f64(left.as_secs_f64() / speed).ok())
+            }
+            #[expect(clippy::cast_precision_loss, reason = "for a bar")]
+            (_, Rate::Messages(rate)) => {
+                to_do.and_then(|to_do| Duration::try_from_secs_f64(to_do as f64 / rate).ok())
+            }
+            _ => None,
+        };
+        Playing {
+            at: span.map(|(first, _)| since(first, sent.time)),
+            span: span.map(|(first, last)| since(first, last)),
+            share,
+            left,
+            is_paused: self.clock.is_paused(),
+        }
+    }
+}
+
+/// Prints a line for each part, in the words of the original.
+fn print_parts(number: u64, frames: &Frames, out: &mut dyn Write) -> Result<(), Error> {
+    for part in 0..frames.len() {
+        let more = if part + 1 < frames.len() { "True" } else { "False" };
+        writeln!(out, "Sending {} [{more}]", part_file_name(number, part))?;
+    }
+    Ok(())
+}

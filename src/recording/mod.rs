@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use folder::{FolderReader, FolderWriter};
 pub use mcap::{McapOptions, McapReader, McapWriter, Written};
-pub(crate) use range::Bounds;
+pub(crate) use range::{Bounds, Extent};
 pub use range::{Place, Range};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
 pub use rotation::{RotatingWriter, Rotation};

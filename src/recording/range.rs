@@ -28,6 +28,22 @@ pub struct Range {
     pub end: Option<Place>,
 }
 
+/// How much there is in a recording, asked once: it takes a while to find out for a long one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// How many messages, where that is known.
+    pub(crate) messages: Option<u64>,
+    /// The times of the first and the last message, where there are times.
+    pub(crate) span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Extent {
+    /// Asks a recording.
+    pub(crate) fn of(recording: &dyn Recording) -> Self {
+        Self { messages: recording.messages(), span: recording.span() }
+    }
+}
+
 /// A range as numbers and times of one recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
@@ -74,8 +90,8 @@ impl Bounds {
 
     /// Returns how many messages are within the bounds, where that can be told; a few less where
     /// some are missing.
-    pub(crate) fn expected(&self, recording: &dyn Recording) -> Option<u64> {
-        let messages = recording.messages()?;
+    pub(crate) fn expected(&self, extent: Extent) -> Option<u64> {
+        let messages = extent.messages?;
         match (self.begin, self.end) {
             (Seek::Message(0), None) => Some(messages),
             (Seek::Message(first), end @ (None | Some(Seek::Message(_)))) => {
@@ -90,8 +106,8 @@ impl Bounds {
 
     /// Returns the time at which they end, where the recording has times and they do not end with a
     /// number.
-    pub(crate) fn end_time(&self, recording: &dyn Recording) -> Option<Timestamp> {
-        let (_, last) = recording.span()?;
+    pub(crate) fn end_time(&self, extent: Extent) -> Option<Timestamp> {
+        let (_, last) = extent.span?;
         match self.end {
             None => Some(last),
             Some(Seek::Time(end)) => Some(end.min(last)),
@@ -101,16 +117,11 @@ impl Bounds {
 
     /// Returns how far a message is from the beginning to the end, from 0 to 1, where that can be
     /// told: by its time where there are times, else by its number.
-    pub(crate) fn share(
-        &self,
-        recording: &dyn Recording,
-        number: u64,
-        time: Timestamp,
-    ) -> Option<f64> {
-        let (first, last, now) = match (self.begin, self.end, recording.span()) {
+    pub(crate) fn share(&self, extent: Extent, number: u64, time: Timestamp) -> Option<f64> {
+        let (first, last, now) = match (self.begin, self.end, extent.span) {
             (Seek::Message(first), Some(Seek::Message(last)), _) => (first, last, number),
             (Seek::Message(first), None, None) => {
-                (first, recording.messages()?.saturating_sub(1), number)
+                (first, extent.messages?.saturating_sub(1), number)
             }
             (Seek::Message(0), None, Some((first, last))) => {
                 (first.as_nanos(), last.as_nanos(), time.as_nanos())
@@ -129,5 +140,54 @@ impl Bounds {
         #[expect(clippy::cast_precision_loss, reason = "for a bar")]
         let since = |value: u64| value.saturating_sub(first) as f64;
         Some(if last > first { (since(now) / since(last)).min(1.0) } else { 1.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    const fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * SECOND)
+    }
+
+    const EXTENT: Extent = Extent { messages: Some(11), span: Some((at(100), at(200))) };
+
+    #[test]
+    fn bounds_tell_how_many_messages_they_have_where_they_are_numbers() {
+        let expected = |begin, end| Bounds { begin, end }.expected(EXTENT);
+        let number = Seek::Message;
+        assert_eq!(expected(number(0), None), Some(11));
+        assert_eq!(expected(number(4), None), Some(7));
+        assert_eq!(expected(number(4), Some(number(5))), Some(2));
+        assert_eq!(expected(number(4), Some(number(u64::MAX))), Some(7));
+        assert_eq!(expected(number(40), Some(number(2))), Some(0));
+        assert_eq!(expected(Seek::Time(at(100)), None), None);
+    }
+
+    #[test]
+    fn a_share_is_one_of_time_or_of_numbers() {
+        let share = |begin, end, extent| Bounds { begin, end }.share(extent, 5, at(150));
+        let untimed = Extent { span: None, ..EXTENT };
+        let (number, time) = (Seek::Message, |seconds| Seek::Time(at(seconds)));
+        assert_eq!(share(number(0), None, EXTENT), Some(0.5));
+        assert_eq!(share(number(0), None, untimed), Some(0.5));
+        assert_eq!(share(number(5), Some(number(15)), EXTENT), Some(0.0));
+        assert_eq!(share(time(100), Some(time(300)), EXTENT), Some(0.5));
+        assert_eq!(share(time(140), Some(time(160)), EXTENT), Some(0.5));
+        assert_eq!(share(number(5), Some(number(5)), EXTENT), Some(1.0));
+        assert_eq!(share(number(3), Some(time(160)), EXTENT), None);
+    }
+
+    #[test]
+    fn numbers_end_with_the_last_and_times_before_the_end() {
+        let ends = |end| Bounds { begin: Seek::Message(0), end }.ends_before(5, at(150));
+        assert!(!ends(None));
+        assert!(!ends(Some(Seek::Message(5))));
+        assert!(ends(Some(Seek::Message(4))));
+        assert!(ends(Some(Seek::Time(at(150)))));
+        assert!(!ends(Some(Seek::Time(at(151)))));
     }
 }

@@ -12,7 +12,7 @@ use super::outlets::Outlets;
 use super::rate::{Rate, Schedule};
 use super::{Detail, Options, Playing, Repeat};
 use crate::recording::folder::part_file_name;
-use crate::recording::{Bounds, Recording};
+use crate::recording::{Bounds, Extent, Recording};
 use crate::routing::Filter;
 use crate::tools::run::Run;
 use crate::tools::{Ending, Observer, Progress};
@@ -27,6 +27,7 @@ pub(super) struct Player<'a> {
     outlets: &'a mut Outlets,
     options: &'a Options,
     bounds: Bounds,
+    extent: Extent,
     rate: Rate,
     run: Run<'a>,
     filter: Filter,
@@ -61,7 +62,8 @@ impl<'a> Player<'a> {
         run: Run<'a>,
     ) -> Self {
         let filter = Filter::new(options.filter.clone());
-        let expected = bounds.expected(recording).filter(|_| filter.is_open());
+        let extent = Extent::of(recording);
+        let expected = bounds.expected(extent).filter(|_| filter.is_open());
         let run = match (expected, options.repeat) {
             (Some(messages), Repeat::Once) => run.expecting(messages),
             (Some(messages), Repeat::Times(times)) => {
@@ -74,6 +76,7 @@ impl<'a> Player<'a> {
             outlets,
             options,
             bounds,
+            extent,
             rate,
             run,
             filter,
@@ -301,17 +304,17 @@ impl<'a> Player<'a> {
 
     /// Says where the replay is, having sent a message.
     fn playing(&self, sent: &Received) -> Playing {
-        let span = self.recording.span();
+        let span = self.extent.span;
         let since = |first: crate::Timestamp, last: crate::Timestamp| {
             Duration::from_nanos(last.as_nanos().saturating_sub(first.as_nanos()))
         };
         let progress = self.run.progress();
         let number = self.recording.position();
-        let share = self.bounds.share(self.recording, number, sent.time);
+        let share = self.bounds.share(self.extent, number, sent.time);
         let to_do = progress.total.map(|total| total.saturating_sub(progress.messages));
         let left = match (self.options.repeat, self.rate) {
             (Repeat::Once, Rate::Recorded(speed)) if self.options.max_gap.is_none() => {
-                let left = self.bounds.end_time(self.recording).map(|end| since(sent.time, end));
+                let left = self.bounds.end_time(self.extent).map(|end| since(sent.time, end));
                 left.and_then(|left| Duration::try_from_secs_f64(left.as_secs_f64() / speed).ok())
             }
             #[expect(clippy::cast_precision_loss, reason = "for a bar")]

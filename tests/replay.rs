@@ -1,0 +1,375 @@
+//! m_replay at the boundary of its process: what it sends, when at the earliest, and what it reports.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod harness;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::process::Command;
+use std::sync::Arc;
+
+use harness::{Dir, PATIENCE, skip};
+use mflow::recording::{McapOptions, McapWriter};
+use mflow::{Frames, Options, Origin, Received, Stream, Timestamp, connect};
+use serde_json::Value;
+
+const ANY: &str = "tcp://127.0.0.1:*";
+/// When the first message of each recording was received: 2026-01-31T12:00:00Z.
+const NOON: u64 = 1_769_860_800;
+const HOUR: u64 = 3_600_000;
+
+/// Writes a recording: milliseconds since noon, the label of the source, and the first part.
+fn write(dir: &Dir, name: &str, messages: &[(u64, &str, &str)]) {
+    let mut writer = McapWriter::create(&dir.path(name), McapOptions::default()).unwrap();
+    let mut origins: Vec<Arc<Origin>> = Vec::new();
+    for (milliseconds, label, text) in messages {
+        let known = origins.iter().find(|origin| origin.label.as_deref() == Some(label));
+        let origin = known.cloned().unwrap_or_else(|| {
+            let name = format!("tcp://{label}:9999");
+            let label = Some((*label).to_owned());
+            let origin = Arc::new(Origin { name, label, ..Origin::default() });
+            origins.push(Arc::clone(&origin));
+            origin
+        });
+        let time = Timestamp::from_nanos(NOON * 1_000_000_000 + milliseconds * 1_000_000);
+        let frames = Frames::from([text.as_bytes(), b"data"]);
+        writer.write(&Received { frames, time, origin }).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// Five messages of one source, a tenth of a second apart.
+fn write_five(dir: &Dir) {
+    let texts = ["0", "1", "2", "3", "4"];
+    let messages: Vec<_> =
+        (0..).zip(texts).map(|(number, text)| (number * 100, "a", text)).collect();
+    write(dir, "in.mcap", &messages);
+}
+
+fn receiver(endpoint: &str) -> Stream {
+    connect(endpoint, Options::pull().timeout(PATIENCE)).unwrap()
+}
+
+fn subscriber(endpoint: &str) -> Stream {
+    connect(endpoint, Options::sub().timeout(PATIENCE)).unwrap()
+}
+
+/// Receives the first part of a message.
+fn text(stream: &mut Stream) -> String {
+    let message = stream.receive_raw().unwrap().expect("a message in time");
+    String::from_utf8(message.parts()[0].to_vec()).unwrap()
+}
+
+fn texts(stream: &mut Stream, count: usize) -> Vec<String> {
+    (0..count).map(|_| text(stream)).collect()
+}
+
+/// Replays to a receiver, and returns what came and the report.
+fn replayed(dir: &Dir, name: &str, arguments: &[&str], count: usize) -> (Vec<String>, Value) {
+    let common = [name, "-a", ANY, "--report", "json"];
+    let replay = dir.start("m_replay", common.iter().chain(arguments));
+    let came = texts(&mut receiver(&replay.endpoint()), count);
+    let report = replay.end().expect(0).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["messages"], count);
+    (came, report)
+}
+
+// ---- when messages leave ----
+
+#[test]
+fn messages_leave_at_their_recorded_times_or_a_multiple_of_their_speed() {
+    let dir = Dir::new();
+    write_five(&dir);
+    for (rate, at_least) in [("recorded", 0.4), ("2x", 0.2), ("0.8x", 0.5), ("20Hz", 0.2)] {
+        let (came, report) = replayed(&dir, "in.mcap", &["-r", rate], 5);
+        assert_eq!(came, ["0", "1", "2", "3", "4"]);
+        assert!(report["seconds"].as_f64().unwrap() >= at_least, "{rate}: {report}");
+        assert_eq!(report["lateness"]["messages"], 5);
+    }
+    // Each has five bytes.
+    let (_, report) = replayed(&dir, "in.mcap", &["-r", "100B/s"], 5);
+    assert!(report["seconds"].as_f64().unwrap() >= 0.2, "{report}");
+    // Without another rate, at the recorded times.
+    let (_, report) = replayed(&dir, "in.mcap", &[], 5);
+    assert!(report["seconds"].as_f64().unwrap() >= 0.4, "{report}");
+}
+
+#[test]
+fn as_fast_as_it_goes_nothing_is_late() {
+    let dir = Dir::new();
+    write(&dir, "in.mcap", &[(0, "a", "0"), (HOUR, "a", "1")]);
+    let (came, report) = replayed(&dir, "in.mcap", &["-r", "max"], 2);
+    assert_eq!((came, &report["lateness"]), (vec!["0".into(), "1".into()], &Value::Null));
+}
+
+#[test]
+fn a_long_pause_is_cut() {
+    let dir = Dir::new();
+    write(&dir, "in.mcap", &[(0, "a", "0"), (HOUR, "a", "1"), (HOUR + 100, "a", "2")]);
+    let (_, report) = replayed(&dir, "in.mcap", &["--max-gap", "200ms"], 3);
+    assert!(report["seconds"].as_f64().unwrap() >= 0.3, "{report}");
+}
+
+#[test]
+fn a_pause_in_a_recording_is_no_silence() {
+    let dir = Dir::new();
+    write(&dir, "in.mcap", &[(0, "a", "0"), (600, "a", "1")]);
+    replayed(&dir, "in.mcap", &["--timeout", "300ms"], 2);
+}
+
+#[test]
+fn the_report_is_text_too() {
+    let dir = Dir::new();
+    write_five(&dir);
+    let replay = dir.start("m_replay", ["in.mcap", "-a", ANY]);
+    texts(&mut receiver(&replay.endpoint()), 5);
+    let told = replay.end().expect(0).stderr;
+    let lines: Vec<_> = told.lines().skip(1).collect();
+    let [total, lateness] = lines[..] else { panic!("{told}") };
+    assert!(total.starts_with("5 messages, 25 B in 0."), "{told}");
+    assert!(lateness.starts_with("behind schedule: p50 "), "{told}");
+}
+
+// ---- which messages ----
+
+#[test]
+fn a_range_is_one_of_numbers_or_of_times() {
+    let dir = Dir::new();
+    write_five(&dir);
+    for (range, numbers) in [
+        (&["--from", "1", "--to", "3"][..], &["1", "2", "3"][..]),
+        (&["--from", "4"], &["4"]),
+        (&["--to", "0"], &["0"]),
+        (&["--start", "100ms", "--end", "300ms"], &["1", "2"]),
+        (&["--start", "150ms", "--to", "3"], &["2", "3"]),
+        (&["--start", "2026-01-31T12:00:00.3Z"], &["3", "4"]),
+        (&["--end", "2026-01-31T13:00:00.2+01:00"], &["0", "1"]),
+        (&["--start", "@1769860800.4"], &["4"]),
+    ] {
+        let (came, _) = replayed(&dir, "in.mcap", range, numbers.len());
+        assert_eq!(came, numbers, "{range:?}");
+    }
+    // What is behind the end.
+    let ended = dir.run("m_replay", ["in.mcap", "-a", ANY, "--from", "5"]).expect(4);
+    assert!(ended.stderr.contains("no messages before the source ended"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_folder_has_ranges_of_numbers_and_none_of_times() {
+    let dir = Dir::new();
+    for number in [0, 1, 2, 7, 8] {
+        dir.write(format!("in/{number:06}_000.raw"), number.to_string());
+    }
+    let (came, report) = replayed(&dir, "in", &["--from", "2", "--to", "7"], 2);
+    assert_eq!((came, &report["lateness"]), (vec!["2".into(), "7".into()], &Value::Null));
+    for arguments in [["--start", "1s"], ["-r", "2x"], ["--end", "@1769860800"]] {
+        let failed = dir.run("m_replay", ["in", "-a", ANY].iter().chain(&arguments)).expect(1);
+        assert!(failed.stderr.contains("error: 'in' has no times"), "{}", failed.stderr);
+    }
+}
+
+#[test]
+fn messages_are_chosen_by_htype_and_series() {
+    let dir = Dir::new();
+    let header = |htype: &str, series: u64| {
+        format!(r#"{{"htype":"{htype}-1.0","header_detail":"none","series":{series}}}"#)
+    };
+    let messages = [
+        header("dimage", 3),
+        header("dheader", 4),
+        header("dimage", 4),
+        header("dimage", 3),
+        header("dimage", 4),
+        header("dseries_end", 4),
+    ];
+    let numbered: Vec<_> =
+        (0..).zip(&messages).map(|(number, text)| (number, "a", text.as_str())).collect();
+    write(&dir, "in.mcap", &numbered);
+    for (filter, numbers) in [
+        (&["--htype", "dheader-1.0", "--htype", "dseries_end"][..], &[1, 5][..]),
+        (&["--series", "3"], &[0, 3]),
+        (&["--series", "new"], &[1, 2, 4, 5]),
+        (&["--series", "4", "--every", "2"], &[1, 2, 5]),
+    ] {
+        let (came, _) = replayed(&dir, "in.mcap", filter, numbers.len());
+        let expected: Vec<_> = numbers.iter().map(|number| messages[*number].clone()).collect();
+        assert_eq!(came, expected, "{filter:?}");
+    }
+    // Round and round without a message would never end.
+    let arguments = ["in.mcap", "-a", ANY, "--loop", "--htype", "other"];
+    dir.run("m_replay", arguments).expect(4);
+}
+
+#[test]
+fn a_recording_is_played_as_often_as_is_asked_for() {
+    let dir = Dir::new();
+    write_five(&dir);
+    let arguments = ["--loop=3", "-r", "max", "--from", "3"];
+    let (came, _) = replayed(&dir, "in.mcap", &arguments, 6);
+    assert_eq!(came, ["3", "4", "3", "4", "3", "4"]);
+    let (came, _) = replayed(&dir, "in.mcap", &["-l", "-r", "4x", "-n", "7"], 7);
+    assert_eq!(came, ["0", "1", "2", "3", "4", "0", "1"]);
+}
+
+// ---- where to ----
+
+#[test]
+fn each_source_goes_to_its_own_address_by_one_clock() {
+    let dir = Dir::new();
+    write(&dir, "in.mcap", &[(0, "a", "a0"), (50, "b", "b0"), (100, "c", "c0"), (150, "a", "a1")]);
+    let map = format!("a={ANY}");
+    let arguments = ["in.mcap", "--map", &map, "--map", "b=ipc://b", "-a", ANY];
+    let replay = dir.start("m_replay", arguments);
+    let endpoints = replay.endpoints(3);
+    let b = format!("ipc://{}", dir.path("b").display());
+    let [mut a, mut b, mut rest] = [&endpoints[0], &b, &endpoints[2]].map(|at| receiver(at));
+    assert_eq!(texts(&mut a, 1), ["a0"]);
+    assert_eq!(texts(&mut b, 1), ["b0"]);
+    assert_eq!(texts(&mut rest, 1), ["c0"]);
+    assert_eq!(texts(&mut a, 1), ["a1"]);
+    replay.end().expect(0);
+}
+
+#[test]
+fn two_sources_may_share_an_address() {
+    let dir = Dir::new();
+    write(&dir, "in.mcap", &[(0, "a", "a0"), (1, "b", "b0")]);
+    let arguments = ["in.mcap", "--map", "a=ipc://both", "--map", "b=ipc://both"];
+    let replay = dir.start("m_replay", arguments);
+    replay.endpoint();
+    let both = format!("ipc://{}", dir.path("both").display());
+    assert_eq!(texts(&mut receiver(&both), 2), ["a0", "b0"]);
+    replay.end().expect(0);
+}
+
+#[test]
+fn a_source_without_an_address_and_an_address_without_a_source_are_named() {
+    let dir = Dir::new();
+    write(&dir, "in.mcap", &[(0, "a", "a0"), (1, "b", "b0")]);
+    let map = format!("a={ANY}");
+    let failed = dir.run("m_replay", ["in.mcap", "--map", &map]).expect(1);
+    let error = "error: source 'b' has no address in the replay of 'in.mcap', which has a, b\n";
+    assert_eq!(failed.stderr, error);
+    let map = format!("z={ANY}");
+    let failed = dir.run("m_replay", ["in.mcap", "--map", &map, "-a", ANY]).expect(1);
+    assert_eq!(failed.stderr, "error: source 'z' is not in 'in.mcap', which has a, b\n");
+}
+
+// ---- who is there ----
+
+#[test]
+fn a_publisher_waits_for_its_subscriber() {
+    let dir = Dir::new();
+    write_five(&dir);
+    let replay = dir.start("m_replay", ["in.mcap", "-a", ANY, "-m", "pub", "-r", "max"]);
+    let mut subscriber = subscriber(&replay.endpoint());
+    assert_eq!(texts(&mut subscriber, 5), ["0", "1", "2", "3", "4"]);
+    replay.end().expect(0);
+}
+
+#[test]
+fn peers_that_never_come_exit_with_4() {
+    let dir = Dir::new();
+    write_five(&dir);
+    let arguments = ["in.mcap", "-a", ANY, "--wait-peers", "2", "--timeout", "300ms"];
+    let replay = dir.start("m_replay", arguments);
+    let endpoint = replay.endpoint();
+    let _alone = receiver(&endpoint);
+    let told = replay.end().expect(4).stderr;
+    let error = format!("error: 1 of 2 peers have connected to '{endpoint}' in time\n");
+    assert!(told.ends_with(&error), "{told}");
+}
+
+#[test]
+fn a_wait_for_peers_ends_by_a_signal() {
+    let dir = Dir::new();
+    write_five(&dir);
+    for waits in [["-m", "pub"], ["--wait-peers", "1"], ["--delay", "1h"]] {
+        let replay = dir.start("m_replay", ["in.mcap", "-a", ANY].iter().chain(&waits));
+        replay.endpoint();
+        replay.interrupt().expect(0);
+    }
+}
+
+#[test]
+fn a_subscriber_that_comes_late_gets_the_start_of_the_series_again() {
+    let dir = Dir::new();
+    let start = r#"{"htype":"dheader-1.0","header_detail":"none","series":4}"#;
+    write(&dir, "in.mcap", &[(0, "a", start), (HOUR, "a", "never sent")]);
+    let arguments = ["in.mcap", "-a", ANY, "-m", "pub", "--send-header-again", "50ms"];
+    let replay = dir.start("m_replay", arguments);
+    let endpoint = replay.endpoint();
+    assert_eq!(text(&mut subscriber(&endpoint)), start);
+    assert_eq!(texts(&mut subscriber(&endpoint), 2), [start, start]);
+    let told = replay.interrupt().expect(0).stderr;
+    assert!(told.contains("1 messages, "), "{told}");
+}
+
+// ---- the keyboard ----
+
+#[test]
+fn keys_step_and_end_a_replay_and_leave_the_terminal_as_it_was() {
+    let dir = Dir::new();
+    if dir.shell("script --version").code != Some(0) {
+        return skip("there is no script(1) of util-linux");
+    }
+    let messages = ["0", "1", "2", "3"];
+    let messages: Vec<_> =
+        (0..).zip(messages).map(|(number, text)| (number * HOUR, "a", text)).collect();
+    write(&dir, "in.mcap", &messages);
+    let made = Command::new("mkfifo").arg(dir.path("keys")).status().unwrap();
+    assert!(made.success());
+    let line = "m_replay in.mcap -a ipc://here; echo \"code $?\" > code; stty -a > after";
+    let script = dir.start_shell(&format!("script -qec '{line}' /dev/null < keys"));
+    // Opens once the shell has opened it to read.
+    let mut keys = OpenOptions::new().write(true).open(dir.path("keys")).unwrap();
+    let mut receiver = receiver(&format!("ipc://{}", dir.path("here").display()));
+    assert_eq!(text(&mut receiver), "0");
+    for (key, next) in [(&b"."[..], "1"), (b"x.", "2")] {
+        keys.write_all(key).unwrap();
+        assert_eq!(text(&mut receiver), next);
+    }
+    keys.write_all(b" q").unwrap();
+    let shown = script.end().stdout;
+    assert!(shown.contains("3 messages, 15 B in "), "{shown}");
+    assert_eq!(fs::read_to_string(dir.path("code")).unwrap(), "code 0\n");
+    let mode = fs::read_to_string(dir.path("after")).unwrap();
+    let has = |flag: &str| mode.split([' ', ';', '\n']).any(|word| word == flag);
+    assert!(has("icanon") && has("echo"), "{mode}");
+}
+
+// ---- usage ----
+
+#[test]
+fn what_makes_no_sense_exits_with_2() {
+    let dir = Dir::new();
+    write_five(&dir);
+    for arguments in [
+        &["--from", "1", "--start", "1s"][..],
+        &["--to", "1", "--end", "1s"],
+        &["--start", "1769860800"],
+        &["-r", "fast"],
+        &["--map", "a"],
+        &["--series", "old"],
+        &["--every", "0"],
+        &["--send-header-again", "1s"],
+    ] {
+        let failed = dir.run("m_replay", ["in.mcap", "-a", ANY].iter().chain(arguments)).expect(2);
+        assert!(failed.stderr.starts_with("error: "), "{}", failed.stderr);
+    }
+}
+
+#[test]
+fn quiet_tells_nothing() {
+    let dir = Dir::new();
+    write_five(&dir);
+    let mut receiver = connect(ANY, Options::pull().bind().timeout(PATIENCE)).unwrap();
+    let endpoint = receiver.endpoint().to_owned();
+    let arguments = ["in.mcap", "-a", &endpoint, "--connect", "--quiet", "-r", "max"];
+    let replay = dir.start("m_replay", arguments);
+    texts(&mut receiver, 5);
+    let ended = replay.end().expect(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+}

@@ -9,7 +9,7 @@ use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progr
 use super::Verbosity;
 use super::stderr::say;
 use crate::ThroughputStatistics;
-use crate::tools::replay::Playing;
+use crate::tools::replay::{Playing, Rest};
 use crate::tools::{Observer, Progress};
 
 /// How often the bar is drawn.
@@ -28,6 +28,7 @@ pub struct Terminal {
     latest: Progress,
     told: Progress,
     playing: Option<Playing>,
+    rest: Option<Rest>,
     statistics: ThroughputStatistics,
 }
 
@@ -42,6 +43,7 @@ impl Terminal {
             latest: Progress::default(),
             told: Progress::default(),
             playing: None,
+            rest: None,
             statistics: ThroughputStatistics::new(SAMPLE, 1),
         }
     }
@@ -117,26 +119,30 @@ impl Terminal {
             HumanCount(progress.messages),
             DecimalBytes(progress.bytes)
         );
-        if self.playing.is_some_and(|playing| playing.is_paused) {
-            message += "paused";
-        } else {
-            let (messages, bytes) = (rate.message_rate(), rate.data_rate() / 1e6);
-            message += &format!("{messages:.0} Hz  {bytes:.1} MB/s");
-            if let Some(playing) = self.playing
-                && length.is_some()
-            {
-                let left = playing.left.unwrap_or_else(|| self.bar.eta());
-                message += &format!("  {} left", Clock(left));
+        message += &match self.rest {
+            Some(Rest::Paused) => "paused".to_owned(),
+            Some(Rest::Next(after)) => format!("next in {}", Clock(after)),
+            None => {
+                let (messages, bytes) = (rate.message_rate(), rate.data_rate() / 1e6);
+                format!("{messages:.0} Hz  {bytes:.1} MB/s")
             }
+        };
+        if let (Some(playing), true) = (self.playing, length.is_some())
+            && self.rest != Some(Rest::Paused)
+        {
+            let left = playing.left.unwrap_or_else(|| self.bar.eta());
+            message += &format!("  {} left", Clock(left));
         }
         self.bar.set_message(message);
         self.drawn = Some(now);
     }
 
     fn tell(&self, text: fmt::Arguments<'_>) {
-        if !self.quiet {
-            self.bar.suspend(|| say(text));
+        if self.quiet {
+            return;
         }
+        // A bar that is at its end stays, and what is told after it stands below.
+        if self.bar.is_finished() { say(text) } else { self.bar.suspend(|| say(text)) }
     }
 }
 
@@ -150,6 +156,7 @@ impl Observer for Terminal {
             return;
         }
         self.latest = progress;
+        self.rest = None;
         let now = Instant::now();
         if self.drawn.is_none_or(|drawn| now - drawn >= REDRAW) {
             self.draw(now);
@@ -160,9 +167,9 @@ impl Observer for Terminal {
         self.playing = Some(playing);
     }
 
-    fn paused(&mut self, is_paused: bool) {
-        self.playing.get_or_insert_default().is_paused = is_paused;
+    fn resting(&mut self, rest: Rest) {
         if !self.bar.is_hidden() {
+            self.rest = Some(rest);
             self.draw(Instant::now());
         }
     }

@@ -58,9 +58,9 @@ pub trait Observer {
         let _ = playing;
     }
 
-    /// A replay pauses, or goes on.
-    fn paused(&mut self, is_paused: bool) {
-        let _ = is_paused;
+    /// A replay rests; called now and then while it does.
+    fn resting(&mut self, rest: replay::Rest) {
+        let _ = rest;
     }
 
     /// There is something that a person should know.

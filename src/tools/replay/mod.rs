@@ -92,8 +92,15 @@ pub struct Playing {
     pub share: Option<f64>,
     /// How long it will still take, where the schedule tells.
     pub left: Option<Duration>,
-    /// Whether it is paused.
-    pub is_paused: bool,
+}
+
+/// Why a replay sends nothing at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It is paused.
+    Paused,
+    /// The next message is due after so long.
+    Next(Duration),
 }
 
 /// What was replayed.

@@ -10,7 +10,7 @@ use super::fidelity::Lateness;
 use super::header::Headers;
 use super::outlets::Outlets;
 use super::rate::{Rate, Schedule};
-use super::{Detail, Options, Playing, Repeat};
+use super::{Detail, Options, Playing, Repeat, Rest};
 use crate::recording::folder::part_file_name;
 use crate::recording::{Bounds, Extent, Recording};
 use crate::routing::Filter;
@@ -20,6 +20,9 @@ use crate::{Error, Frames, Offer, Received, Result, WaitSet};
 
 /// How often to ask for commands while messages leave without a wait.
 const ASK: Duration = Duration::from_millis(20);
+
+/// How often to tell how long a long wait still takes.
+const TELL: Duration = Duration::from_secs(1);
 
 /// A replay under way.
 pub(super) struct Player<'a> {
@@ -200,25 +203,20 @@ impl<'a> Player<'a> {
         controls: &mut dyn Controls,
         observer: &mut dyn Observer,
     ) -> Result<Option<Ending>> {
-        let mut was_paused = self.clock.is_paused();
         loop {
             let now = Instant::now();
             if let Some(ending) = self.obey(controls, now) {
                 return Ok(Some(ending));
             }
             self.send_headers_again(now)?;
-            let is_paused = self.clock.is_paused();
-            if was_paused != is_paused {
-                observer.paused(is_paused);
-                was_paused = is_paused;
-            }
             let mut set = WaitSet::new();
-            if is_paused {
+            if self.clock.is_paused() {
                 if self.steps > 0 {
                     self.steps -= 1;
                     self.clock.step(offset.unwrap_or_default());
                     return Ok(None);
                 }
+                observer.resting(Rest::Paused);
             } else {
                 let Some(offset) = offset.filter(|_| self.clock.is_started()) else {
                     return Ok(None);
@@ -229,6 +227,11 @@ impl<'a> Player<'a> {
                     return Ok(None);
                 }
                 due.into_iter().for_each(|due| set.deadline(due));
+                let left = due.map_or(Duration::MAX, |due| due - now);
+                if left > TELL {
+                    observer.resting(Rest::Next(left));
+                    set.deadline(now + TELL);
+                }
             }
             self.headers.readiness(&mut set);
             controls.readiness(&mut set);
@@ -328,7 +331,6 @@ impl<'a> Player<'a> {
             span: span.map(|(first, last)| since(first, last)),
             share,
             left,
-            is_paused: self.clock.is_paused(),
         }
     }
 }

@@ -134,7 +134,7 @@ fn billionths(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    number(&format!("{:0<9.9}", digits))
+    number(&format!("{digits:0<9.9}"))
 }
 
 fn is_leap(year: i64) -> bool {

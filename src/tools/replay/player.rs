@@ -210,6 +210,7 @@ impl<'a> Player<'a> {
             }
             self.send_headers_again(now)?;
             let mut set = WaitSet::new();
+            let mut is_short = false;
             if self.clock.is_paused() {
                 if self.steps > 0 {
                     self.steps -= 1;
@@ -217,6 +218,8 @@ impl<'a> Player<'a> {
                     return Ok(None);
                 }
                 observer.resting(Rest::Paused);
+                // A terminal that was taken away meanwhile wakes nobody when it is back.
+                set.deadline(now + TELL);
             } else {
                 let Some(offset) = offset.filter(|_| self.clock.is_started()) else {
                     return Ok(None);
@@ -228,18 +231,21 @@ impl<'a> Player<'a> {
                 }
                 due.into_iter().for_each(|due| set.deadline(due));
                 let left = due.map_or(Duration::MAX, |due| due - now);
+                is_short = left < ASK;
                 if left > TELL {
                     observer.resting(Rest::Next(left));
                     set.deadline(now + TELL);
                 }
             }
             self.headers.readiness(&mut set);
-            controls.readiness(&mut set);
+            if !is_short {
+                self.asked = None;
+                controls.readiness(&mut set);
+            }
             let ending = self.run.rest(set, self.recording.name())?;
             if ending.is_some() {
                 return Ok(ending);
             }
-            self.asked = None;
         }
     }
 
@@ -276,13 +282,15 @@ impl<'a> Player<'a> {
         controls: &mut dyn Controls,
     ) -> Result<Option<Ending>> {
         loop {
-            let now = Instant::now();
+            let starts_at = (!self.clock.is_started()).then(Instant::now);
             if self.outlets.sink(outlet).offer(message)? == Offer::Taken {
-                self.clock.start(now, due.unwrap_or_default());
+                if let Some(now) = starts_at {
+                    self.clock.start(now, due.unwrap_or_default());
+                }
                 return Ok(None);
             }
             self.asked = None;
-            if let Some(ending) = self.obey(controls, now) {
+            if let Some(ending) = self.obey(controls, Instant::now()) {
                 return Ok(Some(ending));
             }
             let mut set = WaitSet::new();

@@ -10,9 +10,9 @@ mod map;
 pub mod mcap;
 mod paced_file;
 mod queue;
+mod range;
 mod recorder;
 mod rotation;
-mod range;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -601,7 +601,7 @@ fn a_folder_that_is_missing_or_empty_or_none_fails() {
     fs::create_dir(dir.path("empty")).unwrap();
     for (folder, error) in [
         ("nowhere", "error: cannot read 'nowhere': No such file or directory (os error 2)"),
-        ("file", "error: cannot read 'file': Not a directory (os error 20)"),
+        ("file", "error: 'file' is no recording: it is empty"),
         ("empty", "error: 'empty' holds no recording: expected files named like 000000_000.raw"),
     ] {
         let failed = dir.run("m_replay", [folder, "-a", ANY]).expect(1);

@@ -1,6 +1,6 @@
 //! Recordings: messages on a disk.
 //!
-//! A recording is read as a [`Source`](crate::Source) and written as a [`Sink`](crate::Sink); one
+//! A recording is read as a [`Source`] and written as a [`Sink`](crate::Sink); one
 //! that is read is a [`Recording`] too, which knows its length and finds its messages by number and
 //! time. There are two kinds: the [`folder`] of the original mflow, a file for each part, and
 //! [`mcap`] files, which carry the times at which messages were received.
@@ -49,7 +49,7 @@ pub enum Seek {
 /// let mut recording = open_recording(&folder)?;
 /// assert_eq!(recording.messages(), Some(2));
 /// recording.seek(Seek::Message(1))?;
-/// assert!(matches!(recording.poll()?, Event::Message(second) if second.frames[0] == b"second"[..]));
+/// assert!(matches!(recording.poll()?, Event::Message(second) if second.frames[0].as_ref() == b"second"));
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok(())
 /// # }

@@ -269,7 +269,7 @@ mod tests {
         let text = "{\"frame\":NaN, \"x\":[-Infinity,1.5], \"series\":3, \"text\":\"NaN\"}";
         let mut part = parse(text);
         assert!(part.has_non_numbers());
-        assert_eq!(part.peek(), Peek { htype: None, series: Some(3), frame: None });
+        assert_eq!(part.peek(), Peek { series: Some(3), ..Peek::default() });
         let expected = json!({"frame": null, "x": [null, 1.5], "series": 3, "text": "NaN"});
         assert_eq!(part.value(), &expected);
         assert_eq!(part.to_bytes(), text);

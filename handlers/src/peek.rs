@@ -158,7 +158,7 @@ mod tests {
     fn floats_that_are_no_numbers_are_no_fault() {
         let peek =
             Peek::of(br#"{"x":NaN,"htype":"a","y":[-Infinity],"frame":3,"series":Infinity}"#);
-        assert_eq!(peek, Peek { htype: Some("a".into()), series: None, frame: Some(3) });
+        assert_eq!(peek, Peek { htype: Some("a".into()), frame: Some(3), ..Peek::default() });
     }
 
     #[test]

@@ -175,6 +175,21 @@ pub trait Sink: Send {
     /// Adds what to wait for when [`offer`](Self::offer) was refused.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 
+    /// Adds what tells that the sink may have failed since the last message, so that
+    /// [`check`](Self::check) is worth a call; nothing for a sink that fails only when it is offered
+    /// something.
+    fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
+        let _ = set;
+    }
+
+    /// Tells whether the sink has failed since the last message.
+    ///
+    /// # Errors
+    /// Where it has.
+    fn check(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Returns how many peers have gone so far: what was on its way to them went with them.
     fn departures(&self) -> usize {
         0
@@ -198,6 +213,13 @@ pub trait Sink: Send {
 struct StreamSource {
     stream: Stream,
     origin: Arc<Origin>,
+}
+
+impl StreamSource {
+    fn new(stream: Stream, label: Option<String>) -> Self {
+        let (name, mode) = (stream.address().to_owned(), Some(stream.mode()));
+        Self { stream, origin: Arc::new(Origin { name, label, mode }) }
+    }
 }
 
 impl Source for StreamSource {
@@ -231,9 +253,7 @@ impl Source for StreamSource {
 
 impl From<Stream> for Box<dyn Source> {
     fn from(stream: Stream) -> Self {
-        let (name, mode) = (stream.address().to_owned(), Some(stream.mode()));
-        let origin = Arc::new(Origin { name, mode, ..Origin::default() });
-        Box::new(StreamSource { stream, origin })
+        Box::new(StreamSource::new(stream, None))
     }
 }
 
@@ -263,6 +283,30 @@ impl Sink for Stream {
     }
 }
 
+/// Opens a stream as [`open_source`] does, under a short name that tells its messages from those of
+/// others in a recording. What a recording holds keeps the names that it has there.
+///
+/// # Errors
+/// As [`open_source`].
+pub fn open_labelled_source(
+    label: &str,
+    address: &str,
+    options: Options,
+) -> Result<Box<dyn Source>> {
+    if !is_stream(address) {
+        return open_source(address, options);
+    }
+    let stream = Stream::open(address, options)?;
+    Ok(Box::new(StreamSource::new(stream, Some(label.to_owned()))))
+}
+
+/// Tells whether an address is that of a stream, or a path without a `/` at which there is nothing:
+/// an address whose scheme was forgotten.
+fn is_stream(address: &str) -> bool {
+    let is_path = || address.contains('/') || Path::new(address).try_exists().unwrap_or(true);
+    Address::is_meant_by(address) || !is_path()
+}
+
 /// Opens what messages come from: a stream where `address` has a scheme, else the recording at
 /// that path, for which the options mean nothing.
 ///
@@ -270,12 +314,10 @@ impl Sink for Stream {
 /// Where the address is none, or what it names cannot be opened. Where there is nothing at a path
 /// without a `/`, it is taken for an address whose scheme was forgotten.
 pub fn open_source(address: &str, options: Options) -> Result<Box<dyn Source>> {
-    let path = Path::new(address);
-    let is_path = || address.contains('/') || path.try_exists().unwrap_or(true);
-    if Address::is_meant_by(address) || !is_path() {
+    if is_stream(address) {
         Ok(Stream::open(address, options)?.into())
     } else {
-        Ok(open_recording(path)?)
+        Ok(open_recording(Path::new(address))?)
     }
 }
 

@@ -62,7 +62,9 @@ pub mod tools;
 mod wait;
 
 pub use address::Address;
-pub use endpoint::{Event, Origin, Received, Sink, Source, Timestamp, open_sink, open_source};
+pub use endpoint::{
+    Event, Origin, Received, Sink, Source, Timestamp, open_labelled_source, open_sink, open_source,
+};
 pub use error::{Error, Result};
 pub use frame::{Frame, Frames};
 pub use merge::Merge;

@@ -531,7 +531,7 @@ fn a_message_that_lacks_parts_is_skipped_and_exits_with_3() {
     let told = replay.end().expect(3).stderr;
     assert!(told.contains("message 2 lacks part 0: skipped"), "{told}");
     assert!(told.contains("message 3 lacks part 1: skipped"), "{told}");
-    assert!(told.contains("warning: 'in': skipped 2 messages that lack parts\n"), "{told}");
+    assert!(told.contains("warning: 'in': skipped 2 messages that are damaged\n"), "{told}");
     assert_eq!(messages(&dir.path("out")), [["000001_000"], ["000004_000"]]);
 }
 
@@ -545,7 +545,7 @@ fn damage_of_a_folder_exits_with_3_whoever_reads_it() {
         [&["m_stats", "in"], &["m_dump", "in"], &["m_dump", "in", "out", "--timeout", "10s"]];
     for line in lines {
         let told = dir.run(line[0], &line[1..]).expect(3).stderr;
-        assert!(told.contains("warning: 'in': skipped 2 messages that lack parts\n"), "{told}");
+        assert!(told.contains("warning: 'in': skipped 2 messages that are damaged\n"), "{told}");
     }
     assert_eq!(messages(&dir.path("out")), [["a"], ["b"]]);
     // What it was asked for came before any damage.
@@ -560,7 +560,7 @@ fn a_loop_counts_each_damaged_message_once() {
     let replay = dir.start("m_replay", ["in", "-a", ANY, "--loop", "-n", "7", "-v"]);
     dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "7"]).expect(0);
     let told = replay.end().expect(3).stderr;
-    assert!(told.contains("warning: 'in': skipped 1 messages that lack parts\n"), "{told}");
+    assert!(told.contains("warning: 'in': skipped 1 messages that are damaged\n"), "{told}");
     assert_eq!(told.matches("message 1 lacks part 0: skipped").count(), 1, "{told}");
 }
 
@@ -591,7 +591,7 @@ fn a_folder_of_damaged_messages_alone_exits_with_3() {
     let dir = Dir::new();
     dir.write("in/000000_001.raw", "");
     let replay = dir.run("m_replay", ["in", "-a", ANY, "-l"]).expect(3);
-    assert!(replay.stderr.contains("warning: 'in': skipped 1 messages that lack parts\n"));
+    assert!(replay.stderr.contains("warning: 'in': skipped 1 messages that are damaged\n"));
 }
 
 #[test]

@@ -42,6 +42,25 @@ impl Receiving {
         Ok(self.tune(options, stop))
     }
 
+    /// Returns the mode.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.0.mode
+    }
+
+    /// Returns what a recording notes of the options.
+    #[must_use]
+    pub fn session(&self) -> Vec<(String, String)> {
+        let ReceivingOptions { mode, subscribe, socket } = &self.0;
+        let mut session = vec![
+            ("mode".to_owned(), mode.to_string()),
+            ("queue_size".to_owned(), socket.queue_size.to_string()),
+            ("io_threads".to_owned(), socket.io_threads.to_string()),
+        ];
+        session.extend(subscribe.iter().map(|prefix| ("subscribe".to_owned(), prefix.clone())));
+        session
+    }
+
     /// Returns the source as a configuration.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::io;
 use std::process::{ExitCode, Termination};
 
 use super::stderr::say;
+use crate::recording::Gauge;
 use crate::tools::{Ending, Limits, Observer};
 use crate::{Error, Source, Unconfirmed};
 
@@ -68,7 +69,12 @@ impl Exit {
         if damaged == 0 {
             return self;
         }
-        observer.notice(format_args!("'{name}': skipped {damaged} messages that lack parts"));
+        observer.notice(format_args!("'{name}': skipped {damaged} messages that are damaged"));
+        self.or_damaged()
+    }
+
+    /// Ends with [`Damaged`](Self::Damaged) where everything else was done.
+    fn or_damaged(self) -> Self {
         if self == Self::Done { Self::Damaged } else { self }
     }
 
@@ -80,7 +86,43 @@ impl Exit {
             return self;
         }
         observer.notice(format_args!("{damaged} messages could not be decoded in full"));
-        if self == Self::Done { Self::Damaged } else { self }
+        self.or_damaged()
+    }
+
+    /// Ends with [`Damaged`](Self::Damaged) where images of a series did not come, and tells how
+    /// many.
+    #[must_use]
+    pub fn unless_missing(self, images: u64, observer: &mut dyn Observer) -> Self {
+        if images == 0 {
+            return self;
+        }
+        observer.notice(format_args!("{images} images that the series announced did not come"));
+        self.or_damaged()
+    }
+
+    /// Ends with [`Damaged`](Self::Damaged) where a recorder had no room for messages, and tells
+    /// how many of which.
+    #[must_use]
+    pub fn unless_dropped(self, gauge: &Gauge, observer: &mut dyn Observer) -> Self {
+        let dropped = gauge.dropped();
+        for (source, htype, messages) in &dropped {
+            let htype = htype.as_deref().unwrap_or("raw");
+            observer.notice(format_args!(
+                "'{source}': {messages} messages of {htype} were dropped as the disk was too slow"
+            ));
+        }
+        if dropped.is_empty() { self } else { self.or_damaged() }
+    }
+
+    /// Ends with [`Failed`](Self::Failed) where messages were received and not written, and says how
+    /// many.
+    #[must_use]
+    pub fn unless_unwritten(self, messages: u64) -> Self {
+        if messages == 0 {
+            return self;
+        }
+        say(format_args!("error: {messages} messages were not written: the disk hangs"));
+        Self::Failed
     }
 
     /// Ends with a code for messages that were not handed to a peer of `endpoint`, if there are

@@ -7,9 +7,11 @@ mod arguments;
 mod exit;
 mod filtering;
 mod keyboard;
+mod labelled;
 mod pace;
 mod progress;
 mod quantity;
+mod recording;
 mod signal;
 mod stderr;
 
@@ -24,9 +26,11 @@ pub use arguments::{
 pub use exit::Exit;
 pub use filtering::Filtering;
 pub use keyboard::Keyboard;
+pub use labelled::Labelled;
 pub use pace::{parse_moment, parse_pace};
 pub use progress::Terminal;
 pub use quantity::{Size, parse_duration, parse_rate, parse_size};
+pub use recording::Recording;
 
 use crate::{Result, Stop};
 

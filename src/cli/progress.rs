@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::io::{IsTerminal, stderr};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use rustix::fs::statvfs;
+
 use super::Verbosity;
 use super::stderr::say;
 use crate::ThroughputStatistics;
+use crate::recording::Gauge;
 use crate::tools::replay::{Playing, Rest};
 use crate::tools::{Observer, Progress};
 
@@ -29,6 +33,7 @@ pub struct Terminal {
     told: Progress,
     playing: Option<Playing>,
     rest: Option<Rest>,
+    recording: Option<(Gauge, PathBuf)>,
     statistics: ThroughputStatistics,
 }
 
@@ -44,6 +49,7 @@ impl Terminal {
             told: Progress::default(),
             playing: None,
             rest: None,
+            recording: None,
             statistics: ThroughputStatistics::new(SAMPLE, 1),
         }
     }
@@ -58,6 +64,11 @@ impl Terminal {
             self.bar.enable_steady_tick(REDRAW);
         }
         self
+    }
+
+    /// Shows on the bar how much waits to be written, and how much room the disk has.
+    pub fn recording(&mut self, gauge: Gauge, path: &Path) {
+        self.recording = Some((gauge, path.to_owned()));
     }
 
     /// Shows on the bar what the program waits for.
@@ -133,6 +144,12 @@ impl Terminal {
             let left = playing.left.unwrap_or_else(|| self.bar.eta());
             message += &format!("  {} left", Clock(left));
         }
+        if let Some((gauge, path)) = &self.recording {
+            message += &format!("  {} queued", DecimalBytes(gauge.bytes() as u64));
+            if let Some(room) = room(path) {
+                message += &format!("  {} free", DecimalBytes(room));
+            }
+        }
         self.bar.set_message(message);
         self.drawn = Some(now);
     }
@@ -183,6 +200,13 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         self.finish();
     }
+}
+
+/// Returns how many bytes may still be written where a file is, or is going to be.
+fn room(path: &Path) -> Option<u64> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let disk = statvfs(path).or_else(|_| statvfs(folder.unwrap_or(Path::new(".")))).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// A length of time as a player shows it, `1:02:03` or `2:03`.

@@ -100,7 +100,7 @@ pub(super) struct Queue {
     filled: Condvar,
     /// Tells who waits for the end that there was progress.
     progress: Condvar,
-    /// Readable once there is room again.
+    /// Readable once there is room again, or nothing is written any more.
     room: PipeReader,
     room_writer: PipeWriter,
 }
@@ -237,9 +237,7 @@ impl Queue {
     pub(super) fn fail(&self, failure: Error) {
         let mut state = self.lock();
         state.failure.get_or_insert(failure);
-        if state.is_awaited {
-            self.tell(&mut state);
-        }
+        self.tell(&mut state);
     }
 
     /// Says that the writing thread has come to its end.
@@ -284,7 +282,8 @@ impl Queue {
         self.lock().failure.as_ref().map(look)
     }
 
-    /// Returns the descriptor that is readable once there is room after a message was refused.
+    /// Returns the descriptor that is readable once there is room after a message was refused, or
+    /// writing has failed.
     pub(super) fn room(&self) -> BorrowedFd<'_> {
         self.room.as_fd()
     }
@@ -343,6 +342,15 @@ mod tests {
         assert!(is_readable(&queue));
         assert_eq!(queue.add(&message(5000), 1), Added::Taken);
         assert!(!is_readable(&queue));
+    }
+
+    #[test]
+    fn a_failure_is_told_to_who_waits_for_nothing() {
+        let queue = Queue::new(1000).unwrap();
+        queue.add(&message(1), 0);
+        assert!(!is_readable(&queue));
+        queue.fail(Error::NoParts { address: "x".into() });
+        assert!(is_readable(&queue));
     }
 
     #[test]

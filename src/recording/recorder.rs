@@ -257,6 +257,14 @@ impl Sink for Recorder {
         set.descriptor(self.queue.room());
     }
 
+    fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
+        set.descriptor(self.queue.room());
+    }
+
+    fn check(&mut self) -> Result<()> {
+        self.failure().map_or(Ok(()), Err)
+    }
+
     /// Closes the recording after everything is written, as long as something is in each
     /// `patience`, and says how many messages were not.
     fn finish(mut self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {

@@ -19,6 +19,8 @@
 
 pub mod dump;
 pub mod generate;
+#[cfg(feature = "cli")]
+pub mod inspect;
 pub mod loopback;
 pub mod replay;
 mod report;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::Progress;
-use crate::{Error, Event, Offer, Received, Result, Sink, Source, Stop, WaitSet};
+use crate::{Error, Event, Received, Result, Sink, Source, Stop, WaitSet};
 
 /// What ends a run, besides a stop and the end of its source; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Ending {
     Stopped,
     /// The source has no more.
     SourceEnded,
+    /// The series that was waited for is over.
+    SeriesEnded,
 }
 
 /// Continues a sentence, as in `only 3 of 10 messages before the timeout`.
@@ -42,6 +44,7 @@ impl fmt::Display for Ending {
             Self::Timeout => "before the timeout",
             Self::Stopped => "before it was stopped",
             Self::SourceEnded => "before the source ended",
+            Self::SeriesEnded => "before the series ended",
         })
     }
 }
@@ -57,6 +60,15 @@ impl Limits {
 
 /// How many messages that came before a stop are still dealt with after it, at the most.
 const DRAINED: u32 = 1000;
+
+/// What else matters to who waits for messages; nothing by default.
+#[derive(Default)]
+pub(super) struct Beside<'a> {
+    /// Where they go: its failure ends the wait.
+    pub(super) sink: Option<&'a mut dyn Sink>,
+    /// When the series that is waited for is over unless something comes.
+    pub(super) over_at: Option<Instant>,
+}
 
 /// A run under way.
 pub(super) struct Run<'a> {
@@ -117,10 +129,24 @@ impl<'a> Run<'a> {
         self.limits.count.map_or(u64::MAX, |count| count.saturating_sub(self.done.messages))
     }
 
+    /// Notes that a message came by `now` that is not counted.
+    pub(super) fn pass(&mut self, now: Instant) {
+        self.silent = now;
+    }
+
     /// Waits for the next message of a source, or for the end of the run.
     pub(super) fn next(
         &mut self,
         source: &mut dyn Source,
+    ) -> Result<ControlFlow<Ending, Received>> {
+        self.next_beside(source, Beside::default())
+    }
+
+    /// Waits as [`next`](Self::next), and for what happens beside the source.
+    pub(super) fn next_beside(
+        &mut self,
+        source: &mut dyn Source,
+        Beside { mut sink, over_at }: Beside<'_>,
     ) -> Result<ControlFlow<Ending, Received>> {
         loop {
             match self.ending(Instant::now()) {
@@ -133,8 +159,16 @@ impl<'a> Run<'a> {
                 Event::End => return Ok(ControlFlow::Break(Ending::SourceEnded)),
                 Event::Idle => {}
             }
+            if over_at.is_some_and(|at| at <= Instant::now()) {
+                return Ok(ControlFlow::Break(Ending::SeriesEnded));
+            }
+            if let Some(sink) = &mut sink {
+                sink.check()?;
+            }
             let mut set = WaitSet::new();
             source.readiness(&mut set);
+            sink.iter().for_each(|sink| sink.watch(&mut set));
+            over_at.into_iter().for_each(|at| set.deadline(at));
             if let Some(ending) = self.wait(set, source.name())? {
                 return Ok(ControlFlow::Break(ending));
             }
@@ -194,21 +228,6 @@ impl<'a> Run<'a> {
         let mut set = WaitSet::new();
         sink.readiness(&mut set);
         self.wait(set, sink.name())
-    }
-
-    /// Hands a message to a sink, waiting for it to take it; returns what ended the run before.
-    pub(super) fn hand_over(
-        &self,
-        sink: &mut dyn Sink,
-        message: &Received,
-    ) -> Result<Option<Ending>> {
-        while sink.offer(message)? == Offer::Full {
-            let ending = self.wait_for(sink)?;
-            if ending.is_some() {
-                return Ok(ending);
-            }
-        }
-        Ok(None)
     }
 
     /// Returns the time from the first messages to the last.

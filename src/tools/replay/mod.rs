@@ -172,6 +172,7 @@ impl Summary {
                 Ending::Timeout => "timeout",
                 Ending::Stopped => "stopped",
                 Ending::SourceEnded => "source_ended",
+                Ending::SeriesEnded => "series_ended",
             },
         })
     }

@@ -1,0 +1,172 @@
+//! The command line of m_dump.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, ValueEnum};
+use mflow::Address;
+use mflow::cli::{self, Filtering, Labelled, Limiting, Receiving, Recording, Verbosity};
+
+/// Record the messages of streams, look at them, or look at a recording
+///
+/// Without an output, a line for each part is printed. An output that ends in .mcap is an MCAP file,
+/// anything else a folder with a file for each part. Other formats decode: json to the screen, a
+/// line for each message; npy and png to a folder, a file for each array, the greatest value of
+/// unsigned pixels being shown as masked.
+///
+/// A PULL takes its share of the messages away from the other receivers of a PUSH.
+#[derive(Parser)]
+#[command(name = "m_dump")]
+pub(crate) struct Cli {
+    /// Where messages come from: tcp://host:port, a recording, or several as a=tcp://host:1
+    /// b=tcp://host:2; a folder behind a single one is the output
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<Labelled>,
+    /// File (.mcap) or folder to write to
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// How to dump: raw with an output and text without one, unless told otherwise
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Same as --format json
+    #[arg(short = 'J', long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// Tell what each message means too (json)
+    #[arg(long)]
+    pub(crate) decode: bool,
+    /// Skip the parts of each message from this one on, counted from 1; 0 skips none (folder, text)
+    #[arg(short, long, value_name = "PART", default_value_t = 0)]
+    pub(crate) skip: usize,
+    /// Go on after the last message in a folder that holds a recording already
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) look: Look,
+    #[command(flatten)]
+    pub(crate) filtering: Filtering,
+    #[command(flatten)]
+    pub(crate) more_filtering: MoreFiltering,
+    #[command(flatten)]
+    pub(crate) recording: Recording,
+    #[command(flatten)]
+    pub(crate) receiving: Receiving,
+    #[command(flatten)]
+    pub(crate) limiting: Limiting,
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
+}
+
+/// What to do with a recording, other than to dump it.
+#[derive(Args)]
+#[command(next_help_heading = "Recordings")]
+#[group(multiple = false)]
+pub(crate) struct Look {
+    /// Tell what is in an MCAP file; with -v, read every message for exact bytes and gaps
+    #[arg(long)]
+    pub(crate) info: bool,
+    /// Read a whole MCAP file and tell what is wrong with it
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Save what can be read of an MCAP file into a new one
+    #[arg(long, value_name = "OUT.mcap")]
+    pub(crate) recover: Option<PathBuf>,
+    /// Write a recording as another kind: a folder as an MCAP file, or the other way round
+    #[arg(long, value_name = "OUT", conflicts_with = "output")]
+    pub(crate) convert: Option<PathBuf>,
+}
+
+/// What to take, besides.
+#[derive(Args)]
+#[command(next_help_heading = "Filters")]
+pub(crate) struct MoreFiltering {
+    /// Take only the first part of each message, and no image whose pixels are in it
+    #[arg(long)]
+    pub(crate) headers_only: bool,
+    /// End with the first series: when its end and all images announced have come, or no image for
+    /// so long after its end
+    #[arg(long, value_name = "GRACE", num_args = 0..=1, require_equals = true,
+          default_missing_value = "2s", value_parser = cli::parse_duration)]
+    pub(crate) until_series_end: Option<Duration>,
+}
+
+/// How messages are dumped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A recording: an MCAP file, or a file for each part
+    Raw,
+    /// A line for each part, on the screen
+    Text,
+    /// A line of JSON for each message, on the screen
+    Json,
+    /// A file of NumPy for each array
+    Npy,
+    /// A picture for each array of two dimensions, or for the first plane of three
+    Png,
+}
+
+impl Cli {
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json || self.format == Some(Format::Json)
+    }
+
+    /// Returns the sources and the output; ends the program where it is not clear which is which.
+    pub(crate) fn ends(&self) -> (Vec<&Labelled>, Option<&Path>) {
+        let sources: Vec<_> = self.sources.iter().collect();
+        let output = self.output.as_deref().or(self.look.convert.as_deref());
+        match (sources.as_slice(), output) {
+            ([source, last], None)
+                if last.label.is_none() && !Address::is_meant_by(&last.address) =>
+            {
+                (vec![source], Some(Path::new(&last.address)))
+            }
+            _ => (sources, output),
+        }
+    }
+
+    /// Returns the format; ends the program where other options make no sense with it.
+    pub(crate) fn format(&self, path: Option<&Path>) -> Format {
+        let usual = if path.is_some() { Format::Raw } else { Format::Text };
+        let format = if self.json { Format::Json } else { self.format.unwrap_or(usual) };
+        let name = format.to_possible_value().map_or_else(String::new, |it| it.get_name().into());
+        let needs_path = !matches!(format, Format::Text | Format::Json);
+        if needs_path != path.is_some() {
+            let (kind, verb) = match needs_path {
+                true => (ErrorKind::MissingRequiredArgument, "needs an"),
+                false => (ErrorKind::ArgumentConflict, "takes no"),
+            };
+            wrong(kind, &format!("--format {name} {verb} output"));
+        }
+        let is_mcap = format == Format::Raw && path.is_some_and(is_mcap);
+        let conflicts = [
+            (self.decode && format != Format::Json, "--decode"),
+            (
+                self.skip != 0 && (is_mcap || !matches!(format, Format::Raw | Format::Text)),
+                "--skip",
+            ),
+            (self.force && (is_mcap || path.is_none()), "--force"),
+        ];
+        let what = if is_mcap { "an MCAP file".to_owned() } else { format!("--format {name}") };
+        if let Some((_, option)) = conflicts.iter().find(|(conflicts, _)| *conflicts) {
+            wrong(ErrorKind::ArgumentConflict, &format!("{what} takes no {option}"));
+        }
+        if self.recording.needs_mcap() && !is_mcap {
+            let reason = "options of MCAP files need an output that ends in .mcap";
+            wrong(ErrorKind::ArgumentConflict, reason);
+        }
+        if self.recording.keeps_files_of_any_size() {
+            let reason = "--keep needs --max-size or --max-time";
+            wrong(ErrorKind::MissingRequiredArgument, reason);
+        }
+        format
+    }
+}
+
+/// Ends the program for wrong usage.
+pub(crate) fn wrong(kind: ErrorKind, reason: &str) -> ! {
+    Cli::command().error(kind, reason).exit()
+}
+
+pub(crate) fn is_mcap(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "mcap")
+}

@@ -1,0 +1,114 @@
+//! Dumps the messages of streams to a recording or to the screen, as they are or decoded, and looks
+//! at recordings.
+
+mod command_line;
+mod output;
+
+use std::io::{Write, stdout};
+use std::path::Path;
+
+use clap::error::ErrorKind;
+use mflow::cli::{self, Exit, Labelled, Terminal};
+use mflow::recording::mcap::Detail;
+use mflow::routing::Content;
+use mflow::tools::Observer;
+use mflow::tools::dump::{self, Options};
+use mflow::tools::inspect::{self, Form};
+use mflow::{Address, Merge, Result, Source, Stop, open_labelled_source, open_source};
+
+use command_line::{Cli, Look, wrong};
+use output::Output;
+
+fn main() -> Exit {
+    cli::run(|cli: &Cli| &cli.verbosity, run)
+}
+
+fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
+    let (sources, path) = cli.ends();
+    let format = cli.format(path);
+    if let Some(exit) = look(cli, &sources)? {
+        return Ok(exit);
+    }
+    let mut terminal = Terminal::new(&cli.verbosity);
+    // The sink first: a source that is open takes messages away from others.
+    let Output { sink, gauge } = output::open(cli, format, &sources, path)?;
+    if let Some(path) = path {
+        terminal = terminal.with_bar();
+        gauge.iter().for_each(|gauge| terminal.recording(gauge.clone(), path));
+    }
+    let mut source = open(cli, &sources, stop, &mut terminal)?;
+    let mut filter = cli.filtering.options();
+    if cli.more_filtering.headers_only {
+        filter.content = Content::Header;
+    }
+    let until_series_end = cli.more_filtering.until_series_end;
+    let limits = cli.limiting.limits();
+    let options = Options { limits, filter, until_series_end };
+    let summary = dump::run(source.as_mut(), sink, &options, stop, &mut terminal)?;
+    if path.is_some() {
+        terminal.total(summary.messages, summary.bytes, summary.elapsed);
+    }
+    let exit = Exit::Done
+        .unless_damaged(source.as_ref(), &mut terminal)
+        .unless_unread(summary.damaged, &mut terminal)
+        .unless_missing(summary.missing, &mut terminal);
+    let exit = gauge.iter().fold(exit, |exit, gauge| exit.unless_dropped(gauge, &mut terminal));
+    Ok(exit.unless_unwritten(summary.unwritten).unless_missed(
+        &limits,
+        summary.messages,
+        summary.ending,
+    ))
+}
+
+/// Looks at a recording, where that is asked for.
+fn look(cli: &Cli, sources: &[&Labelled]) -> Result<Option<Exit>> {
+    let Look { info, verify, recover, convert } = &cli.look;
+    if !info && !verify && recover.is_none() && convert.is_none() {
+        return Ok(None);
+    }
+    let [source] = sources else {
+        wrong(ErrorKind::ArgumentConflict, "expected one recording to look at");
+    };
+    if Address::is_meant_by(&source.address) {
+        let reason = format!("expected the path of a recording, found '{}'", source.address);
+        wrong(ErrorKind::InvalidValue, &reason);
+    }
+    let (path, mut out) = (Path::new(&source.address), stdout().lock());
+    let form = if cli.wants_json() { Form::Json } else { Form::Text };
+    let is_sound = if *info {
+        let detail = if cli.verbosity.is_verbose() { Detail::Messages } else { Detail::Index };
+        inspect::info(path, detail, form, &mut out)?;
+        true
+    } else if *verify {
+        inspect::verify(path, form, &mut out)?
+    } else if let Some(to) = recover {
+        inspect::recover(path, to, form, &mut out)?
+    } else {
+        return Ok(None);
+    };
+    out.flush()?;
+    Ok(Some(if is_sound { Exit::Done } else { Exit::Damaged }))
+}
+
+/// Opens the sources, and merges them where there are several.
+fn open(
+    cli: &Cli,
+    sources: &[&Labelled],
+    stop: &Stop,
+    terminal: &mut Terminal,
+) -> Result<Box<dyn Source>> {
+    let mut opened = Vec::new();
+    for Labelled { label, address } in sources {
+        let options = cli.receiving.options(address, stop)?;
+        let source = match label {
+            Some(label) => open_labelled_source(label, address, options)?,
+            None => open_source(address, options)?,
+        };
+        source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+        opened.push(source);
+    }
+    Ok(match opened.len() {
+        1 => opened.remove(0),
+        _ => Box::new(Merge::new(opened)),
+    })
+}

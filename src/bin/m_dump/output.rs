@@ -1,0 +1,67 @@
+//! Where the messages of m_dump go.
+
+use std::io::stdout;
+use std::path::Path;
+
+use mflow::cli::Labelled;
+use mflow::recording::{FolderWriter, Gauge};
+use mflow::tools::dump::{
+    ArrayFile, ArrayFolder, Existing, JsonContent, JsonWriter, Npy, Png, TextWriter,
+};
+use mflow::{Address, Result, Sink};
+
+use crate::command_line::{Cli, Format, is_mcap};
+
+/// Where messages go.
+pub(crate) struct Output {
+    pub(crate) sink: Box<dyn Sink>,
+    /// How full the queue of a recorder is.
+    pub(crate) gauge: Option<Gauge>,
+}
+
+/// Opens what messages go to.
+pub(crate) fn open(
+    cli: &Cli,
+    format: Format,
+    sources: &[&Labelled],
+    path: Option<&Path>,
+) -> Result<Output> {
+    let keep = cli.skip.checked_sub(1).unwrap_or(usize::MAX);
+    let mode = cli.receiving.mode();
+    let path = path.unwrap_or(Path::new(""));
+    let sink: Box<dyn Sink> = match format {
+        Format::Text => Box::new(TextWriter::new(stdout()).keep_parts(keep)),
+        Format::Json => {
+            let content = if cli.decode { JsonContent::Decoded } else { JsonContent::Outline };
+            Box::new(JsonWriter::new(stdout(), content))
+        }
+        Format::Npy => arrays(cli, path, Npy)?,
+        Format::Png => arrays(cli, path, Png)?,
+        Format::Raw => {
+            let recorder = if is_mcap(path) {
+                cli.recording.start_file(path, mode, session(cli, sources))?
+            } else {
+                let open = if cli.force { FolderWriter::append } else { FolderWriter::create };
+                cli.recording.start_folder(open(path)?.keep_parts(keep), mode)?
+            };
+            let gauge = Some(recorder.gauge());
+            return Ok(Output { sink: Box::new(recorder), gauge });
+        }
+    };
+    Ok(Output { sink, gauge: None })
+}
+
+/// Returns what an MCAP file notes of how it came about.
+fn session(cli: &Cli, sources: &[&Labelled]) -> Vec<(String, String)> {
+    let addresses: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
+    let mut session = vec![("address".to_owned(), addresses.join(" "))];
+    if sources.iter().any(|source| Address::is_meant_by(&source.address)) {
+        session.extend(cli.receiving.session());
+    }
+    session
+}
+
+fn arrays(cli: &Cli, folder: &Path, file: impl ArrayFile + 'static) -> Result<Box<dyn Sink>> {
+    let existing = if cli.force { Existing::Append } else { Existing::Refuse };
+    Ok(Box::new(ArrayFolder::open(folder, file, existing)?))
+}

@@ -1,0 +1,136 @@
+//! Options of a program that records.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::{Size, parse_duration, parse_size};
+use crate::recording::{
+    FolderWriter, Fsync, McapOptions, McapWriter, OnFull, Recorder, RecorderOptions,
+    RotatingWriter, Rotation,
+};
+use crate::{Mode, Result};
+
+/// How a program records.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Recording")]
+pub struct Recording {
+    /// Most memory for messages that wait to be written, such as 4GiB; a bare number is MiB
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
+    max_memory: Size,
+    /// What to do when that is full: have the sender wait, or drop and count what comes
+    /// [default: block for pull, drop for sub]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    on_full: Option<Policy>,
+    #[command(flatten)]
+    file: McapFile,
+}
+
+/// What only MCAP files have.
+#[derive(Args, Clone, Debug)]
+struct McapFile {
+    /// Go on in another file, x-0001.mcap after x-0000.mcap, before one is larger than this (.mcap)
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_size: Option<Size>,
+    /// Go on in another file when one has this length of time in it (.mcap)
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    max_time: Option<Duration>,
+    /// Keep only so many of these files, the latest (.mcap)
+    #[arg(long, value_name = "FILES")]
+    keep: Option<NonZeroUsize>,
+    /// When to have the disk keep what is written: never, close, or every so long, such as 10s (.mcap)
+    #[arg(long, value_name = "never|close|DURATION", default_value = "never", value_parser = parse_fsync)]
+    fsync: Fsync,
+    /// Note something in the file (.mcap; may be repeated)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_meta)]
+    meta: Vec<(String, String)>,
+    /// Add checksums, which --verify looks at (.mcap)
+    #[arg(long)]
+    crc: bool,
+}
+
+/// What to do with a message for which there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Policy {
+    /// The sender waits
+    Block,
+    /// It is counted, and lost
+    Drop,
+}
+
+impl Recording {
+    /// Tells whether options are set that only an MCAP file has.
+    #[must_use]
+    pub fn needs_mcap(&self) -> bool {
+        let McapFile { max_size, max_time, keep, fsync, meta, crc } = &self.file;
+        let is_divided = max_size.is_some() || max_time.is_some() || keep.is_some();
+        is_divided || *fsync != Fsync::Never || !meta.is_empty() || *crc
+    }
+
+    /// Tells whether to keep few files without a word on when one is full.
+    #[must_use]
+    pub fn keeps_files_of_any_size(&self) -> bool {
+        self.file.keep.is_some() && self.file.max_size.is_none() && self.file.max_time.is_none()
+    }
+
+    /// Starts to record into MCAP files; `session` tells how it is received.
+    ///
+    /// # Errors
+    /// Where there is such a file already, or it cannot be made.
+    pub fn start_file(
+        &self,
+        path: &Path,
+        mode: Mode,
+        session: Vec<(String, String)>,
+    ) -> Result<Recorder> {
+        let McapFile { max_size, max_time, keep, fsync, meta, crc } = &self.file;
+        let options = McapOptions { session, user: meta.clone(), crc: *crc, align: false };
+        let max_size = max_size.map(|size| size.bytes as u64);
+        let rotation = Rotation { max_size, max_time: *max_time, keep: *keep };
+        if rotation == Rotation::default() {
+            Recorder::start(McapWriter::create(path, options)?, self.options(mode))
+        } else {
+            let writer = RotatingWriter::create(path, options, rotation)?.fsync(*fsync);
+            Recorder::start(writer, self.options(mode))
+        }
+    }
+
+    /// Starts to record into a folder.
+    ///
+    /// # Errors
+    /// Where the process may have no more threads or descriptors.
+    pub fn start_folder(&self, folder: FolderWriter, mode: Mode) -> Result<Recorder> {
+        Recorder::start(folder, self.options(mode))
+    }
+
+    fn options(&self, mode: Mode) -> RecorderOptions {
+        let on_full = match (self.on_full, mode) {
+            // What is not taken from a PUB is lost uncounted, and would be whatever we do.
+            (None, Mode::Sub) | (Some(Policy::Drop), _) => OnFull::Drop,
+            (None, _) | (Some(Policy::Block), _) => OnFull::Block,
+        };
+        RecorderOptions { max_memory: self.max_memory.bytes, on_full, fsync: self.file.fsync }
+    }
+}
+
+/// Reads `never`, `close` or a duration.
+fn parse_fsync(text: &str) -> Result<Fsync, String> {
+    match text {
+        "never" => Ok(Fsync::Never),
+        "close" => Ok(Fsync::Close),
+        _ => match parse_duration(text) {
+            Ok(interval) if !interval.is_zero() => Ok(Fsync::Every(interval)),
+            _ => Err(format!("expected never, close or a duration such as 10s, found '{text}'")),
+        },
+    }
+}
+
+/// Reads `KEY=VALUE`.
+fn parse_meta(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("expected a key and a value such as sample=lysozyme, found '{text}'")),
+    }
+}

@@ -1,6 +1,7 @@
-//! m_dump to a folder in memory, against that of psi-mflow 1.0.0; both read from the same sender.
+//! m_dump to a folder and to an MCAP file in memory, against m_dump of psi-mflow 1.0.0 to a folder;
+//! all read from the same sender.
 //!
-//! Timed is from the file of the message after the first tenth to that of the last.
+//! Timed is from when the first tenth of the messages is written to when all are.
 //!
 //! `cargo bench --bench dump -- [--quick] [--runs N] [--sizes 1KiB,1MiB]`
 
@@ -20,8 +21,8 @@ use harness::python::Python;
 use harness::table::{Spread, Table, against, rate, size};
 use harness::{Result, float};
 
-/// What is promised for a size as a ratio to the original.
-const PROMISED: [(usize, f64); 2] = [(1 << 10, 3.0), (1 << 20, 1.3)];
+/// What is promised for a size as a ratio to the original: of a folder, and of an MCAP file.
+const PROMISED: [(usize, [f64; 2]); 2] = [(1 << 10, [3.0, 0.0]), (1 << 20, [1.3, 1.5])];
 /// How many bytes are written at most.
 const BYTES: usize = 2 << 30;
 /// How many messages are written at most.
@@ -33,46 +34,67 @@ fn main() -> Result<()> {
     if python.is_none() {
         writeln!(stderr(), "skipped: P, no psi-mflow found (see MFLOW_PEERS)")?;
     }
-    let mut table = Table::new(["payload", "ours", "P", "ours / P"]);
+    let mut table = Table::new(["payload", "folder", ".mcap", "P", "folder / P", ".mcap / P"]);
     for bytes in arguments.sizes_or(&PROMISED.map(|(bytes, _)| bytes)) {
-        let promised =
-            PROMISED.iter().find(|(of, _)| *of == bytes).map_or(0.0, |(_, ratio)| *ratio);
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let promised = PROMISED.iter().find(|(of, _)| *of == bytes);
+        let promised = promised.map_or([0.0; 2], |(_, ratios)| *ratios);
+        let [mut folders, mut files, mut theirs] = [const { Vec::new() }; 3];
         for run in 1..=arguments.runs {
             write!(stderr(), "\r{:>8}: run {run} of {}  ", size(bytes), arguments.runs)?;
-            let command = Command::new(env!("CARGO_BIN_EXE_m_dump"));
-            ours.push(dump(command, bytes, &arguments)?);
+            let command = || Command::new(env!("CARGO_BIN_EXE_m_dump"));
+            folders.push(dump(command(), Kind::Folder, bytes, &arguments)?);
+            files.push(dump(command(), Kind::Mcap, bytes, &arguments)?);
             if let Some(python) = &python {
-                theirs.push(dump(python.tool("dump"), bytes, &arguments)?);
+                theirs.push(dump(python.tool("dump"), Kind::Folder, bytes, &arguments)?);
             }
         }
         writeln!(stderr())?;
         let median =
             |rates: &[f64]| rate(Spread::of(rates.iter().copied()).median, float(bytes as u64));
+        let ratio = |ours: &[f64], promised: f64| match python {
+            Some(_) => against(Spread::of_ratios(ours, &theirs), promised),
+            None => "-".into(),
+        };
         table.row([
             size(bytes),
-            median(&ours),
+            median(&folders),
+            median(&files),
             median(&theirs),
-            match python {
-                Some(_) => against(Spread::of_ratios(&ours, &theirs), promised),
-                None => "-".into(),
-            },
+            ratio(&folders, promised[0]),
+            ratio(&files, promised[1]),
         ]);
     }
     write!(stdout(), "\n{table}")?;
     Ok(())
 }
 
-/// Has messages dumped into a folder, and returns how many per second.
-fn dump(mut command: Command, bytes: usize, arguments: &Arguments) -> Result<f64> {
+/// What messages are dumped to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A file for each part.
+    Folder,
+    /// One file.
+    Mcap,
+}
+
+/// Has messages dumped, and returns how many per second.
+fn dump(mut command: Command, kind: Kind, bytes: usize, arguments: &Arguments) -> Result<f64> {
     let messages = (BYTES / bytes).min(MESSAGES) / if arguments.quick { 10 } else { 1 };
     let folder = Folder::new()?;
     let address = free_address()?;
     let _sender = Running::start(&mut Role::SendShares.command(&[&address, &bytes.to_string()])?)?;
-    let mut dumping = Running::start(command.arg(&address).arg(folder.path()))?;
+    let file = folder.path().join("dump.mcap");
+    match kind {
+        Kind::Folder => command.arg(&address).arg(folder.path()),
+        Kind::Mcap => command.arg(&address).arg("-o").arg(&file),
+    };
+    let mut dumping = Running::start(&mut command)?;
+    let is_written = |message: usize| match kind {
+        Kind::Folder => folder.path().join(format!("{message:06}_000.raw")).exists(),
+        Kind::Mcap => file.metadata().is_ok_and(|file| file.len() > (message * bytes) as u64),
+    };
     let mut wait_for = |message: usize| -> Result<Instant> {
-        let file = folder.path().join(format!("{message:06}_000.raw"));
-        while !file.exists() {
+        while !is_written(message) {
             dumping.check()?;
             sleep(Duration::from_micros(500));
         }

@@ -29,7 +29,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::recording::{
     FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, open_recording,
 };
-use crate::{Address, Frames, Mode, Offer, Options, Result, Stream, Tally, Unconfirmed, WaitSet};
+use crate::{
+    Address, Error, Frames, Mode, Offer, Options, Result, Stream, Tally, Unconfirmed, WaitSet,
+};
 
 /// A time in nanoseconds since the Unix epoch (UTC) that never goes backwards in one process: the
 /// system's clock read once, and the monotonic time since.
@@ -130,6 +132,12 @@ pub trait Source: Send {
     /// whole ones, a recording may lack parts.
     fn damaged(&self) -> u64 {
         0
+    }
+
+    /// Returns what has failed so far within a source that goes on: those of several sources that
+    /// have ended with an error, by name.
+    fn failures(&self) -> &[(String, Error)] {
+        &[]
     }
 
     /// Counts messages that are there without keeping any: at most `most`, and few enough not to

@@ -71,7 +71,7 @@ impl Merge {
     /// timeout, or a stop was requested.
     ///
     /// # Errors
-    /// Where the wait fails. What failed in a source is in [`failures`](Self::failures).
+    /// Where the wait fails. What failed in a source is in [`failures`](Source::failures).
     pub fn receive(
         &mut self,
         stop: &Stop,
@@ -94,12 +94,6 @@ impl Merge {
                 return Ok(None);
             }
         }
-    }
-
-    /// Returns the sources that have failed, by name.
-    #[must_use]
-    pub fn failures(&self) -> &[(String, Error)] {
-        &self.failures
     }
 
     /// Takes a source out, and keeps those that follow it in their turn.
@@ -151,6 +145,11 @@ impl Source for Merge {
         for source in &self.sources {
             source.readiness(set);
         }
+    }
+
+    /// Returns the sources that have failed, by name.
+    fn failures(&self) -> &[(String, Error)] {
+        &self.failures
     }
 
     fn damaged(&self) -> u64 {

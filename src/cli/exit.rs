@@ -73,6 +73,12 @@ impl Exit {
         self.or_damaged()
     }
 
+    /// Ends with [`Failed`](Self::Failed) where a source of several has failed, and prints why.
+    #[must_use]
+    pub fn unless_failed(self, source: &dyn Source) -> Self {
+        source.failures().iter().fold(self, |_, (_, error)| Self::failed(error))
+    }
+
     /// Ends with [`Damaged`](Self::Damaged) where everything else was done.
     fn or_damaged(self) -> Self {
         if self == Self::Done { Self::Damaged } else { self }

@@ -49,6 +49,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         terminal.total(summary.messages, summary.bytes, summary.elapsed);
     }
     let exit = Exit::Done
+        .unless_failed(source.as_ref())
         .unless_damaged(source.as_ref(), &mut terminal)
         .unless_unread(summary.damaged, &mut terminal)
         .unless_missing(summary.missing, &mut terminal);

@@ -22,16 +22,10 @@
 //! # Ok::<(), mflow::Error>(())
 //! ```
 
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::recording::{
-    FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, open_recording,
-};
-use crate::{
-    Address, Error, Frames, Mode, Offer, Options, Result, Stream, Tally, Unconfirmed, WaitSet,
-};
+use crate::{Error, Frames, Mode, Offer, Result, Stream, Tally, Unconfirmed, WaitSet};
 
 /// A time in nanoseconds since the Unix epoch (UTC) that never goes backwards in one process: the
 /// system's clock read once, and the monotonic time since.
@@ -218,13 +212,13 @@ pub trait Sink: Send {
 }
 
 /// A stream that messages come from.
-struct StreamSource {
+pub(crate) struct StreamSource {
     stream: Stream,
     origin: Arc<Origin>,
 }
 
 impl StreamSource {
-    fn new(stream: Stream, label: Option<String>) -> Self {
+    pub(crate) fn new(stream: Stream, label: Option<String>) -> Self {
         let (name, mode) = (stream.address().to_owned(), Some(stream.mode()));
         Self { stream, origin: Arc::new(Origin { name, label, mode }) }
     }
@@ -288,60 +282,5 @@ impl Sink for Stream {
 
     fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {
         Ok(Self::finish(*self, patience))
-    }
-}
-
-/// Opens a stream as [`open_source`] does, under a short name that tells its messages from those of
-/// others in a recording. What a recording holds keeps the names that it has there.
-///
-/// # Errors
-/// As [`open_source`].
-pub fn open_labelled_source(
-    label: &str,
-    address: &str,
-    options: Options,
-) -> Result<Box<dyn Source>> {
-    if !is_stream(address) {
-        return open_source(address, options);
-    }
-    let stream = Stream::open(address, options)?;
-    Ok(Box::new(StreamSource::new(stream, Some(label.to_owned()))))
-}
-
-/// Tells whether an address is that of a stream, or a path without a `/` at which there is nothing:
-/// an address whose scheme was forgotten.
-fn is_stream(address: &str) -> bool {
-    let is_path = || address.contains('/') || Path::new(address).try_exists().unwrap_or(true);
-    Address::is_meant_by(address) || !is_path()
-}
-
-/// Opens what messages come from: a stream where `address` has a scheme, else the recording at
-/// that path, for which the options mean nothing.
-///
-/// # Errors
-/// Where the address is none, or what it names cannot be opened. Where there is nothing at a path
-/// without a `/`, it is taken for an address whose scheme was forgotten.
-pub fn open_source(address: &str, options: Options) -> Result<Box<dyn Source>> {
-    if is_stream(address) {
-        Ok(Stream::open(address, options)?.into())
-    } else {
-        Ok(open_recording(Path::new(address))?)
-    }
-}
-
-/// Opens what messages go to: a stream where `address` has a scheme, else a new recording at that
-/// path, for which the options mean nothing: a file that ends in `.mcap`, or a folder.
-///
-/// # Errors
-/// Where the address is none, or what it names cannot be opened.
-pub fn open_sink(address: &str, options: Options) -> Result<Box<dyn Sink>> {
-    let path = Path::new(address);
-    if Address::is_meant_by(address) {
-        Ok(Box::new(Stream::open(address, options)?))
-    } else if path.extension().is_some_and(|extension| extension == "mcap") {
-        let writer = McapWriter::create(path, McapOptions::default())?;
-        Ok(Box::new(Recorder::start(writer, RecorderOptions::default())?))
-    } else {
-        Ok(Box::new(FolderWriter::create(path)?))
     }
 }

@@ -49,6 +49,7 @@ pub mod cli;
 mod endpoint;
 mod error;
 mod frame;
+mod location;
 mod merge;
 mod monitor;
 mod options;
@@ -62,11 +63,10 @@ pub mod tools;
 mod wait;
 
 pub use address::Address;
-pub use endpoint::{
-    Event, Origin, Received, Sink, Source, Timestamp, open_labelled_source, open_sink, open_source,
-};
+pub use endpoint::{Event, Origin, Received, Sink, Source, Timestamp};
 pub use error::{Error, Result};
 pub use frame::{Frame, Frames};
+pub use location::{Location, open_sink, open_source};
 pub use merge::Merge;
 pub use mflow_handlers as handlers;
 pub use monitor::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};

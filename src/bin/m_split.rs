@@ -24,10 +24,10 @@ struct Cli {
     /// Check the configuration file, and exit
     #[arg(long, requires = "config")]
     check: bool,
-    /// Address of the source; it is connected to, except that tcp://*:PORT is bound
+    /// Address of the source, connected to except that tcp://*:PORT is bound, or a recording
     #[arg(required_unless_present = "config")]
     source: Option<String>,
-    /// Addresses to send to; they are bound
+    /// Addresses to send to, which are bound, or recordings to write: x.mcap, ./folder
     #[arg(required_unless_present = "config")]
     streams: Vec<String>,
     /// Communication mode of the outputs
@@ -62,7 +62,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let (limits, linger) = (cli.limiting.limits(), cli.lingering.linger);
     let summary = split::run(source.as_mut(), split, limits, linger, stop, &mut terminal)?;
     terminal.summary(&summary);
-    let exit = Exit::Done.unless_missed(&limits, summary.messages, summary.ending);
+    let exit = Exit::Done.unless_damaged(source.as_ref(), &mut terminal);
+    let exit = exit.unless_missed(&limits, summary.messages, summary.ending);
     Ok(summary
         .outputs
         .iter()
@@ -76,7 +77,7 @@ fn configuration(cli: &Cli) -> Result<Config> {
     }
     // Without a configuration, the command line has a source.
     let source = cli.source.as_deref().unwrap_or_default();
-    let mut config = Config { source: cli.receiving.source(source)?, streams: Vec::new() };
+    let mut config = Config { source: cli.receiving.source(source.parse()?), streams: Vec::new() };
     for address in &cli.streams {
         config.streams.push(OutputConfig {
             mode: cli.output_mode,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Receiving, Size, Terminal, Verbosity};
 use mflow::tools::{Observer, loopback, stats};
-use mflow::{Result, Stop, open_source};
+use mflow::{Location, Result, Stop};
 
 /// Measure a message stream: rates while it runs, a summary at the end
 ///
@@ -47,8 +47,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut exit = Exit::Done;
     let summary = match &cli.source {
         Some(source) => {
-            let options = cli.receiving.options(source, stop)?;
-            let mut source = open_source(source, options)?;
+            let location: Location = source.parse()?;
+            let mut source = location.open_source(cli.receiving.options(&location, stop))?;
             source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
             let options = stats::Options { interval: cli.interval, limits };
             let summary = stats::run(source.as_mut(), &options, stop, &mut stdout().lock())?;

@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use super::parse_duration;
 use crate::routing::SourceConfig;
 use crate::tools::Limits;
-use crate::{Address, Attach, Mode, Options, Result, Stop, Stream, connect};
+use crate::{Attach, Location, Mode, Options, Result, Stop, Stream, connect};
 
 /// How a program receives.
 #[derive(Clone, Debug)]
@@ -29,17 +29,10 @@ struct ReceivingOptions {
 }
 
 impl Receiving {
-    /// Returns how to open a source; a path is not a matter of these options.
-    ///
-    /// # Errors
-    /// Where the address is meant as that of a stream and is none.
-    pub fn options(&self, address: &str, stop: &Stop) -> Result<Options> {
-        let options = if Address::is_meant_by(address) {
-            self.source(address)?.options()
-        } else {
-            Options::default()
-        };
-        Ok(self.tune(options, stop))
+    /// Returns how to open a source; for a recording it means nothing.
+    #[must_use]
+    pub fn options(&self, location: &Location, stop: &Stop) -> Options {
+        self.tune(self.source(location.clone()).options(), stop)
     }
 
     /// Returns the mode.
@@ -62,18 +55,15 @@ impl Receiving {
     }
 
     /// Returns the source as a configuration.
-    ///
-    /// # Errors
-    /// Where the address is none.
-    pub fn source(&self, address: &str) -> Result<SourceConfig> {
-        let address: Address = address.parse()?;
-        Ok(SourceConfig {
+    #[must_use]
+    pub fn source(&self, address: Location) -> SourceConfig {
+        SourceConfig {
             mode: self.0.mode,
             attach: self.0.socket.attach(address.usual_attach()),
             queue_size: self.0.socket.queue_size,
             subscribe: self.0.subscribe.clone(),
             address,
-        })
+        }
     }
 
     /// Adds what is the same for all streams of a program.

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::options::Attach;
-use crate::{Address, Error, Mode, Options};
+use crate::{Error, Location, Mode, Options};
 
 /// What to split, and to where.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +37,8 @@ pub struct Config {
 /// Where messages come from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceConfig {
-    /// The address.
-    pub address: Address,
+    /// The address, or the path of a recording.
+    pub address: Location,
     /// PULL or SUB.
     pub mode: Mode,
     /// Bind or connect.
@@ -52,8 +52,8 @@ pub struct SourceConfig {
 /// Where messages go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutputConfig {
-    /// The address.
-    pub address: Address,
+    /// The address, or the path of a recording.
+    pub address: Location,
     /// PUSH or PUB.
     pub mode: Mode,
     /// Bind or connect.
@@ -88,7 +88,7 @@ impl Default for OnFull {
 impl SourceConfig {
     /// Makes the configuration of a source that the command line names.
     #[must_use]
-    pub fn new(address: Address) -> Self {
+    pub fn new(address: Location) -> Self {
         let attach = address.usual_attach();
         Self {
             address,
@@ -99,7 +99,7 @@ impl SourceConfig {
         }
     }
 
-    /// Returns how to open the stream.
+    /// Returns how to open it, where it is a stream.
     #[must_use]
     pub fn options(&self) -> Options {
         let options = Options::new(self.mode).attach(self.attach).queue_size(self.queue_size);
@@ -110,7 +110,7 @@ impl SourceConfig {
 impl OutputConfig {
     /// Makes the configuration of an output that the command line names: it binds.
     #[must_use]
-    pub fn new(address: Address) -> Self {
+    pub fn new(address: Location) -> Self {
         Self {
             address,
             mode: Mode::Push,
@@ -121,7 +121,7 @@ impl OutputConfig {
         }
     }
 
-    /// Returns how to open the stream.
+    /// Returns how to open it, where it is a stream.
     #[must_use]
     pub fn options(&self) -> Options {
         Options::new(self.mode).attach(self.attach).queue_size(self.queue_size)
@@ -178,11 +178,13 @@ impl Config {
         for (index, stream) in self.streams.iter().enumerate() {
             let (key, address) = (format!("streams[{index}]"), &stream.address);
             for (other, taken, attach) in &seen {
-                let reason = if address == *taken && !address.as_str().ends_with(":*") {
+                let excludes = || match (address, taken) {
+                    (Location::Stream(one), Location::Stream(other)) => one.excludes(other),
+                    _ => false,
+                };
+                let reason = if address == *taken && !address.to_string().ends_with(":*") {
                     format!("'{address}' is the address of {other} too")
-                } else if (stream.attach, *attach) == (Attach::Bind, Attach::Bind)
-                    && address.excludes(taken)
-                {
+                } else if (stream.attach, *attach) == (Attach::Bind, Attach::Bind) && excludes() {
                     format!("'{address}' is bound by {other} already, as '{taken}'")
                 } else {
                     continue;
@@ -258,11 +260,11 @@ impl RawStream {
     }
 }
 
-fn check_address(text: &str, key: &str) -> Result<Address, Problem> {
+fn check_address(text: &str, key: &str) -> Result<Location, Problem> {
     text.parse().map_err(|error: Error| (format!("{key}.address"), error.to_string()))
 }
 
-fn check_attach(bind: Option<bool>, address: &Address) -> Attach {
+fn check_attach(bind: Option<bool>, address: &Location) -> Attach {
     match bind {
         Some(true) => Attach::Bind,
         Some(false) => Attach::Connect,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::run::Run;
 use super::{Ending, Limits, Observer, tell_departures};
 use crate::routing::{Config, Output, Split};
-use crate::{Result, Source, Stop, Stream, Unconfirmed, connect};
+use crate::{Result, Source, Stop, Unconfirmed};
 
 /// What went to one output.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Opens the streams of a configuration; `tune` may change the options of each.
+/// Opens the streams and recordings of a configuration; `tune` may change the options of each.
 ///
 /// # Errors
 /// Where one of them cannot be opened.
@@ -60,18 +60,15 @@ pub fn open(
     tune: impl Fn(crate::Options) -> crate::Options,
     observer: &mut dyn Observer,
 ) -> Result<(Box<dyn Source>, Split)> {
-    let mut open = |address: &str, options: crate::Options| -> Result<Stream> {
-        let stream = connect(address, tune(options))?;
-        stream.listening().into_iter().for_each(|endpoint| observer.listening(endpoint));
-        Ok(stream)
-    };
     let mut outputs = Vec::new();
     for output in &config.streams {
-        let stream = open(output.address.as_str(), output.options())?;
-        outputs.push(Output::new(Box::new(stream), output));
+        let sink = output.address.open_sink(tune(output.options()))?;
+        sink.listening().into_iter().for_each(|endpoint| observer.listening(endpoint));
+        outputs.push(Output::new(sink, output));
     }
-    let source = open(config.source.address.as_str(), config.source.options())?;
-    Ok((source.into(), Split::new(outputs)))
+    let source = config.source.address.open_source(tune(config.source.options()))?;
+    source.listening().into_iter().for_each(|endpoint| observer.listening(endpoint));
+    Ok((source, Split::new(outputs)))
 }
 
 /// Splits until the run ends, and waits then until everything has left, at most `linger` without

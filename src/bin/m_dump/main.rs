@@ -14,7 +14,7 @@ use mflow::routing::Content;
 use mflow::tools::Observer;
 use mflow::tools::dump::{self, Options};
 use mflow::tools::inspect::{self, Form};
-use mflow::{Address, Merge, Result, Source, Stop, open_labelled_source, open_source};
+use mflow::{Address, Location, Merge, Result, Source, Stop};
 
 use command_line::{Cli, Look, wrong};
 use output::Output;
@@ -100,10 +100,11 @@ fn open(
 ) -> Result<Box<dyn Source>> {
     let mut opened = Vec::new();
     for Labelled { label, address } in sources {
-        let options = cli.receiving.options(address, stop)?;
+        let location: Location = address.parse()?;
+        let options = cli.receiving.options(&location, stop);
         let source = match label {
-            Some(label) => open_labelled_source(label, address, options)?,
-            None => open_source(address, options)?,
+            Some(label) => location.open_labelled_source(label, options)?,
+            None => location.open_source(options)?,
         };
         source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
         opened.push(source);

@@ -1,0 +1,139 @@
+//! Where messages come from or go to, a stream or a recording, and opening it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::endpoint::StreamSource;
+use crate::options::Attach;
+use crate::recording::{
+    FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, open_recording,
+};
+use crate::{Address, Error, Options, Result, Sink, Source, Stream};
+
+/// The address of a stream, or the path of a recording.
+///
+/// What has a scheme is an address. A path has a `/` in it, ends in `.mcap`, or there is something
+/// at it: anything else is taken for an address whose scheme was forgotten.
+///
+/// ```
+/// use mflow::Location;
+/// assert!(matches!("tcp://host:9999".parse()?, Location::Stream(_)));
+/// assert!(matches!("run.mcap".parse()?, Location::Recording(_)));
+/// assert!(matches!("data/run".parse()?, Location::Recording(_)));
+/// assert!("host:9999".parse::<Location>().is_err());
+/// # Ok::<(), mflow::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Location {
+    /// A stream.
+    Stream(Address),
+    /// An MCAP file, or a folder of `.raw` files.
+    Recording(PathBuf),
+}
+
+impl Location {
+    /// Returns the address, where it is that of a stream.
+    #[must_use]
+    pub fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Stream(address) => Some(address),
+            Self::Recording(_) => None,
+        }
+    }
+
+    /// Opens what messages come from; the options are for a stream.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn open_source(&self, options: Options) -> Result<Box<dyn Source>> {
+        match self {
+            Self::Stream(address) => Ok(Stream::open(address.as_str(), options)?.into()),
+            Self::Recording(path) => Ok(open_recording(path)?),
+        }
+    }
+
+    /// Opens what messages come from, under a short name that tells those of a stream from others
+    /// in a recording. What a recording holds keeps the names that it has there.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn open_labelled_source(&self, label: &str, options: Options) -> Result<Box<dyn Source>> {
+        let Self::Stream(address) = self else { return self.open_source(options) };
+        let stream = Stream::open(address.as_str(), options)?;
+        Ok(Box::new(StreamSource::new(stream, Some(label.to_owned()))))
+    }
+
+    /// Opens what messages go to: a stream as the options say, or a new recording, which is an MCAP
+    /// file where its path ends in `.mcap` and a folder otherwise.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, or there is a recording already.
+    pub fn open_sink(&self, options: Options) -> Result<Box<dyn Sink>> {
+        Ok(match self {
+            Self::Stream(address) => Box::new(Stream::open(address.as_str(), options)?),
+            Self::Recording(path) if is_mcap(path) => {
+                let writer = McapWriter::create(path, McapOptions::default())?;
+                Box::new(Recorder::start(writer, RecorderOptions::default())?)
+            }
+            Self::Recording(path) => Box::new(FolderWriter::create(path)?),
+        })
+    }
+
+    /// Returns how the command lines attach where nobody says; it means nothing for a recording.
+    #[must_use]
+    pub fn usual_attach(&self) -> Attach {
+        self.address().map_or(Attach::Connect, Address::usual_attach)
+    }
+}
+
+fn is_mcap(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "mcap")
+}
+
+impl FromStr for Location {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let path = Path::new(text);
+        let is_path = || is_mcap(path) || text.contains('/') || path.try_exists().unwrap_or(true);
+        if Address::is_meant_by(text) || text.is_empty() || !is_path() {
+            Ok(Self::Stream(text.parse()?))
+        } else {
+            Ok(Self::Recording(path.to_owned()))
+        }
+    }
+}
+
+impl From<Address> for Location {
+    fn from(address: Address) -> Self {
+        Self::Stream(address)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stream(address) => address.fmt(f),
+            Self::Recording(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Opens what messages come from: a stream, or a recording, for which the options mean nothing; see
+/// [`Location`].
+///
+/// # Errors
+/// Where the address is none, or what it names cannot be opened.
+pub fn open_source(address: &str, options: Options) -> Result<Box<dyn Source>> {
+    address.parse::<Location>()?.open_source(options)
+}
+
+/// Opens what messages go to: a stream, or a new recording, for which the options mean nothing; see
+/// [`Location`].
+///
+/// # Errors
+/// Where the address is none, or what it names cannot be opened.
+pub fn open_sink(address: &str, options: Options) -> Result<Box<dyn Sink>> {
+    address.parse::<Location>()?.open_sink(options)
+}

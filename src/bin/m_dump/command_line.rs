@@ -120,7 +120,15 @@ impl Cli {
             {
                 (vec![source], Some(Path::new(&last.address)))
             }
-            _ => (sources, output),
+            _ => {
+                // Each has its own times: what is recorded of them in turn would have neither.
+                let is_stream = |source: &&Labelled| Address::is_meant_by(&source.address);
+                if sources.len() > 1 && !sources.iter().all(is_stream) {
+                    let reason = "expected streams, where there are several sources";
+                    wrong(ErrorKind::InvalidValue, reason);
+                }
+                (sources, output)
+            }
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) use slot::Slot;
 pub(crate) const COPY_INTO_FRAME: usize = 256;
 /// Up to this many bytes a copy is cheaper than `Bytes::from_owner`.
 const COPY_INTO_BYTES: usize = 1024;
+/// A message of more parts than this has its small ones copied together.
+const FEW: usize = 3;
 /// libzmq receives messages shorter than this into a buffer that several of them share.
 const SHARED_BUFFER: usize = 8192;
 /// libzmq keeps up to this many bytes inside the `zmq_msg_t` itself.
@@ -375,9 +377,23 @@ impl From<Message> for Frames {
     }
 }
 
+/// Shares large parts, and copies small ones: those of a message that has many into one buffer, as a
+/// bsread message of 200 would cost 200 allocations.
 impl From<Frames> for Message {
     fn from(frames: Frames) -> Self {
-        frames.into_iter().map(Bytes::from).collect()
+        if frames.len() <= FEW {
+            return frames.into_iter().map(Bytes::from).collect();
+        }
+        let is_small = |frame: &Frame| frame.len() <= COPY_INTO_BYTES;
+        let small = || frames.iter().filter(|frame| is_small(frame));
+        let mut buffer = Vec::with_capacity(small().map(Frame::len).sum());
+        small().for_each(|frame| buffer.extend_from_slice(frame.as_ref()));
+        let mut copied = Bytes::from(buffer);
+        let part = |frame: Frame| match is_small(&frame) {
+            true => copied.split_to(frame.len()),
+            false => Bytes::from_owner(frame),
+        };
+        frames.into_iter().map(part).collect()
     }
 }
 
@@ -441,6 +457,20 @@ mod tests {
         assert_eq!(Bytes::from(frame.clone()).as_ptr(), address);
         let small = Frame::from(pattern(100));
         assert_ne!(Bytes::from(small.clone()).as_ptr(), small.as_ref().as_ptr());
+    }
+
+    #[test]
+    fn the_small_parts_of_a_message_of_many_are_copied_together_and_large_ones_shared() {
+        let lengths = [10, 0, 5000, 1024, 1025, 7];
+        let frames: Frames = lengths.map(pattern).into_iter().map(Frame::from).collect();
+        let message = Message::from(frames.clone());
+        let addresses: Vec<_> = message.parts().iter().map(|part| part.as_ptr()).collect();
+        assert!(
+            message.parts().iter().zip(frames.iter()).all(|(part, frame)| part == frame.as_ref())
+        );
+        assert_eq!(addresses[3], addresses[0].wrapping_add(10));
+        assert_eq!(addresses[5], addresses[3].wrapping_add(1024));
+        assert_eq!(addresses[2], frames[2].as_ref().as_ptr());
     }
 
     #[test]

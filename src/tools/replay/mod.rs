@@ -133,7 +133,7 @@ impl Summary {
     pub fn to_json(&self) -> Value {
         let Self { messages, bytes, elapsed, .. } = *self;
         let rate = Throughput { elapsed, messages: messages.saturating_sub(1), bytes };
-        let microseconds = |time: Duration| time.as_secs_f64() * 1e6;
+        let microseconds = |time: Duration| time.as_nanos() as f64 / 1e3;
         let lateness = self.lateness.as_ref().map(|lateness| {
             json!({
                 "messages": lateness.messages(),

@@ -87,31 +87,34 @@ impl AsRef<[u8]> for Counted {
 }
 
 impl Receipts {
-    /// Returns the part of a message to send that counts until libzmq frees it.
-    pub(crate) fn count(&mut self, part: &Frame) -> Frame {
-        if part.len() <= COPY_INTO_FRAME
-            && let Some(small) = self.small(part.as_ref())
-        {
-            return small;
+    /// Makes `share` one of this part of a message, which counts until libzmq frees it.
+    pub(crate) fn count(&mut self, part: &Frame, share: &mut Frame) {
+        if part.len() <= COPY_INTO_FRAME && self.small(part.as_ref(), share) {
+            return;
         }
-        Frame::from_owner(Counted { frame: part.clone(), _entry: Entry::new(&self.ledger) })
+        let counted = Counted { frame: part.clone(), _entry: Entry::new(&self.ledger) };
+        *share = Frame::from_owner(counted);
     }
 
-    /// Fills the small receipt whose turn it is, or a new one where that has not come back yet.
-    fn small(&mut self, bytes: &[u8]) -> Option<Frame> {
+    /// Fills the small receipt whose turn it is, or a new one where that has not come back yet;
+    /// false where there are too many of them.
+    fn small(&mut self, bytes: &[u8], share: &mut Frame) -> bool {
         if self.next >= self.small.len() {
             self.next = 0;
         }
-        // Brings the flag of one whose turn comes soon over from the other core meanwhile.
-        self.small.get(self.next + AHEAD).map(Slot::is_lent);
+        if let Some(soon) = self.small.get(self.next + AHEAD) {
+            soon.prefetch();
+        }
         let place = self.next;
         self.next += 1;
-        let lent = self.small.get_mut(place).and_then(|slot| slot.lend(bytes));
-        if lent.is_some() || self.small.len() == KEPT {
-            return lent;
+        if self.small.get_mut(place).is_some_and(|slot| slot.lend(bytes, share)) {
+            return true;
+        }
+        if self.small.len() == KEPT {
+            return false;
         }
         self.small.insert(place, Slot::new(Entry::new(&self.ledger)));
-        self.small[place].lend(bytes)
+        self.small[place].lend(bytes, share)
     }
 
     /// Waits until every counted message was handed over, as long as there is progress at least
@@ -141,13 +144,19 @@ impl Receipts {
 mod tests {
     use super::*;
 
+    fn count(receipts: &mut Receipts, part: &Frame) -> Frame {
+        let mut share = Frame::new();
+        receipts.count(part, &mut share);
+        share
+    }
+
     #[test]
     fn a_message_counts_until_its_last_share_is_gone() {
         for bytes in [&b"small"[..], &[7; 1000]] {
             let mut receipts = Receipts::default();
-            let first = receipts.count(&Frame::from(bytes));
+            let first = count(&mut receipts, &Frame::from(bytes));
             let share = first.clone();
-            let second = receipts.count(&Frame::new());
+            let second = count(&mut receipts, &Frame::new());
             assert_eq!(share.as_ref(), bytes);
             assert_eq!(receipts.settle(Duration::ZERO), 2);
             drop(first);
@@ -174,15 +183,15 @@ mod tests {
     fn small_receipts_are_used_again_and_never_while_they_count() {
         let mut receipts = Receipts::default();
         let text = |number: usize| Frame::from(number.to_string().as_bytes());
-        let count = |receipts: &mut Receipts, numbers: std::ops::Range<usize>| -> Vec<_> {
-            numbers.map(|number| receipts.count(&text(number))).collect()
+        let range = |receipts: &mut Receipts, numbers: std::ops::Range<usize>| -> Vec<_> {
+            numbers.map(|number| count(receipts, &text(number))).collect()
         };
-        let held = count(&mut receipts, 0..KEPT - 10);
+        let held = range(&mut receipts, 0..KEPT - 10);
         for number in 0..1000 {
-            drop(count(&mut receipts, number..number + 10));
+            drop(range(&mut receipts, number..number + 10));
         }
         assert_eq!(receipts.small.len(), KEPT);
-        let more = count(&mut receipts, 0..20);
+        let more = range(&mut receipts, 0..20);
         let all = held.iter().chain(&more);
         let numbers = (0..KEPT - 10).chain(0..20);
         assert!(all.zip(numbers).all(|(frame, number)| *frame == text(number)));

@@ -106,14 +106,32 @@ impl Frame {
         free: unsafe extern "C" fn(*mut c_void, *mut c_void),
         owner: *mut c_void,
     ) -> Self {
-        let mut message = zmq_msg_t::default();
-        // SAFETY: `message` is memory for one message; the caller answers for the rest.
-        let status = unsafe {
+        let mut frame = Self::new();
+        // SAFETY: the caller answers for it.
+        unsafe { frame.become_foreign(bytes, free, owner) };
+        frame
+    }
+
+    /// Becomes a frame of bytes that libzmq frees by calling `free` with `owner`.
+    ///
+    /// # Safety
+    /// As [`from_foreign`](Self::from_foreign).
+    unsafe fn become_foreign(
+        &mut self,
+        bytes: &[u8],
+        free: unsafe extern "C" fn(*mut c_void, *mut c_void),
+        owner: *mut c_void,
+    ) {
+        // SAFETY: `self` holds an initialised message, which is closed before it is initialised
+        // anew; the caller answers for the rest.
+        unsafe {
             let data = bytes.as_ptr().cast_mut().cast();
-            zmq_sys::zmq_msg_init_data(&raw mut message, data, bytes.len(), Some(free), owner)
-        };
-        assert_eq!(status, 0, "libzmq is out of memory");
-        Self(UnsafeCell::new(message))
+            let message = self.0.get();
+            zmq_sys::zmq_msg_close(message);
+            let status =
+                zmq_sys::zmq_msg_init_data(message, data, bytes.len(), Some(free), owner);
+            self.check(status);
+        }
     }
 
     /// Returns the number of bytes.
@@ -146,14 +164,57 @@ impl Frame {
         }
     }
 
-    /// Returns a frame of the same bytes to send: a share of them, or a copy where that is cheaper
-    /// than counting references from two threads.
-    pub(crate) fn share(&self) -> Self {
-        if (INLINE + 1..=COPY_INTO_FRAME).contains(&self.len()) {
-            Self::from(self.as_ref())
-        } else {
-            self.clone()
+    /// Becomes a copy of these bytes, and lets go of its old ones.
+    ///
+    /// Cheaper than a new frame put in its place, as everything is that has `libzmq` write a
+    /// message where it stays: a processor that moves a message it has just written in pieces
+    /// waits until all it wrote before has reached the cache, such as the bytes themselves.
+    ///
+    /// # Panics
+    /// Where the process is out of memory.
+    pub fn copy_from(&mut self, bytes: &[u8]) {
+        // SAFETY: `self` holds an initialised message, which is closed before it is initialised
+        // anew; after success it has room for all of `bytes`, which cannot overlap memory that was
+        // allocated just now.
+        unsafe {
+            let message = self.0.get();
+            zmq_sys::zmq_msg_close(message);
+            let status = zmq_sys::zmq_msg_init_size(message, bytes.len());
+            self.check(status);
+            let target = zmq_sys::zmq_msg_data(message).cast::<u8>();
+            target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
+    }
+
+    /// Becomes a share of a frame to send: or a copy of it, where that is cheaper than counting
+    /// references from two threads.
+    pub(crate) fn share_from(&mut self, frame: &Self) {
+        if (INLINE + 1..=COPY_INTO_FRAME).contains(&frame.len()) {
+            self.copy_from(frame.as_ref());
+        } else {
+            // SAFETY: as in `clone`; the old message is closed by `zmq_msg_copy`.
+            let status = unsafe { zmq_sys::zmq_msg_copy(self.0.get(), frame.0.get()) };
+            assert_eq!(status, 0, "an initialised message can be shared");
+        }
+    }
+
+    /// Becomes empty, and lets go of its bytes.
+    pub(crate) fn clear(&mut self) {
+        // SAFETY: `self` holds an initialised message, which is closed before it is initialised
+        // anew; initialising an empty one cannot fail.
+        unsafe {
+            zmq_sys::zmq_msg_close(self.0.get());
+            zmq_sys::zmq_msg_init(self.0.get());
+        }
+    }
+
+    /// Panics where a message could not be initialised in this place; leaves an empty one there.
+    fn check(&mut self, status: c_int) {
+        if status != 0 {
+            // SAFETY: there is nothing in the place that would have to be closed.
+            unsafe { zmq_sys::zmq_msg_init(self.0.get()) };
+        }
+        assert_eq!(status, 0, "libzmq is out of memory");
     }
 
     /// Receives one frame into `self`, whose old bytes it lets go of.
@@ -231,16 +292,9 @@ impl AsRef<[u8]> for Frame {
 /// Copies the bytes.
 impl From<&[u8]> for Frame {
     fn from(bytes: &[u8]) -> Self {
-        let mut message = zmq_msg_t::default();
-        // SAFETY: `message` is memory for one message; after success it has room for all of
-        // `bytes`, which cannot overlap memory that was allocated just now.
-        unsafe {
-            let status = zmq_sys::zmq_msg_init_size(&raw mut message, bytes.len());
-            assert_eq!(status, 0, "libzmq is out of memory");
-            let target = zmq_sys::zmq_msg_data(&raw mut message).cast::<u8>();
-            target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-        }
-        Self(UnsafeCell::new(message))
+        let mut frame = Self::new();
+        frame.copy_from(bytes);
+        frame
     }
 }
 

@@ -22,7 +22,7 @@ const LEFT: u8 = 2;
 pub(crate) struct Slot<T>(NonNull<Room<T>>);
 
 /// The flag comes first: it shares its cache line with the beginning of the bytes.
-#[repr(C)]
+#[repr(C, align(64))]
 struct Room<T> {
     state: AtomicU8,
     bytes: [u8; COPY_INTO_FRAME],
@@ -41,18 +41,30 @@ impl<T: Send + 'static> Slot<T> {
         Self(NonNull::from(Box::leak(room)))
     }
 
+    /// Has the processor bring the room over from the other core meanwhile, to be filled soon.
+    pub(crate) fn prefetch(&self) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: reads and writes nothing.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+            let room = self.0.as_ptr().cast::<i8>();
+            _mm_prefetch::<_MM_HINT_ET0>(room);
+            _mm_prefetch::<_MM_HINT_ET0>(room.wrapping_add(64));
+        }
+    }
+
     /// Tells whether the frame that was lent last is still in use.
-    pub(crate) fn is_lent(&self) -> bool {
+    fn is_lent(&self) -> bool {
         // SAFETY: the room lives as long as the slot does.
         let state = unsafe { &(*self.0.as_ptr()).state };
         state.load(Ordering::Acquire) == LENT
     }
 
-    /// Returns a frame of these bytes; none where the one before is still in use, or they are too
-    /// many.
-    pub(crate) fn lend(&mut self, bytes: &[u8]) -> Option<Frame> {
+    /// Makes `frame` one of these bytes; does nothing (false) where the frame before is still in
+    /// use, or they are too many.
+    pub(crate) fn lend(&mut self, bytes: &[u8], frame: &mut Frame) -> bool {
         if bytes.len() > COPY_INTO_FRAME || self.is_lent() {
-            return None;
+            return false;
         }
         let room = self.0.as_ptr();
         // SAFETY: no frame shows the bytes and `self` is borrowed exclusively, so nobody else uses
@@ -63,8 +75,9 @@ impl<T: Send + 'static> Slot<T> {
             place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
             (*room).state.store(LENT, Ordering::Relaxed);
             let lent = std::slice::from_raw_parts(place, bytes.len());
-            Some(Frame::from_foreign(lent, let_go::<T>, room.cast()))
+            frame.become_foreign(lent, let_go::<T>, room.cast());
         }
+        true
     }
 }
 
@@ -96,32 +109,37 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
+    fn lend<T: Send + 'static>(slot: &mut Slot<T>, bytes: &[u8]) -> Option<Frame> {
+        let mut frame = Frame::new();
+        slot.lend(bytes, &mut frame).then_some(frame)
+    }
+
     #[test]
     fn a_slot_is_lent_once_at_a_time() {
         let mut slot = Slot::new(());
-        let frame = slot.lend(b"one").unwrap();
+        let frame = lend(&mut slot, b"one").unwrap();
         let share = frame.clone();
         drop(frame);
         assert!(slot.is_lent());
-        assert!(slot.lend(b"two").is_none());
+        assert!(lend(&mut slot, b"two").is_none());
         assert_eq!(share.as_ref(), b"one");
         drop(share);
-        assert_eq!(slot.lend(b"two").unwrap().as_ref(), b"two");
-        assert!(slot.lend(&[0; COPY_INTO_FRAME + 1]).is_none());
+        assert_eq!(lend(&mut slot, b"two").unwrap().as_ref(), b"two");
+        assert!(lend(&mut slot, &[0; COPY_INTO_FRAME + 1]).is_none());
     }
 
     #[test]
     fn the_later_of_slot_and_frame_drops_what_is_kept() {
         let kept = Arc::new(());
         let mut slot = Slot::new(Arc::clone(&kept));
-        let frame = slot.lend(&[7; COPY_INTO_FRAME]).unwrap();
+        let frame = lend(&mut slot, &[7; COPY_INTO_FRAME]).unwrap();
         drop(slot);
         assert_eq!((frame.as_ref(), Arc::strong_count(&kept)), (&[7; COPY_INTO_FRAME][..], 2));
         std::thread::spawn(move || drop(frame)).join().unwrap();
         assert_eq!(Arc::strong_count(&kept), 1);
 
         let mut slot = Slot::new(Arc::clone(&kept));
-        drop(slot.lend(b"back").unwrap());
+        drop(lend(&mut slot, b"back").unwrap());
         drop(slot);
         assert_eq!(Arc::strong_count(&kept), 1);
     }

@@ -28,7 +28,7 @@ use crate::monitor::{Monitor, MonitorOptions, MonitorThread};
 use crate::options::Attach;
 use crate::receipt::Receipts;
 use crate::statistics::Statistics;
-use crate::{Address, Error, Frames, Mode, Options, Result, Stop, WaitSet};
+use crate::{Address, Error, Frame, Frames, Mode, Options, Result, Stop, WaitSet};
 
 pub use receive::{Decoded, Messages, Tally};
 pub use send::{More, Offer, Unconfirmed};
@@ -60,6 +60,8 @@ pub struct Stream {
     statistics: Statistics,
     /// The parts of a message that is being gathered by `send_part`.
     gathered: Frames,
+    /// Where parts are put to be sent; empty between messages.
+    outgoing: Frame,
     /// How many peers had gone when libzmq was last given the time to part with them.
     parted: usize,
     /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
@@ -94,6 +96,7 @@ impl Stream {
             handlers: options.handlers.clone(),
             statistics: Statistics::default(),
             gathered: Frames::new(),
+            outgoing: Frame::new(),
             parted: 0,
             receipts: (options.mode == Mode::Push).then(Receipts::default),
         };

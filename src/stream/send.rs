@@ -110,12 +110,14 @@ impl Stream {
         let mut looked = false;
         'message: loop {
             for (index, part) in frames.iter().enumerate() {
-                let share = match &mut self.receipts {
-                    Some(receipts) if index == counted => receipts.count(part),
-                    _ => part.share(),
-                };
+                match &mut self.receipts {
+                    Some(receipts) if index == counted => {
+                        receipts.count(part, &mut self.outgoing);
+                    }
+                    _ => self.outgoing.share_from(part),
+                }
                 let flags = if index == last { 0 } else { zmq::SNDMORE };
-                if self.send_one(share, flags)? == Offer::Taken {
+                if self.send_outgoing(flags)? == Offer::Taken {
                     continue;
                 }
                 match index {
@@ -164,24 +166,25 @@ impl Stream {
         }
     }
 
-    /// Hands one part to libzmq.
-    fn send_one(&mut self, mut frame: Frame, flags: i32) -> Result<Offer> {
+    /// Hands the part that is to go out to libzmq; nothing is to go out any more then.
+    fn send_outgoing(&mut self, flags: i32) -> Result<Offer> {
         loop {
-            match frame.send(&mut self.socket, flags | zmq::DONTWAIT) {
+            let result = match self.outgoing.send(&mut self.socket, flags | zmq::DONTWAIT) {
                 Ok(()) => return Ok(Offer::Taken),
-                Err(zmq::Error::EAGAIN) => return Ok(Offer::Full),
-                Err(zmq::Error::EINTR) => {}
-                Err(source) => {
-                    return Err(Error::Send { address: self.address.to_string(), source });
-                }
-            }
+                Err(zmq::Error::EAGAIN) => Ok(Offer::Full),
+                Err(zmq::Error::EINTR) => continue,
+                Err(source) => Err(Error::Send { address: self.address.to_string(), source }),
+            };
+            self.outgoing.clear();
+            return result;
         }
     }
 
     /// Ends a message whose peer died under it: libzmq swallows everything up to a last part.
     fn forget_unfinished(&mut self) -> Result<()> {
         tracing::debug!(address = %self.address, "a peer died in mid-message: sending it again");
-        self.send_one(Frame::new(), 0).map(drop)
+        self.outgoing.clear();
+        self.send_outgoing(0).map(drop)
     }
 
     /// Closes the stream after everything was handed over, as long as there is some progress in

@@ -87,7 +87,7 @@ fn generate(
 ) -> Result<Ending> {
     let mut header = Header::new(options.bytes);
     let payload = Frame::from(Bytes::from(vec![0; options.bytes]));
-    let frames = Frames::from([header.frame(0), payload]);
+    let frames = Frames::from([Frame::new(), payload]);
     let origin = Origin::new("m_generate");
     let mut message = Received { frames, time: Timestamp::now(), origin };
     let batch = batch(options);
@@ -103,7 +103,7 @@ fn generate(
                 return Ok(ending);
             }
         }
-        message.frames[0] = header.frame(number);
+        message.frames[0].copy_from(header.text(number));
         while sink.offer(&message)? == Offer::Full {
             // Before waiting, so that it does not count as silence.
             tell(run, report, std::mem::take(&mut sent), options, Instant::now(), out)?;
@@ -174,10 +174,10 @@ impl Header {
         Self { common: text.len(), text }
     }
 
-    fn frame(&mut self, number: u64) -> Frame {
+    fn text(&mut self, number: u64) -> &[u8] {
         self.text.truncate(self.common);
         // Writing to a `String` cannot fail.
         let _ = write!(self.text, "{number}}}");
-        Frame::from(self.text.as_bytes())
+        self.text.as_bytes()
     }
 }

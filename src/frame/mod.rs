@@ -128,8 +128,7 @@ impl Frame {
             let data = bytes.as_ptr().cast_mut().cast();
             let message = self.0.get();
             zmq_sys::zmq_msg_close(message);
-            let status =
-                zmq_sys::zmq_msg_init_data(message, data, bytes.len(), Some(free), owner);
+            let status = zmq_sys::zmq_msg_init_data(message, data, bytes.len(), Some(free), owner);
             self.check(status);
         }
     }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use mflow_handlers::Peek;
 
+use super::McapWriter;
 use super::queue::{Added, Queue, Queued, Taken};
-use super::{FolderWriter, McapWriter};
 use crate::{Error, Offer, Origin, Received, Result, Sink, Unconfirmed, WaitSet};
 
 /// Room of small messages is given back together, once there is this much.
@@ -126,25 +126,6 @@ impl RecordWriter for McapWriter {
 
     fn close(self: Box<Self>, fsync: Fsync) -> Result<()> {
         if fsync == Fsync::Never { self.finish() } else { self.finish_synced() }.map(drop)
-    }
-}
-
-impl RecordWriter for FolderWriter {
-    fn name(&self) -> String {
-        Sink::name(self).to_owned()
-    }
-
-    fn record(&mut self, message: &Received, _number: u64) -> Result<()> {
-        self.write(&message.frames)
-    }
-
-    /// Does nothing: a folder has too many files for it.
-    fn sync(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn close(self: Box<Self>, _fsync: Fsync) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -8,6 +8,8 @@
 //!
 //! Numbers have at least six and three digits and grow beyond. They are sorted as numbers.
 
+mod directory;
+mod publisher;
 mod reader;
 mod writer;
 

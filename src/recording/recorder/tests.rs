@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
-use crate::recording::McapOptions;
+use crate::recording::{FolderWriter, McapOptions};
 use crate::{Event, Frame, Frames, Source, Stop, Timestamp};
 
 /// What a [`Told`] writer was asked.

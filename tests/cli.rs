@@ -978,12 +978,13 @@ fn notices_and_errors_that_nobody_reads_change_nothing() {
 #[test]
 fn a_generator_whose_reader_has_seen_enough_ends() {
     let dir = Dir::new();
-    let script = format!("{{ m_generate -a {ANY}; echo $? > code; }} 2>&1 | head -n 1");
+    // What it tells before it sends is two lines: that nobody reads the second would end it too.
+    let script = format!("{{ m_generate -a {ANY}; echo $? > code; }} 2>&1 | head -n 2");
     let generate = dir.start_shell(&script);
     let listening = generate.stdout_line("listening on ");
     let endpoint = listening.strip_prefix("listening on ").unwrap();
     // Its first line of rates finds nobody.
-    let stats = dir.start("m_stats", [endpoint, "--timeout", "500ms"]);
+    let stats = dir.start("m_stats", [endpoint, "--timeout", "1s"]);
     generate.end().expect(0);
     stats.end().expect(0);
     assert_eq!(fs::read_to_string(dir.path("code")).unwrap(), "0\n");

@@ -165,9 +165,10 @@ impl Frame {
 
     /// Becomes a copy of these bytes, and lets go of its old ones.
     ///
-    /// Cheaper than a new frame put in its place, as everything is that has `libzmq` write a
-    /// message where it stays: a processor that moves a message it has just written in pieces
-    /// waits until all it wrote before has reached the cache, such as the bytes themselves.
+    /// This is cheaper than putting a new frame in its place. A message that was written just now
+    /// should stay where it is: to move it, the processor reads in one piece what was written in
+    /// several, and so waits until everything that was written before has reached the cache, the
+    /// bytes themselves included.
     ///
     /// # Panics
     /// Where the process is out of memory.

@@ -58,8 +58,11 @@ impl Limits {
     }
 }
 
-/// How many messages that came before a stop are still dealt with after it, at the most.
-const DRAINED: u32 = 1000;
+/// What came before a stop is still dealt with: it is all there once nothing has come for so long,
+/// as it may have to be read off a connection yet.
+const QUIET: Duration = Duration::from_millis(50);
+/// A sender that goes on has no end: so long after a stop, what came before it is dealt with.
+const DRAINING: Duration = Duration::from_secs(1);
 
 /// What else matters to who waits for messages; nothing by default.
 #[derive(Default)]
@@ -79,8 +82,10 @@ pub(super) struct Run<'a> {
     /// Since when nothing has come or gone that should have.
     silent: Instant,
     done: Progress,
-    /// How many messages may still be taken after a stop.
-    to_drain: u32,
+    /// Whether to deal with what came before a stop.
+    drains: bool,
+    /// Until when to deal with that, once there is a stop.
+    drained_by: Option<Instant>,
     /// When the first messages were done.
     first: Option<Instant>,
 }
@@ -90,7 +95,8 @@ impl<'a> Run<'a> {
         let now = Instant::now();
         let done = Progress { messages: 0, bytes: 0, total: limits.count };
         let (started, latest, silent) = (now, now, now);
-        Self { limits, stop, started, latest, silent, done, first: None, to_drain: 0 }
+        let (first, drains, drained_by) = (None, false, None);
+        Self { limits, stop, started, latest, silent, done, first, drains, drained_by }
     }
 
     /// Has the run announce `total` messages, where there may be no more.
@@ -101,7 +107,7 @@ impl<'a> Run<'a> {
 
     /// Has the run deal with what has come by the time that it is stopped.
     pub(super) fn draining(mut self) -> Self {
-        self.to_drain = DRAINED;
+        self.drains = true;
         self
     }
 
@@ -149,8 +155,9 @@ impl<'a> Run<'a> {
         Beside { mut sink, over_at }: Beside<'_>,
     ) -> Result<ControlFlow<Ending, Received>> {
         loop {
-            match self.ending(Instant::now()) {
-                Some(Ending::Stopped) if self.to_drain > 0 => self.to_drain -= 1,
+            let now = Instant::now();
+            match self.ending(now) {
+                Some(Ending::Stopped) if self.is_draining(now) => {}
                 Some(ending) => return Ok(ControlFlow::Break(ending)),
                 None => {}
             }
@@ -169,10 +176,32 @@ impl<'a> Run<'a> {
             source.readiness(&mut set);
             sink.iter().for_each(|sink| sink.watch(&mut set));
             over_at.into_iter().for_each(|at| set.deadline(at));
-            if let Some(ending) = self.wait(set, source.name())? {
+            let ended = match self.drained_by {
+                Some(_) => Self::wait_for_quiet(set, source.name())?,
+                None => self.wait(set, source.name())?,
+            };
+            if let Some(ending) = ended.filter(|ending| !self.is_to_drain(*ending)) {
                 return Ok(ControlFlow::Break(ending));
             }
         }
+    }
+
+    /// Tells whether an ending has just come that something is to be dealt with after.
+    fn is_to_drain(&self, ending: Ending) -> bool {
+        self.drains && ending == Ending::Stopped && self.drained_by.is_none()
+    }
+
+    /// Tells whether what came before a stop is still to be dealt with.
+    fn is_draining(&mut self, now: Instant) -> bool {
+        let drains = self.drains && self.remaining() > 0;
+        drains && now < *self.drained_by.get_or_insert(now + DRAINING)
+    }
+
+    /// Waits for more of what came before a stop.
+    fn wait_for_quiet(set: WaitSet<'_>, name: &str) -> Result<Option<Ending>> {
+        let woken = set.wait(&Stop::never(), Some(QUIET));
+        let woken = woken.map_err(|source| Error::Wait { name: name.to_owned(), source })?;
+        Ok((!woken).then_some(Ending::Stopped))
     }
 
     /// Returns when the run ends if nothing more comes or goes.
@@ -245,6 +274,7 @@ impl<'a> Run<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Frames, Origin, Timestamp};
 
     #[test]
     fn a_run_that_was_stopped_by_hand_has_missed_nothing() {
@@ -275,5 +305,67 @@ mod tests {
         assert_eq!(run.ending(Instant::now()), Some(Ending::Count));
         stop.request();
         assert_eq!(run.wait(set(), "").unwrap(), Some(Ending::Stopped));
+    }
+
+    /// A source of messages none of which is there at once.
+    struct Messages {
+        left: u32,
+        idles: bool,
+    }
+
+    impl Source for Messages {
+        fn name(&self) -> &'static str {
+            "messages"
+        }
+
+        fn poll(&mut self) -> Result<Event> {
+            self.idles = !self.idles;
+            if self.idles || self.left == 0 {
+                return Ok(Event::Idle);
+            }
+            self.left -= 1;
+            let (time, origin) = (Timestamp::now(), Origin::new("messages"));
+            Ok(Event::Message(Received { frames: Frames::new(), time, origin }))
+        }
+
+        fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+            let soon = if self.left > 0 { Duration::from_millis(1) } else { QUIET * 1000 };
+            set.deadline(Instant::now() + soon);
+        }
+    }
+
+    /// Takes messages to the end of a run.
+    fn take(run: &mut Run<'_>, source: &mut Messages) -> (u32, Ending) {
+        let mut taken = 0;
+        loop {
+            match run.next(source).unwrap() {
+                ControlFlow::Continue(_) => taken += 1,
+                ControlFlow::Break(ending) => return (taken, ending),
+            }
+            run.count(1, 0, Instant::now());
+        }
+    }
+
+    #[test]
+    fn what_came_before_a_stop_is_dealt_with() {
+        let stop = Stop::new().unwrap();
+        stop.request();
+        let run = |limits| Run::new(limits, &stop);
+        let few = || Messages { left: 5, idles: false };
+        assert_eq!(take(&mut run(Limits::default()), &mut few()), (0, Ending::Stopped));
+        let mut draining = run(Limits::default()).draining();
+        assert_eq!(take(&mut draining, &mut few()), (5, Ending::Stopped));
+        let limits = Limits { count: Some(3), ..Limits::default() };
+        assert_eq!(take(&mut run(limits).draining(), &mut few()), (3, Ending::Stopped));
+    }
+
+    #[test]
+    fn a_source_without_an_end_is_left_after_a_stop() {
+        let stop = Stop::new().unwrap();
+        stop.request();
+        let mut run = Run::new(Limits::default(), &stop).draining();
+        run.drained_by = Some(Instant::now());
+        let mut source = Messages { left: u32::MAX, idles: false };
+        assert_eq!(take(&mut run, &mut source), (0, Ending::Stopped));
     }
 }

@@ -123,11 +123,12 @@ impl Verifier {
                 }
                 Err(reason) => self.damages.add(footer.summary.min(length), 0, reason),
             }
-        } else {
+        }
+        self.walk(store, end)?;
+        if footer.is_none() {
             let what = "it has no end: its writer is still at it, or died";
             self.damages.add(length, 0, what);
         }
-        self.walk(store, end)?;
         if let Some(summary) = summary {
             self.compare(&summary, end);
         }

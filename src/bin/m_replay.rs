@@ -175,7 +175,9 @@ fn options(cli: &Cli) -> Options {
 fn open_streams(cli: &Cli, stop: &Stop) -> Result<(Vec<Stream>, Routes)> {
     let (mut streams, mut routes) = (Vec::<Stream>::new(), Routes::default());
     for (label, address) in &cli.map {
-        let place = streams.iter().position(|stream| stream.address() == address);
+        // Each `*` is a port of its own.
+        let is_shared = |stream: &Stream| stream.address() == address && !address.ends_with(":*");
+        let place = streams.iter().position(is_shared);
         if place.is_none() {
             streams.push(cli.sending.open_at(address, stop)?);
         }

@@ -1,7 +1,7 @@
 //! Options of a program that records.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -85,16 +85,30 @@ impl Recording {
         mode: Mode,
         session: Vec<(String, String)>,
     ) -> Result<Recorder> {
-        let McapFile { max_size, max_time, keep, fsync, meta, crc } = &self.file;
+        let McapFile { fsync, meta, crc, .. } = &self.file;
         let options = McapOptions { session, user: meta.clone(), crc: *crc, align: false };
-        let max_size = max_size.map(|size| size.bytes as u64);
-        let rotation = Rotation { max_size, max_time: *max_time, keep: *keep };
+        let rotation = self.rotation();
         if rotation == Rotation::default() {
             Recorder::start(McapWriter::create(path, options)?, self.options(mode))
         } else {
             let writer = RotatingWriter::create(path, options, rotation)?.fsync(*fsync);
             Recorder::start(writer, self.options(mode))
         }
+    }
+
+    /// Returns the file that [`start_file`](Self::start_file) makes.
+    #[must_use]
+    pub fn first_file(&self, path: &Path) -> PathBuf {
+        match self.rotation() == Rotation::default() {
+            true => path.to_owned(),
+            false => RotatingWriter::first_file(path),
+        }
+    }
+
+    fn rotation(&self) -> Rotation {
+        let McapFile { max_size, max_time, keep, .. } = &self.file;
+        let max_size = max_size.map(|size| size.bytes as u64);
+        Rotation { max_size, max_time: *max_time, keep: *keep }
     }
 
     /// Starts to record into a folder.

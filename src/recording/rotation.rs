@@ -54,7 +54,7 @@ impl RotatingWriter {
         if let Some(path) = existing(path)? {
             return Err(Error::RecordingExists { path });
         }
-        let writer = McapWriter::create(&numbered(path, 0), options.clone())?;
+        let writer = McapWriter::create(&Self::first_file(path), options.clone())?;
         Ok(Self {
             path: path.to_owned(),
             options,
@@ -65,6 +65,12 @@ impl RotatingWriter {
             kept: VecDeque::new(),
             fsync: Fsync::Never,
         })
+    }
+
+    /// Returns the path of the first file of a recording.
+    #[must_use]
+    pub fn first_file(path: &Path) -> PathBuf {
+        numbered(path, 0)
     }
 
     /// Has each file kept by the disk when it is closed, where that is asked for.
@@ -128,7 +134,7 @@ fn existing(path: &Path) -> Result<Option<PathBuf>> {
         let number = name.strip_prefix(&*stem).and_then(|rest| rest.strip_prefix('-'));
         let number = number.and_then(|rest| rest.strip_suffix(".mcap"));
         if number.is_some_and(|number| number.len() >= 4 && number.parse::<u64>().is_ok()) {
-            return Ok(Some(entry.path()));
+            return Ok(Some(path.with_file_name(entry.file_name())));
         }
     }
     Ok(None)

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 use mflow::Address;
 use mflow::cli::{self, Filtering, Labelled, Limiting, Receiving, Recording, Verbosity};
+use mflow::routing::FilterOptions;
 
 /// Record the messages of streams, look at them, or look at a recording
 ///
@@ -110,9 +111,42 @@ impl Cli {
         self.json || self.format == Some(Format::Json)
     }
 
+    /// Returns the MCAP file to look at, where that is asked for; ends the program where other
+    /// options make no sense with it.
+    pub(crate) fn looked_at(&self) -> Option<&Path> {
+        let Look { info, verify, recover, convert: _ } = &self.look;
+        let looks = [(*info, "--info"), (*verify, "--verify"), (recover.is_some(), "--recover")];
+        let (_, look) = looks.into_iter().find(|(is_meant, _)| *is_meant)?;
+        let [Labelled { label: None, address }] = self.sources.as_slice() else {
+            wrong(ErrorKind::ArgumentConflict, &format!("{look} takes one recording"));
+        };
+        let filters = self.filtering.options() != FilterOptions::default();
+        let filters = filters || self.more_filtering.headers_only;
+        let conflicts = [(self.output.is_some(), "--output"), (filters, "filters")];
+        if let Some((_, option)) = conflicts.iter().find(|(conflicts, _)| *conflicts) {
+            wrong(ErrorKind::ArgumentConflict, &format!("{look} takes no {option}"));
+        }
+        self.format(None);
+        let path = Path::new(address);
+        let found = match (Address::is_meant_by(address), path.is_dir()) {
+            (true, _) => format!("'{address}'"),
+            (_, true) => format!("the folder '{address}', which --convert makes one of"),
+            _ => return Some(path),
+        };
+        wrong(ErrorKind::InvalidValue, &format!("{look} takes an MCAP file, found {found}"));
+    }
+
     /// Returns the sources and the output; ends the program where it is not clear which is which.
     pub(crate) fn ends(&self) -> (Vec<&Labelled>, Option<&Path>) {
         let sources: Vec<_> = self.sources.iter().collect();
+        for (index, source) in sources.iter().enumerate() {
+            if let Some(label) = &source.label
+                && sources[..index].iter().any(|other| other.label == source.label)
+            {
+                let reason = format!("two sources have the name '{label}'");
+                wrong(ErrorKind::ArgumentConflict, &reason);
+            }
+        }
         let output = self.output.as_deref().or(self.look.convert.as_deref());
         match (sources.as_slice(), output) {
             ([source, last], None)

@@ -7,16 +7,15 @@ mod output;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use clap::error::ErrorKind;
 use mflow::cli::{self, Exit, Labelled, Terminal};
 use mflow::recording::mcap::Detail;
 use mflow::routing::Content;
 use mflow::tools::Observer;
 use mflow::tools::dump::{self, Options};
 use mflow::tools::inspect::{self, Form};
-use mflow::{Address, Location, Merge, Result, Source, Stop};
+use mflow::{Location, Merge, Result, Source, Stop};
 
-use command_line::{Cli, Look, wrong};
+use command_line::{Cli, Look};
 use output::Output;
 
 fn main() -> Exit {
@@ -24,19 +23,26 @@ fn main() -> Exit {
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
+    if let Some(path) = cli.looked_at() {
+        return look(cli, path);
+    }
     let (sources, path) = cli.ends();
     let format = cli.format(path);
-    if let Some(exit) = look(cli, &sources)? {
-        return Ok(exit);
-    }
     let mut terminal = Terminal::new(&cli.verbosity);
     // The sink first: a source that is open takes messages away from others.
-    let Output { sink, gauge } = output::open(cli, format, &sources, path)?;
+    let output = output::open(cli, format, &sources, path)?;
+    let mut source = match open(cli, &sources, stop, &mut terminal) {
+        Ok(source) => source,
+        Err(error) => {
+            output.discard();
+            return Err(error);
+        }
+    };
+    let Output { sink, gauge, .. } = output;
     if let Some(path) = path {
         terminal = terminal.with_bar();
         gauge.iter().for_each(|gauge| terminal.recording(gauge.clone(), path));
     }
-    let mut source = open(cli, &sources, stop, &mut terminal)?;
     let mut filter = cli.filtering.options();
     if cli.more_filtering.headers_only {
         filter.content = Content::Header;
@@ -61,34 +67,22 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     ))
 }
 
-/// Looks at a recording, where that is asked for.
-fn look(cli: &Cli, sources: &[&Labelled]) -> Result<Option<Exit>> {
-    let Look { info, verify, recover, convert } = &cli.look;
-    if !info && !verify && recover.is_none() && convert.is_none() {
-        return Ok(None);
-    }
-    let [source] = sources else {
-        wrong(ErrorKind::ArgumentConflict, "expected one recording to look at");
-    };
-    if Address::is_meant_by(&source.address) {
-        let reason = format!("expected the path of a recording, found '{}'", source.address);
-        wrong(ErrorKind::InvalidValue, &reason);
-    }
-    let (path, mut out) = (Path::new(&source.address), stdout().lock());
+/// Looks at a recording.
+fn look(cli: &Cli, path: &Path) -> Result<Exit> {
+    let Look { verify, recover, .. } = &cli.look;
+    let mut out = stdout().lock();
     let form = if cli.wants_json() { Form::Json } else { Form::Text };
-    let is_sound = if *info {
+    let is_sound = if let Some(to) = recover {
+        inspect::recover(path, to, form, &mut out)?
+    } else if *verify {
+        inspect::verify(path, form, &mut out)?
+    } else {
         let detail = if cli.verbosity.is_verbose() { Detail::Messages } else { Detail::Index };
         inspect::info(path, detail, form, &mut out)?;
         true
-    } else if *verify {
-        inspect::verify(path, form, &mut out)?
-    } else if let Some(to) = recover {
-        inspect::recover(path, to, form, &mut out)?
-    } else {
-        return Ok(None);
     };
     out.flush()?;
-    Ok(Some(if is_sound { Exit::Done } else { Exit::Damaged }))
+    Ok(if is_sound { Exit::Done } else { Exit::Damaged })
 }
 
 /// Opens the sources, and merges them where there are several.

@@ -1,7 +1,8 @@
 //! Where the messages of m_dump go.
 
+use std::fs;
 use std::io::stdout;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mflow::cli::Labelled;
 use mflow::recording::{FolderWriter, Gauge};
@@ -17,6 +18,18 @@ pub(crate) struct Output {
     pub(crate) sink: Box<dyn Sink>,
     /// How full the queue of a recorder is.
     pub(crate) gauge: Option<Gauge>,
+    /// The file that was made.
+    file: Option<PathBuf>,
+}
+
+impl Output {
+    /// Takes back that it was opened, so that the same can be tried again.
+    pub(crate) fn discard(self) {
+        drop(self.sink);
+        if let Some(file) = self.file {
+            let _ = fs::remove_file(file);
+        }
+    }
 }
 
 /// Opens what messages go to.
@@ -45,10 +58,11 @@ pub(crate) fn open(
                 cli.recording.start_folder(open(path)?.keep_parts(keep), mode)?
             };
             let gauge = Some(recorder.gauge());
-            return Ok(Output { sink: Box::new(recorder), gauge });
+            let file = is_mcap(path).then(|| cli.recording.first_file(path));
+            return Ok(Output { sink: Box::new(recorder), gauge, file });
         }
     };
-    Ok(Output { sink, gauge: None })
+    Ok(Output { sink, gauge: None, file: None })
 }
 
 /// Returns what an MCAP file notes of how it came about.

@@ -38,14 +38,16 @@ impl Random {
 struct Kind {
     /// The bytes of the message of a number.
     size: fn(u64) -> usize,
-    /// So many messages are sent at once, every millisecond.
+    /// So many messages are sent at once.
     burst: u64,
+    /// So many milliseconds lie between bursts, which bounds what fills the disk.
+    pause: u64,
 }
 
-const SMALL: Kind = Kind { size: |_| 100, burst: 20 };
-const MEDIUM: Kind = Kind { size: |_| 64 << 10, burst: 1 };
+const SMALL: Kind = Kind { size: |_| 100, burst: 20, pause: 1 };
+const MEDIUM: Kind = Kind { size: |_| 64 << 10, burst: 1, pause: 1 };
 const LARGE: Kind =
-    Kind { size: |number| if number % 2 == 0 { 1 << 20 } else { 3_000_000 }, burst: 1 };
+    Kind { size: |number| if number % 2 == 0 { 1 << 20 } else { 3_000_000 }, burst: 2, pause: 20 };
 const MIXED: Kind = Kind {
     size: |number| match number % 40 {
         7 => 1 << 20,
@@ -53,6 +55,7 @@ const MIXED: Kind = Kind {
         _ => 100,
     },
     burst: 4,
+    pause: 2,
 };
 
 /// A message that says its number at both ends.
@@ -75,7 +78,7 @@ fn send(mut sender: Stream, kind: Kind, is_over: &AtomicBool) -> Vec<Instant> {
             }
             sent.push(Instant::now());
         }
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(kind.pause));
     }
     sent
 }

@@ -14,6 +14,7 @@ mod quantity;
 mod recording;
 mod signal;
 mod stderr;
+mod window;
 
 use std::io::{IsTerminal, Write};
 
@@ -31,6 +32,7 @@ pub use pace::{parse_moment, parse_pace};
 pub use progress::Terminal;
 pub use quantity::{Size, parse_duration, parse_rate, parse_size};
 pub use recording::Recording;
+pub use window::columns;
 
 use crate::{Result, Stop};
 
@@ -59,6 +61,7 @@ fn parse<P: Parser>() -> P {
         .long("completions")
         .value_name("SHELL")
         .help("Print completions for a shell, and exit")
+        .help_heading(None)
         .action(ArgAction::Set)
         .value_parser(clap::value_parser!(Shell))
         .exclusive(true);
@@ -88,7 +91,7 @@ fn tell_events(verbosity: &Verbosity) {
     tracing_subscriber::fmt()
         .with_max_level(verbosity.level())
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         // It would tell on stderr, and panic, that stderr cannot be written to.
         .log_internal_errors(false)
         .without_time()

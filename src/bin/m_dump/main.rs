@@ -71,7 +71,10 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
 fn look(cli: &Cli, path: &Path) -> Result<Exit> {
     let Look { verify, recover, .. } = &cli.look;
     let mut out = stdout().lock();
-    let form = if cli.wants_json() { Form::Json } else { Form::Text };
+    let form = match cli.wants_json() {
+        true => Form::Json,
+        false => Form::Text { columns: cli::columns(&out) },
+    };
     let is_sound = if let Some(to) = recover {
         inspect::recover(path, to, form, &mut out)?
     } else if *verify {

@@ -2,6 +2,7 @@
 //!
 //! What they find is told as text for people or as JSON for programs.
 
+mod folder;
 mod text;
 
 use std::io::Write;
@@ -9,27 +10,54 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::Result;
 use crate::recording::mcap::{self, Detail};
+use crate::{Error, Result};
+
+pub use folder::FolderInfo;
 
 /// How a look at a recording is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Tables for people.
-    #[default]
-    Text,
+    Text {
+        /// How many characters fit into a line, where there is a limit.
+        columns: Option<u16>,
+    },
     /// One object of JSON.
     Json,
 }
 
-/// Tells what is in the MCAP file at a path.
+/// Tells what is in the recording at a path: an MCAP file, or a folder, of which the names and
+/// sizes of its files are looked at.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("mflow-inspect-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// use mflow::recording::mcap::Detail;
+/// use mflow::tools::inspect::{Form, info};
+/// std::fs::write(folder.join("000000_000.raw"), b"{}")?;
+/// let mut out = Vec::new();
+/// info(&folder, Detail::Index, Form::Text { columns: Some(80) }, &mut out)?;
+/// assert!(String::from_utf8(out)?.ends_with(": 1 messages in 1 files, 2 B\n"));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// Where it cannot be read, is no recording, or the output fails.
 pub fn info(path: &Path, detail: Detail, form: Form, out: &mut dyn Write) -> Result<()> {
+    if path.is_dir() {
+        let info = FolderInfo::of(path)?;
+        return match form {
+            Form::Text { .. } => text::folder_info(path, &info, out),
+            Form::Json => json(&info, out),
+        };
+    }
     let info = mcap::info(path, detail)?;
     match form {
-        Form::Text => text::info(path, &info, out),
+        Form::Text { columns } => text::info(path, &info, columns, out),
         Form::Json => json(&info, out),
     }
 }
@@ -39,9 +67,10 @@ pub fn info(path: &Path, detail: Detail, form: Form, out: &mut dyn Write) -> Res
 /// # Errors
 /// Where it cannot be read, is no MCAP file, or the output fails.
 pub fn verify(path: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
+    expect_file(path)?;
     let verification = mcap::verify(path)?;
     match form {
-        Form::Text => text::verification(path, &verification, out)?,
+        Form::Text { .. } => text::verification(path, &verification, out)?,
         Form::Json => json(&verification, out)?,
     }
     Ok(verification.is_sound())
@@ -53,12 +82,22 @@ pub fn verify(path: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
 /// # Errors
 /// Where a file cannot be read or written, nothing was found, or the output fails.
 pub fn recover(path: &Path, to: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
+    expect_file(path)?;
     let recovery = mcap::recover(path, to)?;
     match form {
-        Form::Text => text::recovery(path, to, &recovery, out)?,
+        Form::Text { .. } => text::recovery(path, to, &recovery, out)?,
         Form::Json => json(&recovery, out)?,
     }
     Ok(recovery.damaged == 0 && recovery.damaged_places == 0)
+}
+
+/// Says what else there is for a folder.
+fn expect_file(path: &Path) -> Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let reason = "it is a folder: --info tells what is in it, --convert makes a file of it";
+    Err(Error::NotARecording { path: path.to_owned(), reason: reason.to_owned() })
 }
 
 fn json(report: &impl Serialize, out: &mut dyn Write) -> Result<()> {

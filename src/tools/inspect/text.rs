@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use indicatif::{DecimalBytes, HumanCount};
 
+use super::FolderInfo;
 use crate::Result;
 use crate::recording::mcap::{ChannelInfo, Damage, Info, Recovery, SUMMARY, Verification};
 
@@ -13,7 +14,12 @@ use crate::recording::mcap::{ChannelInfo, Damage, Info, Recovery, SUMMARY, Verif
 const TOLD: usize = 20;
 
 /// Tells what is in a recording.
-pub(super) fn info(path: &Path, info: &Info, out: &mut dyn Write) -> Result<()> {
+pub(super) fn info(
+    path: &Path,
+    info: &Info,
+    columns: Option<u16>,
+    out: &mut dyn Write,
+) -> Result<()> {
     let (size, messages) = (DecimalBytes(info.size), HumanCount(info.messages));
     let state = if info.is_closed { "closed" } else { "not closed" };
     writeln!(out, "{}: {messages} messages, {size}, {state}", path.display())?;
@@ -21,30 +27,36 @@ pub(super) fn info(path: &Path, info: &Info, out: &mut dyn Write) -> Result<()> 
         let seconds = seconds(last.saturating_sub(first));
         writeln!(out, "{} to {}, {seconds:.3} s", time(first), time(last))?;
     }
-    writeln!(out, "\n{}", channels(info))?;
-    if !info.attachments.is_empty() {
-        let rows = info.attachments.iter().map(|attachment| {
-            vec![attachment.name.clone(), DecimalBytes(attachment.bytes).to_string()]
-        });
-        writeln!(out, "\n{}", table(&["attachment", "bytes"], rows, 1))?;
-    }
+    let mut tell = |heads: &[&str], rows: Vec<Vec<String>>, texts| match rows.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "\n{}", table(heads, rows, texts, columns)),
+    };
+    let heads = ["channel", "messages", "bytes", "first s", "last s", "Hz", "gaps", "lost"];
+    tell(&heads, channels(info), 1)?;
+    tell(&["source", "from", "mode"], sources(info), 3)?;
+    let attachments = info.attachments.iter().map(|attachment| {
+        vec![printable(&attachment.name), DecimalBytes(attachment.bytes).to_string()]
+    });
+    tell(&["attachment", "bytes"], attachments.collect(), 1)?;
     // The table of the channels tells what the summary does.
     let metadata = info.metadata.iter().filter(|metadata| metadata.name != SUMMARY);
     let metadata = metadata.flat_map(|metadata| {
         let entries = metadata.entries.iter();
-        entries.map(|(key, value)| vec![metadata.name.clone(), key.clone(), printable(value)])
+        entries
+            .map(|(key, value)| vec![printable(&metadata.name), printable(key), printable(value)])
     });
-    let metadata: Vec<_> = metadata.collect();
-    if !metadata.is_empty() {
-        writeln!(out, "\n{}", table(&["metadata", "key", "value"], metadata, 3))?;
-    }
+    tell(&["metadata", "key", "value"], metadata.collect(), 3)?;
     for notice in &info.notices {
         writeln!(out, "\nwarning: {notice}")?;
+    }
+    if !info.is_closed {
+        writeln!(out, "\nhint: --recover OUT.mcap writes what there is as a whole file")?;
     }
     Ok(())
 }
 
-fn channels(info: &Info) -> Table {
+/// Returns a row for each channel.
+fn channels(info: &Info) -> Vec<Vec<String>> {
     let start = info.first.unwrap_or(0);
     let rows = info.channels.iter().map(|channel| {
         let ChannelInfo { messages, bytes, .. } = *channel;
@@ -52,22 +64,50 @@ fn channels(info: &Info) -> Table {
             |count: Option<u64>| count.map_or("-".into(), |count| HumanCount(count).to_string());
         // Times of day are told once: within a recording, what matters is how far apart they are.
         let after = |time: Option<u64>| {
-            time.map_or("-".into(), |time| format!("{:.3} s", seconds(time.saturating_sub(start))))
+            time.map_or("-".into(), |time| format!("{:.3}", seconds(time.saturating_sub(start))))
         };
         vec![
             printable(&channel.topic),
-            printable(&channel.address),
             HumanCount(messages).to_string(),
             DecimalBytes(bytes).to_string(),
             after(channel.first),
             after(channel.last),
-            channel.rate.map_or("-".into(), |rate| format!("{rate:.3} Hz")),
+            channel.rate.map_or("-".into(), |rate| format!("{rate:.3}")),
             count(channel.gaps),
             count(channel.lost),
         ]
     });
-    let heads = ["channel", "from", "messages", "bytes", "first", "last", "rate", "gaps", "lost"];
-    table(&heads, rows, 2)
+    rows.collect()
+}
+
+/// Returns a row for each source: addresses are long, and the same for many channels.
+fn sources(info: &Info) -> Vec<Vec<String>> {
+    let rows = info.channels.iter().filter(|channel| !channel.address.is_empty()).map(|channel| {
+        let text = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));
+        vec![text(&channel.source), printable(&channel.address), text(&channel.mode)]
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    rows.dedup();
+    rows
+}
+
+/// Tells what is in a folder.
+pub(super) fn folder_info(path: &Path, info: &FolderInfo, out: &mut dyn Write) -> Result<()> {
+    let (messages, files) = (HumanCount(info.messages), HumanCount(info.files));
+    let bytes = DecimalBytes(info.bytes);
+    writeln!(out, "{}: {messages} messages in {files} files, {bytes}", path.display())?;
+    if info.gaps > 0 {
+        let FolderInfo { first, last, gaps, .. } = *info;
+        writeln!(out, "{} messages are missing between {first} and {last}", HumanCount(gaps))?;
+    }
+    if info.incomplete > 0 {
+        writeln!(out, "{} messages lack a part: they are skipped", HumanCount(info.incomplete))?;
+    }
+    if info.foreign_files > 0 {
+        writeln!(out, "{} files are no parts: they are ignored", HumanCount(info.foreign_files))?;
+    }
+    Ok(())
 }
 
 /// Tells whether a recording is whole.
@@ -81,14 +121,17 @@ pub(super) fn verification(
     writeln!(out, "{}: {state}", path.display())?;
     writeln!(
         out,
-        "{} messages in {} chunks, {}; {} checksums",
+        "{} messages in {} chunks, {}",
         HumanCount(messages),
         HumanCount(chunks),
         DecimalBytes(verification.size),
-        HumanCount(checksums)
     )?;
+    match checksums {
+        0 => writeln!(out, "no checksums: changed bytes cannot be told (record with --crc)")?,
+        _ => writeln!(out, "{} checksums", HumanCount(checksums))?,
+    }
     if !verification.is_closed {
-        writeln!(out, "not closed: its writer has died, or is still at it")?;
+        writeln!(out, "not closed: --recover OUT.mcap writes what there is as a whole file")?;
     } else if !verification.has_summary {
         writeln!(out, "no summary: readers have to read it through")?;
     }
@@ -124,13 +167,10 @@ fn damages(damages: &[Damage], count: u64, out: &mut dyn Write) -> Result<()> {
         return Ok(());
     }
     let rows = damages.iter().take(TOLD).map(|damage| {
-        vec![damage.at.to_string(), damage.bytes.to_string(), printable(&damage.what)]
+        vec![printable(&damage.what), damage.at.to_string(), damage.bytes.to_string()]
     });
-    let mut table = table(&["at byte", "bytes", "damage"], rows, 0);
-    if let Some(column) = table.column_mut(2) {
-        column.set_cell_alignment(CellAlignment::Left);
-    }
-    writeln!(out, "\n{table}")?;
+    let rows = rows.collect();
+    writeln!(out, "\n{}", table(&["damage", "at byte", "bytes"], rows, 1, None))?;
     let more = count.saturating_sub(TOLD as u64);
     if more > 0 {
         writeln!(out, "and {} more places", HumanCount(more))?;
@@ -138,17 +178,23 @@ fn damages(damages: &[Damage], count: u64, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// Makes a table whose first `texts` columns are texts, the others numbers.
-fn table(heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>, texts: usize) -> Table {
+/// Makes a table whose first `texts` columns are texts, the others numbers. Texts go on in the next
+/// line where one is too long for so many `columns` of characters.
+fn table(heads: &[&str], rows: Vec<Vec<String>>, texts: usize, columns: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(heads).add_rows(rows);
+    if let Some(columns) = columns {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
+    }
+    let last = heads.len().saturating_sub(1);
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
+        column.set_padding((0, if index == last { 0 } else { 2 }));
         if index >= texts {
             column.set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
-    table
+    table.trim_fmt()
 }
 
 /// Returns a time of day, UTC.
@@ -167,4 +213,48 @@ fn printable(text: &str) -> String {
     text.chars()
         .map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::mcap::AttachmentInfo;
+
+    fn text(columns: Option<u16>) -> String {
+        let channel = ChannelInfo {
+            topic: "/detector/dimage-1.0".into(),
+            source: Some("detector".into()),
+            address: "tcp://detector-control-unit.beamline.facility.example:9999".into(),
+            mode: Some("PULL".into()),
+            messages: 1_234_567,
+            bytes: 512_340_000_000,
+            first: Some(12_000_000),
+            last: Some(9_282_436_000_000),
+            rate: Some(133.0),
+            gaps: Some(0),
+            ..ChannelInfo::default()
+        };
+        let mut told = Info { messages: 1_234_567, channels: vec![channel], ..Info::default() };
+        told.is_closed = true;
+        told.attachments = vec![AttachmentInfo { name: "series-7-header".into(), bytes: 800 }];
+        let mut out = Vec::new();
+        info(Path::new("run.mcap"), &told, columns, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_recording_is_told_in_lines_of_eighty_characters() {
+        let expected = "\
+run.mcap: 1,234,567 messages, 0 B, closed
+
+channel                messages      bytes  first s    last s       Hz  gaps  lost
+";
+        assert_eq!(
+            text(None).lines().take(3).collect::<Vec<_>>(),
+            expected.lines().collect::<Vec<_>>()
+        );
+        for line in text(Some(80)).lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::endpoint::StreamSource;
 use crate::options::Attach;
 use crate::recording::{
-    FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, open_recording,
+    FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, is_mcap, open_recording,
 };
 use crate::{Address, Error, Options, Result, Sink, Source, Stream};
 
@@ -85,10 +85,6 @@ impl Location {
     pub fn usual_attach(&self) -> Attach {
         self.address().map_or(Attach::Connect, Address::usual_attach)
     }
-}
-
-fn is_mcap(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "mcap")
 }
 
 impl FromStr for Location {

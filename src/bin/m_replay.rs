@@ -8,9 +8,9 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 use mflow::cli::{self, Exit, Filtering, Keyboard, Limiting, Sending, Terminal, Verbosity};
-use mflow::recording::{Place, Range, open_recording};
-use mflow::tools::Observer;
+use mflow::recording::{Place, Range, Recording, open_recording};
 use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Repeat, Routes, wait_for_peers};
+use mflow::tools::{Ending, Observer};
 use mflow::{Mode, Result, Stop, Stream};
 
 /// Send the messages of a recording again, with its timing or as fast as it goes
@@ -29,10 +29,10 @@ struct Cli {
     #[arg(short = 'l', long = "loop", value_name = "TIMES", num_args = 0..=1, require_equals = true,
           default_missing_value = "0", value_parser = parse_repeat)]
     repeat: Option<Repeat>,
-    /// Cut pauses between recorded times to this
+    /// Cut pauses between recorded times to this, such as 1s
     #[arg(long, value_name = "DURATION", value_parser = cli::parse_duration)]
     max_gap: Option<Duration>,
-    /// Wait for so many peers at each address before the first message; the time that --timeout says
+    /// Wait for so many peers at each address before the first message, for as long as --timeout says
     /// [default: 1 for pub, 0 for push]
     #[arg(long, value_name = "PEERS")]
     wait_peers: Option<usize>,
@@ -69,10 +69,11 @@ struct Part {
     /// Begin with this message, counted from 0
     #[arg(long, value_name = "NUMBER", conflicts_with = "start")]
     from: Option<u64>,
-    /// End with this message
+    /// End with this message, which is sent too
     #[arg(long, value_name = "NUMBER", conflicts_with = "end")]
     to: Option<u64>,
-    /// Begin so long after the first message, or at a time such as 2026-01-31T12:00:00Z or @1769860800
+    /// Begin so long after the first message, such as 10s, or at a time such as 2026-01-31T12:00:00Z
+    /// or @1769860800
     #[arg(long, value_name = "TIME", value_parser = cli::parse_moment)]
     start: Option<Place>,
     /// End before that time
@@ -97,6 +98,12 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if cli.send_header_again.is_some() && cli.sending.mode() != Mode::Pub {
         // Who shares a PUSH with others would take it for another series.
         let reason = "--send-header-again is for --mode pub";
+        Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
+    }
+    if let Part { from: Some(from), to: Some(to), .. } = cli.part
+        && from > to
+    {
+        let reason = format!("--from {from} is behind --to {to}");
         Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
     }
     let options = options(cli);
@@ -142,6 +149,9 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
             }
         }
     }
+    if summary.messages == 0 {
+        tell_why(recording.as_ref(), summary.ending, &mut terminal);
+    }
     let exit = Exit::Done.unless_damaged(recording.as_ref(), &mut terminal).unless_missed(
         &limits,
         summary.messages,
@@ -149,6 +159,19 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     );
     let unconfirmed = summary.unconfirmed.iter();
     Ok(unconfirmed.fold(exit, |exit, (endpoint, left)| exit.unless_unconfirmed(*left, endpoint)))
+}
+
+/// Tells why nothing was sent.
+fn tell_why(recording: &dyn Recording, ending: Ending, terminal: &mut Terminal) {
+    match (ending, recording.messages()) {
+        (Ending::SourceEnded, Some(messages)) => terminal.notice(format_args!(
+            "'{}' has {messages} messages, none of them is in the part that was asked for",
+            recording.name()
+        )),
+        (Ending::Timeout | Ending::Duration, _) => terminal
+            .notice(format_args!("nobody took a message: is there a receiver that is connected?")),
+        _ => {}
+    }
 }
 
 fn options(cli: &Cli) -> Options {

@@ -14,7 +14,7 @@ use mflow::{Location, Result, Stop};
 #[derive(Parser)]
 #[command(name = "m_stats")]
 struct Cli {
-    /// Address of the source, tcp://host:port, or the folder of a recording
+    /// Address of the source, tcp://host:port, or the path of a recording
     #[arg(required_unless_present = "loopback")]
     source: Option<String>,
     /// Measure this machine: generate messages and receive them over its loopback interface

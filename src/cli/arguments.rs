@@ -17,8 +17,9 @@ pub struct Receiving(ReceivingOptions);
 
 /// The options of a receiver, each as it is.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Connection")]
 struct ReceivingOptions {
-    /// Communication mode
+    /// How to receive: pull shares the messages of a push with its other receivers, sub gets all of a pub
     #[arg(short, long, value_name = "pull|sub", default_value = "pull", value_parser = parse_receiving)]
     mode: Mode,
     /// Receive only messages that start with this (sub mode; may be repeated)
@@ -108,11 +109,12 @@ fn conflict(one: &str, other: &str) -> clap::Error {
 
 /// How a program sends.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Connection")]
 pub struct Sending {
     /// Address to send to; it is bound unless --connect is given [default: tcp://*:9999]
     #[arg(short, long)]
     address: Option<String>,
-    /// Communication mode
+    /// How to send: push gives each message to one receiver and waits for it, pub to all there are
     #[arg(short, long, value_name = "push|pub", default_value = "push", value_parser = parse_sending)]
     mode: Mode,
     #[command(flatten)]
@@ -164,6 +166,7 @@ impl Sending {
 
 /// How long a sender takes to end.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Connection")]
 pub struct Lingering {
     /// Longest wait at the end for messages to leave, without any progress
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
@@ -172,14 +175,15 @@ pub struct Lingering {
 
 /// What every socket has.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Connection")]
 struct Socket {
     /// Messages that wait at most for each peer
     #[arg(short, long, value_name = "MESSAGES", default_value_t = Options::DEFAULT_QUEUE_SIZE)]
     queue_size: u32,
-    /// Bind the address
+    /// Bind the address: others connect
     #[arg(long, conflicts_with = "connect")]
     bind: bool,
-    /// Connect to the address
+    /// Connect to the address: somebody has bound it, or will
     #[arg(long)]
     connect: bool,
     /// Threads for the network
@@ -200,6 +204,7 @@ impl Socket {
 
 /// When a program ends by itself.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "When to end")]
 pub struct Limiting {
     /// End after so many messages
     #[arg(short = 'n', long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
@@ -222,6 +227,7 @@ impl Limiting {
 
 /// How much a program tells.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "What to tell")]
 pub struct Verbosity {
     /// Tell more; twice, tell everything
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]

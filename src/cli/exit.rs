@@ -57,6 +57,9 @@ impl Exit {
             text += &format!(": {error}");
             cause = error.source();
         }
+        if let Some(hint) = hint(error) {
+            text += &format!("\nhint: {hint}");
+        }
         say(format_args!("{text}"));
         Self::Failed
     }
@@ -171,6 +174,25 @@ impl Exit {
             Self::Missed => 4,
             Self::Configuration => 78,
         }
+    }
+}
+
+/// Returns what a person at a terminal can do about an error, where the error does not say so.
+fn hint(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::RecordingExists { path } if path.is_dir() => {
+            Some("give another name, or go on in this folder with --force")
+        }
+        Error::RecordingExists { .. } => {
+            Some("nothing is overwritten: give another name, or move these files away")
+        }
+        Error::File { verb: "create", source, .. }
+            if source.kind() == io::ErrorKind::AlreadyExists =>
+        {
+            Some("nothing is overwritten: give another name, or move the file away")
+        }
+        Error::NoTimes { .. } => Some("go by messages instead: --rate 100Hz or max, --from, --to"),
+        _ => None,
     }
 }
 

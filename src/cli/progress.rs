@@ -20,6 +20,10 @@ use crate::tools::{Observer, Progress};
 const REDRAW: Duration = Duration::from_millis(100);
 /// Into how many steps a share is divided.
 const SHARES: u64 = 1000;
+/// The narrowest bar.
+const BAR: usize = 10;
+/// How wide a terminal is that does not tell.
+const COLUMNS: u16 = 80;
 /// Over how long the rates of the bar are taken.
 const SAMPLE: Duration = Duration::from_secs(1);
 
@@ -34,6 +38,8 @@ pub struct Terminal {
     playing: Option<Playing>,
     rest: Option<Rest>,
     recording: Option<(Gauge, PathBuf)>,
+    /// How many messages there are to come, where the program knows and its limits do not.
+    expected: Option<u64>,
     statistics: ThroughputStatistics,
 }
 
@@ -50,6 +56,7 @@ impl Terminal {
             playing: None,
             rest: None,
             recording: None,
+            expected: None,
             statistics: ThroughputStatistics::new(SAMPLE, 1),
         }
     }
@@ -59,7 +66,7 @@ impl Terminal {
     pub fn with_bar(mut self) -> Self {
         if !self.quiet && stderr().is_terminal() {
             self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            self.bar.set_style(style("{spinner} {elapsed_precise}  {msg}"));
+            self.bar.set_style(style("{spinner} {elapsed_precise}  {wide_msg}"));
             self.bar.set_message("waiting for messages");
             self.bar.enable_steady_tick(REDRAW);
         }
@@ -69,6 +76,11 @@ impl Terminal {
     /// Shows on the bar how much waits to be written, and how much room the disk has.
     pub fn recording(&mut self, gauge: Gauge, path: &Path) {
         self.recording = Some((gauge, path.to_owned()));
+    }
+
+    /// Shows on the bar how much of so many messages is done.
+    pub fn expect(&mut self, messages: Option<u64>) {
+        self.expected = messages;
     }
 
     /// Shows on the bar what the program waits for.
@@ -102,56 +114,59 @@ impl Terminal {
     fn draw(&mut self, now: Instant) {
         let progress = self.latest;
         let share = self.playing.and_then(|playing| playing.share);
-        let (length, position) = match (progress.total, share) {
+        let (length, position) = match (progress.total.or(self.expected), share) {
             (Some(total), _) => (Some(total), progress.messages),
             (None, Some(share)) => (Some(SHARES), steps(share)),
             (None, None) => (None, progress.messages),
         };
         if length.is_some() && self.bar.length() != length {
             self.bar.set_length(length.unwrap_or(SHARES));
-            self.bar.set_style(style(match self.playing {
-                Some(_) => "[{wide_bar}] {percent:>3}%  {msg}",
-                None => "{elapsed_precise} [{wide_bar}] {percent:>3}%  {msg}  ETA {eta}",
-            }));
+            self.bar.set_style(style("[{wide_bar}] {percent:>3}%  {msg}"));
         }
+        self.bar.set_position(position);
+        let is_done = length.is_some_and(|length| position >= length);
+        let facts = self.facts(now, length.is_some() && !is_done);
+        let columns = usize::from(super::columns(stderr()).unwrap_or(COLUMNS));
+        let beside = if length.is_some() { BAR + "[] 100%  ".len() } else { "* 00:00:00  ".len() };
+        self.bar.set_message(fitting(facts, columns.saturating_sub(beside)));
+        self.drawn = Some(now);
+    }
+
+    /// Returns what the bar says, the facts in their order, each with how dispensable it is.
+    fn facts(&mut self, now: Instant, has_rest: bool) -> Vec<(u8, String)> {
+        let progress = self.latest;
         let messages = progress.messages - self.told.messages;
         let bytes = progress.bytes - self.told.bytes;
         self.told = progress;
         let under_way = self.statistics.record(messages, bytes, now);
         let rate = under_way.or_else(|| self.statistics.samples().last().copied());
         let rate = rate.unwrap_or_else(|| self.statistics.aggregate(now));
-        self.bar.set_position(position);
-        let mut message = String::new();
+        let mut facts = Vec::new();
         if let Some(Playing { at: Some(at), span: Some(span), .. }) = self.playing {
-            message = format!("{} / {}  ", Clock(at), Clock(span));
+            facts.push((1, format!("{} / {}", Clock(at), Clock(span))));
         }
-        message += &format!(
-            "{} messages  {}  ",
-            HumanCount(progress.messages),
-            DecimalBytes(progress.bytes)
-        );
-        message += &match self.rest {
-            Some(Rest::Paused) => "paused".to_owned(),
-            Some(Rest::Next(after)) => format!("next in {}", Clock(after)),
+        facts.push((3, format!("{} messages", HumanCount(progress.messages))));
+        facts.push((4, DecimalBytes(progress.bytes).to_string()));
+        match self.rest {
+            Some(Rest::Paused) => facts.push((0, "paused".to_owned())),
+            Some(Rest::Next(after)) => facts.push((0, format!("next in {}", Clock(after)))),
             None => {
-                let (messages, bytes) = (rate.message_rate(), rate.data_rate() / 1e6);
-                format!("{messages:.0} Hz  {bytes:.1} MB/s")
+                facts.push((2, format!("{:.0} Hz", rate.message_rate())));
+                facts.push((0, format!("{:.1} MB/s", rate.data_rate() / 1e6)));
             }
-        };
-        if let (Some(playing), true) = (self.playing, length.is_some())
-            && self.rest != Some(Rest::Paused)
-        {
-            let left = playing.left.unwrap_or_else(|| self.bar.eta());
-            message += &format!("  {} left", Clock(left));
+        }
+        if has_rest && self.rest != Some(Rest::Paused) {
+            let left = self.playing.and_then(|playing| playing.left);
+            let left = left.unwrap_or_else(|| self.bar.eta());
+            facts.push((1, format!("{} left", Clock(left))));
         }
         if let Some((gauge, path)) = &self.recording {
-            message += &format!("  {} queued", DecimalBytes(gauge.bytes() as u64));
+            facts.push((1, format!("{} queued", DecimalBytes(gauge.bytes() as u64))));
             if let Some(room) = room(path) {
-                message += &format!("  {} free", DecimalBytes(room));
+                facts.push((1, format!("{} free", DecimalBytes(room))));
             }
         }
-        self.bar.set_message(message);
-        self.drawn = Some(now);
+        facts
     }
 
     fn tell(&self, text: fmt::Arguments<'_>) {
@@ -202,6 +217,21 @@ impl Drop for Terminal {
     }
 }
 
+/// Joins what fits into so many characters; the most dispensable go first, and one stays in any case.
+fn fitting(mut facts: Vec<(u8, String)>, columns: usize) -> String {
+    loop {
+        let texts: Vec<_> = facts.iter().map(|(_, text)| text.as_str()).collect();
+        let line = texts.join("  ");
+        let least = facts.iter().enumerate().max_by_key(|(_, (dispensable, _))| *dispensable);
+        match least {
+            Some((index, _)) if facts.len() > 1 && line.chars().count() > columns => {
+                facts.remove(index);
+            }
+            _ => return line,
+        }
+    }
+}
+
 /// Returns how many bytes may still be written where a file is, or is going to be.
 fn room(path: &Path) -> Option<u64> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -238,4 +268,23 @@ fn steps(share: f64) -> u64 {
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).expect("the template is a constant");
     style.progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_says_what_fits_and_the_most_important_in_any_case() {
+        let facts = [(1, "0:01 / 0:03"), (3, "350 messages"), (4, "107.54 MB"), (0, "61.8 MB/s")];
+        let facts = facts.map(|(dispensable, text)| (dispensable, text.to_owned())).to_vec();
+        for (columns, line) in [
+            (80, "0:01 / 0:03  350 messages  107.54 MB  61.8 MB/s"),
+            (40, "0:01 / 0:03  350 messages  61.8 MB/s"),
+            (30, "0:01 / 0:03  61.8 MB/s"),
+            (0, "61.8 MB/s"),
+        ] {
+            assert_eq!(fitting(facts.clone(), columns), line);
+        }
+    }
 }

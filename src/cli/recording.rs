@@ -31,13 +31,14 @@ pub struct Recording {
 /// What only MCAP files have.
 #[derive(Args, Clone, Debug)]
 struct McapFile {
-    /// Go on in another file, x-0001.mcap after x-0000.mcap, before one is larger than this (.mcap)
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    /// Go on in another file, x-0001.mcap after x-0000.mcap, before one is larger than this, such as
+    /// 10GiB; a bare number is MiB (.mcap)
+    #[arg(long, value_name = "SIZE", value_parser = parse_max_size)]
     max_size: Option<Size>,
-    /// Go on in another file when one has this length of time in it (.mcap)
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    /// Go on in another file when one has this length of time in it, such as 10m (.mcap)
+    #[arg(long, value_name = "DURATION", value_parser = parse_max_time)]
     max_time: Option<Duration>,
-    /// Keep only so many of these files, the latest (.mcap)
+    /// Keep only so many of these files, the latest, and remove older ones (.mcap)
     #[arg(long, value_name = "FILES")]
     keep: Option<NonZeroUsize>,
     /// When to have the disk keep what is written: never, close, or every so long, such as 10s (.mcap)
@@ -64,15 +65,21 @@ impl Recording {
     /// Tells whether options are set that only an MCAP file has.
     #[must_use]
     pub fn needs_mcap(&self) -> bool {
-        let McapFile { max_size, max_time, keep, fsync, meta, crc } = &self.file;
-        let is_divided = max_size.is_some() || max_time.is_some() || keep.is_some();
+        let McapFile { keep, fsync, meta, crc, .. } = &self.file;
+        let is_divided = self.is_divided() || keep.is_some();
         is_divided || *fsync != Fsync::Never || !meta.is_empty() || *crc
+    }
+
+    /// Tells whether the recording goes on in another file when one is full.
+    #[must_use]
+    pub fn is_divided(&self) -> bool {
+        self.file.max_size.is_some() || self.file.max_time.is_some()
     }
 
     /// Tells whether to keep few files without a word on when one is full.
     #[must_use]
     pub fn keeps_files_of_any_size(&self) -> bool {
-        self.file.keep.is_some() && self.file.max_size.is_none() && self.file.max_time.is_none()
+        self.file.keep.is_some() && !self.is_divided()
     }
 
     /// Starts to record into MCAP files; `session` tells how it is received.
@@ -126,6 +133,22 @@ impl Recording {
             (None, _) | (Some(Policy::Block), _) => OnFull::Block,
         };
         RecorderOptions { max_memory: self.max_memory.bytes, on_full, fsync: self.file.fsync }
+    }
+}
+
+/// Reads the size of a file that has room for something.
+fn parse_max_size(text: &str) -> Result<Size, String> {
+    match parse_size(text)? {
+        Size { bytes: 0, .. } => Err("expected a size above 0".to_owned()),
+        size => Ok(size),
+    }
+}
+
+/// Reads the length of a file that has time for something.
+fn parse_max_time(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("expected a duration above 0".to_owned()),
+        time => Ok(time),
     }
 }
 

@@ -4,6 +4,18 @@
 //! that is read is a [`Recording`] too, which knows its length and finds its messages by number and
 //! time. There are two kinds: the [`folder`] of the original mflow, a file for each part, and
 //! [`mcap`] files, which carry the times at which messages were received.
+//!
+//! ```text
+//! run.mcap               an MCAP file (mcap.dev), drawn in [`mcap`]
+//!   /<source>/<htype>      a channel for each source and type: its messages with their times
+//! run-0000.mcap …        several of them, each complete in itself, where sizes or times are limited
+//! run/                   the folder of psi-mflow, drawn in [`folder`]
+//!   000000_000.raw …       a file for each part of each message, without times
+//! ```
+//!
+//! [`open_recording`] reads either kind; a [`Recorder`] writes with any [`RecordWriter`] on a thread
+//! of its own, behind a queue that is bounded in bytes. What a recording *means* is left to
+//! [`handlers`](crate::handlers), when to send it again to [`tools::replay`](crate::tools::replay).
 
 pub mod folder;
 mod map;
@@ -87,6 +99,19 @@ pub trait Recording: Source {
     fn notices(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// Tells whether a recording that is written to a path is to be an MCAP file: its name ends in
+/// `.mcap`; any other one is that of a folder.
+///
+/// ```
+/// use std::path::Path;
+/// use mflow::recording::is_mcap;
+/// assert!(is_mcap(Path::new("run.mcap")) && !is_mcap(Path::new("run")));
+/// ```
+#[must_use]
+pub fn is_mcap(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "mcap")
 }
 
 /// Opens the recording at a path: a directory is a folder of `.raw` files, a file is MCAP.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::recorder::{Fsync, RecordWriter, htype};
-use super::{McapOptions, McapWriter};
+use super::{McapOptions, McapWriter, is_mcap};
 use crate::{Error, Origin, Received, Result, Timestamp};
 
 /// When a recording goes on in another file; never, where nothing is set.
@@ -117,8 +117,7 @@ fn numbered(path: &Path, number: u64) -> PathBuf {
 }
 
 fn stem(path: &Path) -> &std::ffi::OsStr {
-    let is_mcap = path.extension().is_some_and(|extension| extension == "mcap");
-    let stem = if is_mcap { path.file_stem() } else { path.file_name() };
+    let stem = if is_mcap(path) { path.file_stem() } else { path.file_name() };
     stem.unwrap_or_default()
 }
 

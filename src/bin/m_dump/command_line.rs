@@ -7,12 +7,14 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 use mflow::Address;
 use mflow::cli::{self, Filtering, Labelled, Limiting, Receiving, Recording, Verbosity};
+use mflow::recording::is_mcap;
 use mflow::routing::FilterOptions;
 
 /// Record the messages of streams, look at them, or look at a recording
 ///
 /// Without an output, a line for each part is printed. An output that ends in .mcap is an MCAP file,
-/// anything else a folder with a file for each part. Other formats decode: json to the screen, a
+/// which keeps the times at which messages came; anything else is a folder with a file for each
+/// part. Nothing is overwritten. Other formats decode: json to the screen, a
 /// line for each message; npy and png to a folder, a file for each array, the greatest value of
 /// unsigned pixels being shown as masked.
 ///
@@ -63,14 +65,15 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Recordings")]
 #[group(multiple = false)]
 pub(crate) struct Look {
-    /// Tell what is in an MCAP file; with -v, read every message for exact bytes and gaps
-    #[arg(long)]
+    /// Tell what is in a recording; with -v, read every message of an MCAP file for exact bytes and
+    /// gaps
+    #[arg(long, conflicts_with = "output")]
     pub(crate) info: bool,
     /// Read a whole MCAP file and tell what is wrong with it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "output")]
     pub(crate) verify: bool,
     /// Save what can be read of an MCAP file into a new one
-    #[arg(long, value_name = "OUT.mcap")]
+    #[arg(long, value_name = "OUT.mcap", conflicts_with = "output")]
     pub(crate) recover: Option<PathBuf>,
     /// Write a recording as another kind: a folder as an MCAP file, or the other way round
     #[arg(long, value_name = "OUT", conflicts_with = "output")]
@@ -107,6 +110,13 @@ pub(crate) enum Format {
 }
 
 impl Cli {
+    /// Tells whether every message is taken that comes.
+    pub(crate) fn takes_everything(&self) -> bool {
+        let MoreFiltering { headers_only, until_series_end } = self.more_filtering;
+        let takes_all = self.filtering.options() == FilterOptions::default();
+        takes_all && !headers_only && until_series_end.is_none()
+    }
+
     pub(crate) fn wants_json(&self) -> bool {
         self.json || self.format == Some(Format::Json)
     }
@@ -128,7 +138,7 @@ impl Cli {
         }
         self.format(None);
         let path = Path::new(address);
-        let found = match (Address::is_meant_by(address), path.is_dir()) {
+        let found = match (Address::is_meant_by(address), path.is_dir() && !info) {
             (true, _) => format!("'{address}'"),
             (_, true) => format!("the folder '{address}', which --convert makes one of"),
             _ => return Some(path),
@@ -193,7 +203,8 @@ impl Cli {
             wrong(ErrorKind::ArgumentConflict, &format!("{what} takes no {option}"));
         }
         if self.recording.needs_mcap() && !is_mcap {
-            let reason = "options of MCAP files need an output that ends in .mcap";
+            let reason = "--max-size, --max-time, --keep, --fsync, --meta and --crc need an output \
+                          that ends in .mcap";
             wrong(ErrorKind::ArgumentConflict, reason);
         }
         if self.recording.keeps_files_of_any_size() {
@@ -207,8 +218,4 @@ impl Cli {
 /// Ends the program for wrong usage.
 pub(crate) fn wrong(kind: ErrorKind, reason: &str) -> ! {
     Cli::command().error(kind, reason).exit()
-}
-
-pub(crate) fn is_mcap(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "mcap")
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use mflow::cli::{self, Exit, Labelled, Terminal};
 use mflow::recording::mcap::Detail;
+use mflow::recording::{Recording, open_recording};
 use mflow::routing::Content;
 use mflow::tools::Observer;
 use mflow::tools::dump::{self, Options};
@@ -29,9 +30,18 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let (sources, path) = cli.ends();
     let format = cli.format(path);
     let mut terminal = Terminal::new(&cli.verbosity);
-    // The sink first: a source that is open takes messages away from others.
+    // A recording that is not there is told before there is an output, and a stream is opened after
+    // it: one that is open takes messages away from others.
+    let recording = open_recorded(&sources)?;
     let output = output::open(cli, format, &sources, path)?;
-    let mut source = match open(cli, &sources, stop, &mut terminal) {
+    if let (true, Some(recording)) = (cli.takes_everything(), &recording) {
+        terminal.expect(recording.messages());
+    }
+    let source = match recording {
+        Some(recording) => Ok(recording as Box<dyn Source>),
+        None => open_streams(cli, &sources, stop, &mut terminal),
+    };
+    let mut source = match source {
         Ok(source) => source,
         Err(error) => {
             output.discard();
@@ -88,8 +98,17 @@ fn look(cli: &Cli, path: &Path) -> Result<Exit> {
     Ok(if is_sound { Exit::Done } else { Exit::Damaged })
 }
 
-/// Opens the sources, and merges them where there are several.
-fn open(
+/// Opens the source where it is a recording, which is then the only one.
+fn open_recorded(sources: &[&Labelled]) -> Result<Option<Box<dyn Recording>>> {
+    let [source] = sources else { return Ok(None) };
+    match source.address.parse()? {
+        Location::Recording(path) => open_recording(&path).map(Some),
+        Location::Stream(_) => Ok(None),
+    }
+}
+
+/// Opens the sources that are streams, and merges them where there are several.
+fn open_streams(
     cli: &Cli,
     sources: &[&Labelled],
     stop: &Stop,

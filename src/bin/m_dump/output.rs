@@ -5,13 +5,13 @@ use std::io::stdout;
 use std::path::{Path, PathBuf};
 
 use mflow::cli::Labelled;
-use mflow::recording::{FolderWriter, Gauge};
+use mflow::recording::{FolderWriter, Gauge, is_mcap};
 use mflow::tools::dump::{
     ArrayFile, ArrayFolder, Existing, JsonContent, JsonWriter, Npy, Png, TextWriter,
 };
 use mflow::{Address, Result, Sink};
 
-use crate::command_line::{Cli, Format, is_mcap};
+use crate::command_line::{Cli, Format};
 
 /// Where messages go.
 pub(crate) struct Output {

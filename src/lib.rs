@@ -33,8 +33,9 @@
 //! - [`Source`] and [`Sink`] are streams and recordings by address; [`Merge`] makes one source of
 //!   many; [`WaitSet`] waits for all of them, and [`Stop`] ends every wait.
 //! - [`Monitor`] knows who is connected, [`ThroughputStatistics`] how fast it goes.
-//! - [`recording`] and [`routing`] are what m_dump, m_replay and m_split are made of, [`tools`] the
-//!   five programs as functions.
+//! - [`recording`] reads and writes MCAP files and folders: [`recording::open_recording`],
+//!   [`recording::Recorder`], [`recording::mcap`].
+//! - [`routing`] filters and splits; [`tools`] are the five programs as functions.
 //!
 //! # Features
 //!

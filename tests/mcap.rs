@@ -106,6 +106,33 @@ fn python_reads_messages_times_parts_attachments_and_metadata() {
     assert_eq!(times, [2000, 3000]);
 }
 
+/// Returns the program in a block of the README.
+fn readme(language: &str) -> &'static str {
+    let text = include_str!("../README.md");
+    let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_python_of_the_readme_reads_a_recording() {
+    let dir = Dir::new();
+    let Some(peers) = dir.peers() else { return };
+    // The README is for messages with headers of JSON, as all streams that it tells of have.
+    let origin = Origin::new("tcp://detector:9999");
+    let mut writer = McapWriter::create(&dir.path("run42.mcap"), options()).unwrap();
+    for (time, parts) in [(1000, [PULSE, b"data"]), (2000, [START, b""])] {
+        writer.write(&received(&parts, time, &origin)).unwrap();
+    }
+    writer.finish().unwrap();
+    let finished = peers.start_code(readme("python")).end().expect(0);
+    let expected = format!(
+        "1000 /s0/bsr_m-1.1 bsr_m-1.1 [{}, 4]\n2000 /s0/dheader-1.0 dheader-1.0 [{}, 0]\n",
+        PULSE.len(),
+        START.len()
+    );
+    assert_eq!(finished.stdout, expected);
+}
+
 #[test]
 fn a_path_that_ends_in_mcap_is_a_recording() {
     let dir = Dir::new();

@@ -125,7 +125,8 @@ impl Terminal {
         }
         self.bar.set_position(position);
         let is_done = length.is_some_and(|length| position >= length);
-        let facts = self.facts(now, length.is_some() && !is_done);
+        let to_do = length.filter(|_| !is_done && share.is_none()).map(|length| length - position);
+        let facts = self.facts(now, to_do, length.is_some() && !is_done);
         let columns = usize::from(super::columns(stderr()).unwrap_or(COLUMNS));
         let beside = if length.is_some() { BAR + "[] 100%  ".len() } else { "* 00:00:00  ".len() };
         self.bar.set_message(fitting(facts, columns.saturating_sub(beside)));
@@ -133,7 +134,7 @@ impl Terminal {
     }
 
     /// Returns what the bar says, the facts in their order, each with how dispensable it is.
-    fn facts(&mut self, now: Instant, has_rest: bool) -> Vec<(u8, String)> {
+    fn facts(&mut self, now: Instant, to_do: Option<u64>, has_rest: bool) -> Vec<(u8, String)> {
         let progress = self.latest;
         let messages = progress.messages - self.told.messages;
         let bytes = progress.bytes - self.told.bytes;
@@ -157,6 +158,7 @@ impl Terminal {
         }
         if has_rest && self.rest != Some(Rest::Paused) {
             let left = self.playing.and_then(|playing| playing.left);
+            let left = left.or_else(|| time_for(to_do?, rate.message_rate()));
             let left = left.unwrap_or_else(|| self.bar.eta());
             facts.push((1, format!("{} left", Clock(left))));
         }
@@ -215,6 +217,13 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         self.finish();
     }
+}
+
+/// Returns how long so many messages take at a rate.
+fn time_for(messages: u64, rate: f64) -> Option<Duration> {
+    #[expect(clippy::cast_precision_loss, reason = "it is shown to the second")]
+    let seconds = messages as f64 / rate;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// Joins what fits into so many characters; the most dispensable go first, and one stays in any case.

@@ -46,6 +46,13 @@ impl<'a> Peers<'a> {
         self.dir.start_command(command)
     }
 
+    /// Starts a program that is given as text, as `python -c` does.
+    pub(crate) fn start_code(&self, code: &str) -> Process {
+        let mut command = self.python();
+        command.args(["-c", code]);
+        self.dir.start_command(command)
+    }
+
     fn python(&self) -> Command {
         let mut command = Command::new(&self.python);
         command.env("PYTHONUNBUFFERED", "1").env("PYTHONDONTWRITEBYTECODE", "1");

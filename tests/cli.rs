@@ -1040,3 +1040,44 @@ fn an_endless_dump_ends_with_its_pipe() {
     assert_eq!(dump.stderr, "exit code 0\n");
     generate.interrupt().expect(0);
 }
+
+#[test]
+fn m_dump_tells_what_is_in_a_folder() {
+    let dir = Dir::new();
+    for name in ["in/000000_000.raw", "in/000000_001.raw", "in/000002_000.raw", "in/notes.txt"] {
+        dir.write(name, "{}");
+    }
+    let told = dir.run("m_dump", ["in", "--info"]).expect(0);
+    let expected = "in: 2 messages in 3 files, 6 B\n1 messages are missing between 0 and 2\n\
+                    1 files are no parts: they are ignored\n";
+    assert_eq!(told.stdout, expected);
+    let refused = dir.run("m_dump", ["in", "--verify"]).expect(1);
+    let reason = "it is a folder: --info tells what is in it, --convert makes a file of it";
+    assert_eq!(refused.errors(), [format!("error: 'in' is no recording: {reason}")]);
+}
+
+#[test]
+fn m_dump_leaves_no_file_behind_when_its_source_cannot_be_opened() {
+    let dir = Dir::new();
+    let holder = dir.start("m_dump", ["tcp://127.0.0.1:*", "--bind", "-d", "60s"]);
+    let endpoint = holder.endpoint();
+    for arguments in [vec!["gone.mcap"], vec![&*endpoint, "--bind"]] {
+        dir.run("m_dump", [&["-o", "out.mcap"], &*arguments].concat()).expect(1);
+        assert!(!dir.path("out.mcap").exists(), "{arguments:?}");
+    }
+    holder.interrupt();
+}
+
+#[test]
+fn m_dump_takes_no_two_sources_of_one_name_and_no_output_for_a_look() {
+    let dir = Dir::new();
+    for arguments in [
+        &["a=ipc://a", "a=ipc://b", "-o", "out.mcap"][..],
+        &["in.mcap", "--info", "-o", "out.mcap"],
+        &["in.mcap", "out", "--info"],
+        &["ipc://a", "-o", "out.mcap", "--max-size", "0"],
+        &["ipc://a", "-o", "out.mcap", "--max-time", "0"],
+    ] {
+        dir.run("m_dump", arguments).expect(2);
+    }
+}

@@ -1,6 +1,8 @@
 //! [`Recorder`]: a sink whose writing happens on a thread of its own, so that receiving does not
 //! wait for a disk.
 
+mod writing;
+
 use std::borrow::Cow;
 use std::io;
 use std::path::Path;
@@ -11,11 +13,10 @@ use std::time::{Duration, Instant};
 use mflow_handlers::Peek;
 
 use super::McapWriter;
-use super::queue::{Added, Queue, Queued, Taken};
+use super::queue::{Added, Queue};
 use crate::{Error, Offer, Origin, Received, Result, Sink, Unconfirmed, WaitSet};
 
-/// Room of small messages is given back together, once there is this much.
-const RELEASE: usize = 256 << 10;
+use writing::{End, Writing};
 
 /// What to do with a message for which the queue has no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -176,9 +177,7 @@ impl Recorder {
         let (shared, name) = (Arc::clone(&queue), writer.name());
         let run = move || {
             let _end = End(&shared);
-            let writer = Box::new(writer);
-            let mut writing =
-                Writing { queue: &shared, writer, has_failed: false, next_sync: None };
+            let mut writing = Writing::new(&shared, Box::new(writer));
             writing.run(options.fsync);
             writing.close(options.fsync);
         };
@@ -321,114 +320,6 @@ impl Gauge {
     pub fn dropped(&self) -> Vec<(String, Option<String>, u64)> {
         let losses = self.queue.losses().into_iter();
         losses.map(|((source, _), loss)| (source, loss.htype, loss.messages)).collect()
-    }
-}
-
-/// Says that the thread has come to its end, however it did.
-struct End<'a>(&'a Queue);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            let source = io::Error::other("the thread that writes has panicked");
-            self.0.fail(Error::System { what: "the recording", source });
-        }
-        self.0.finish();
-    }
-}
-
-/// The work of the thread.
-struct Writing<'a> {
-    queue: &'a Queue,
-    writer: Box<dyn RecordWriter>,
-    has_failed: bool,
-    next_sync: Option<Instant>,
-}
-
-impl Writing<'_> {
-    /// Writes until there is nothing any more.
-    fn run(&mut self, fsync: Fsync) {
-        let mut taken = Taken::default();
-        loop {
-            let flush_due = if self.has_failed { None } else { self.writer.flush_due() };
-            self.queue.take(&mut taken, flush_due.into_iter().chain(self.next_sync).min());
-            for loss in std::mem::take(&mut taken.losses).into_values() {
-                self.writer.lose(&loss.origin, loss.htype.as_deref(), loss.messages);
-            }
-            let is_end = taken.is_closed && taken.messages.is_empty();
-            let (mut messages, mut bytes) = (0, 0);
-            while let Some(Queued { message, number, cost }) = taken.messages.pop_front() {
-                self.write(&message, number);
-                drop(message);
-                self.keep_time(fsync);
-                (messages, bytes) = (messages + 1, bytes + cost);
-                if bytes >= RELEASE {
-                    self.queue.release(messages, bytes);
-                    (messages, bytes) = (0, 0);
-                }
-            }
-            self.queue.release(messages, bytes);
-            self.keep_time(fsync);
-            if is_end {
-                return;
-            }
-        }
-    }
-
-    fn write(&mut self, message: &Received, number: u64) {
-        if self.has_failed {
-            self.writer.lose(&message.origin, htype(message).as_deref(), 1);
-            return;
-        }
-        let written = self.writer.record(message, number);
-        self.check(written);
-    }
-
-    /// Does what is due.
-    fn keep_time(&mut self, fsync: Fsync) {
-        if self.has_failed {
-            self.next_sync = None;
-            return;
-        }
-        let flush_due = self.writer.flush_due();
-        if flush_due.is_none() && fsync_interval(fsync).is_none() {
-            return;
-        }
-        let now = Instant::now();
-        if flush_due.is_some_and(|due| due <= now) {
-            let flushed = self.writer.flush();
-            self.check(flushed);
-        }
-        let Some(interval) = fsync_interval(fsync) else { return };
-        match self.next_sync {
-            None => self.next_sync = now.checked_add(interval),
-            Some(next) if next <= now => {
-                let synced = self.writer.sync();
-                self.check(synced);
-                self.next_sync = Instant::now().checked_add(interval);
-            }
-            Some(_) => {}
-        }
-    }
-
-    fn check(&mut self, result: Result<()>) {
-        if let Err(error) = result {
-            self.has_failed = true;
-            self.queue.fail(error);
-        }
-    }
-
-    fn close(self, fsync: Fsync) {
-        if let Err(error) = self.writer.close(fsync) {
-            self.queue.fail(error);
-        }
-    }
-}
-
-fn fsync_interval(fsync: Fsync) -> Option<Duration> {
-    match fsync {
-        Fsync::Every(interval) => Some(interval),
-        Fsync::Never | Fsync::Close => None,
     }
 }
 

@@ -1,0 +1,126 @@
+//! The thread of a recorder: takes messages out of the queue, writes them, and does in time what a
+//! writer has to do.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Fsync, RecordWriter, htype};
+use crate::recording::queue::{Queue, Queued, Taken};
+use crate::{Error, Received, Result};
+
+/// Room of small messages is given back together, once there is this much.
+const RELEASE: usize = 256 << 10;
+
+/// Says that the thread has come to its end, however it did.
+pub(super) struct End<'a>(pub(super) &'a Queue);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let source = io::Error::other("the thread that writes has panicked");
+            self.0.fail(Error::System { what: "the recording", source });
+        }
+        self.0.finish();
+    }
+}
+
+/// The work of the thread.
+pub(super) struct Writing<'a> {
+    queue: &'a Queue,
+    writer: Box<dyn RecordWriter>,
+    has_failed: bool,
+    next_sync: Option<Instant>,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn new(queue: &'a Queue, writer: Box<dyn RecordWriter>) -> Self {
+        Self { queue, writer, has_failed: false, next_sync: None }
+    }
+
+    /// Writes until there is nothing any more.
+    pub(super) fn run(&mut self, fsync: Fsync) {
+        let mut taken = Taken::default();
+        loop {
+            let flush_due = if self.has_failed { None } else { self.writer.flush_due() };
+            self.queue.take(&mut taken, flush_due.into_iter().chain(self.next_sync).min());
+            for loss in std::mem::take(&mut taken.losses).into_values() {
+                self.writer.lose(&loss.origin, loss.htype.as_deref(), loss.messages);
+            }
+            let is_end = taken.is_closed && taken.messages.is_empty();
+            let (mut messages, mut bytes) = (0, 0);
+            while let Some(Queued { message, number, cost }) = taken.messages.pop_front() {
+                self.write(&message, number);
+                drop(message);
+                self.keep_time(fsync);
+                (messages, bytes) = (messages + 1, bytes + cost);
+                if bytes >= RELEASE {
+                    self.queue.release(messages, bytes);
+                    (messages, bytes) = (0, 0);
+                }
+            }
+            self.queue.release(messages, bytes);
+            self.keep_time(fsync);
+            if is_end {
+                return;
+            }
+        }
+    }
+
+    fn write(&mut self, message: &Received, number: u64) {
+        if self.has_failed {
+            self.writer.lose(&message.origin, htype(message).as_deref(), 1);
+            return;
+        }
+        let written = self.writer.record(message, number);
+        self.check(written);
+    }
+
+    /// Does what is due.
+    fn keep_time(&mut self, fsync: Fsync) {
+        if self.has_failed {
+            self.next_sync = None;
+            return;
+        }
+        let flush_due = self.writer.flush_due();
+        if flush_due.is_none() && fsync_interval(fsync).is_none() {
+            return;
+        }
+        let now = Instant::now();
+        if flush_due.is_some_and(|due| due <= now) {
+            let flushed = self.writer.flush();
+            self.check(flushed);
+        }
+        let Some(interval) = fsync_interval(fsync) else { return };
+        match self.next_sync {
+            None => self.next_sync = now.checked_add(interval),
+            Some(next) if next <= now => {
+                let synced = self.writer.sync();
+                self.check(synced);
+                self.next_sync = Instant::now().checked_add(interval);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn check(&mut self, result: Result<()>) {
+        if let Err(error) = result {
+            self.has_failed = true;
+            self.queue.fail(error);
+        }
+    }
+
+    /// Closes the recording, also after an error.
+    pub(super) fn close(self, fsync: Fsync) {
+        if let Err(error) = self.writer.close(fsync) {
+            self.queue.fail(error);
+        }
+    }
+}
+
+fn fsync_interval(fsync: Fsync) -> Option<Duration> {
+    match fsync {
+        Fsync::Every(interval) => Some(interval),
+        Fsync::Never | Fsync::Close => None,
+    }
+}

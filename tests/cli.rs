@@ -1051,9 +1051,10 @@ fn m_dump_tells_what_is_in_a_folder() {
     let expected = "in: 2 messages in 3 files, 6 B\n1 messages are missing between 0 and 2\n\
                     1 files are no parts: they are ignored\n";
     assert_eq!(told.stdout, expected);
-    let refused = dir.run("m_dump", ["in", "--verify"]).expect(1);
-    let reason = "it is a folder: --info tells what is in it, --convert makes a file of it";
-    assert_eq!(refused.errors(), [format!("error: 'in' is no recording: {reason}")]);
+    let refused = dir.run("m_dump", ["in", "--verify"]).expect(2);
+    let error =
+        "error: --verify takes an MCAP file, found the folder 'in', which --convert makes one of";
+    assert_eq!(refused.errors(), [error]);
 }
 
 #[test]

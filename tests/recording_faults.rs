@@ -215,10 +215,13 @@ fn what_cannot_be_made_is_an_error_before_a_message_is_taken() {
     fails("no/x.mcap", &[], &format!("error: cannot create 'no/x.mcap': {missing}"));
     fails("no/x.mcap", &["--max-size", "1"], &format!("error: cannot read 'no': {missing}"));
     let path = dir.write("old.mcap", "precious");
-    fails("old.mcap", &[], "error: cannot create 'old.mcap': File exists (os error 17)\n");
+    let exists = "error: cannot create 'old.mcap': File exists (os error 17)\n\
+                  hint: nothing is overwritten: give another name, or move the file away\n";
+    fails("old.mcap", &[], exists);
     assert_eq!(fs::read(path).unwrap(), b"precious");
     let path = dir.write("run-0007.mcap", "precious");
-    let error = "error: 'run-0007.mcap' holds a recording already\n";
+    let error = "error: 'run-0007.mcap' holds a recording already\n\
+                 hint: nothing is overwritten: give another name, or move these files away\n";
     fails("run.mcap", &["--max-time", "1"], error);
     assert_eq!(fs::read(path).unwrap(), b"precious");
     if let Some(_disk) = Disk::mount(&dir, "ro") {
@@ -252,8 +255,10 @@ fn a_look_overwrites_nothing() {
     let before = fs::read(&good).unwrap();
     let precious = dir.write("old.mcap", "precious");
     dir.write("old/000000_000.raw", "precious");
-    let exists = "error: cannot create 'old.mcap': File exists (os error 17)\n";
-    let holds = "error: 'old' holds a recording already\n";
+    let exists = "error: cannot create 'old.mcap': File exists (os error 17)\n\
+                  hint: nothing is overwritten: give another name, or move the file away\n";
+    let holds = "error: 'old' holds a recording already\n\
+                 hint: give another name, or go on in this folder with --force\n";
     for (option, to, error) in [
         ("--recover", "old.mcap", exists),
         ("--convert", "old.mcap", exists),

@@ -6,10 +6,10 @@
 //! [`mcap`] files, which carry the times at which messages were received.
 //!
 //! ```text
-//! run.mcap               an MCAP file (mcap.dev), drawn in [`mcap`]
+//! run.mcap               an MCAP file (mcap.dev), drawn in the module mcap
 //!   /<source>/<htype>      a channel for each source and type: its messages with their times
 //! run-0000.mcap …        several of them, each complete in itself, where sizes or times are limited
-//! run/                   the folder of psi-mflow, drawn in [`folder`]
+//! run/                   the folder of psi-mflow, drawn in the module folder
 //!   000000_000.raw …       a file for each part of each message, without times
 //! ```
 //!

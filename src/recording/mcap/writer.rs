@@ -1,5 +1,7 @@
 //! Writing one MCAP file.
 
+mod summary;
+
 use std::fs;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
@@ -8,16 +10,16 @@ use std::time::Instant;
 
 use mflow_handlers::{Peek, Stage};
 
-use super::channel::{Channels, SCHEMA};
+use super::channel::Channels;
 use super::chunk::{self, Chunk};
 use super::gather::Gather;
-use super::parts::{DESCRIPTOR, ENCODING, SCHEMA_NAME, framed_length, padding, part_head};
-use super::wire::{
-    self, AttachmentHead, CHUNK_HEAD, Counts, FOOTER, MAGIC, MESSAGE_HEAD, MessageHead,
-};
+use super::parts::{framed_length, padding, part_head};
+use super::wire::{self, AttachmentHead, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead};
 use super::{OWN_CHUNK, SESSION, SUMMARY, USER, session};
 use crate::recording::paced_file::PacedFile;
 use crate::{Error, Frame, Frames, Origin, Received, Result, Timestamp};
+
+use summary::{Summary, schema};
 
 /// The media type of attachments: the data of a message.
 const MEDIA_TYPE: &str = "application/x-protobuf";
@@ -103,15 +105,6 @@ struct Start {
     message: Received,
 }
 
-/// What goes into the summary, written already.
-#[derive(Debug, Default)]
-struct Summary {
-    counts: Counts,
-    chunks: Vec<u8>,
-    attachments: Vec<u8>,
-    metadata: Vec<u8>,
-}
-
 impl McapWriter {
     /// Makes a file.
     ///
@@ -140,7 +133,6 @@ impl McapWriter {
             writer.summary.add_metadata(&mut bytes, 0, USER, &writer.options.user);
         }
         schema(&mut bytes);
-        writer.summary.counts.schemas = 1;
         writer.append(&mut [IoSlice::new(&bytes)]).inspect_err(|_| {
             // There is nothing in it.
             let _ = fs::remove_file(path);
@@ -382,8 +374,7 @@ impl McapWriter {
         let crc = if self.options.crc { gather.crc(frames) } else { 0 };
         let at = self.file.position();
         self.append(&mut gather.between(length, frames, &crc.to_le_bytes()))?;
-        wire::attachment_index(&mut self.summary.attachments, at, &head);
-        self.summary.counts.attachments = self.summary.counts.attachments.saturating_add(1);
+        self.summary.add_attachment(at, &head);
         Ok(())
     }
 
@@ -394,9 +385,6 @@ impl McapWriter {
         let at = self.file.position();
         self.summary.add_metadata(&mut bytes, at, SUMMARY, &entries);
         wire::data_end(&mut bytes);
-        let channels = self.channels.all();
-        let messages = channels.iter().map(|channel| (channel.number, channel.tally.messages));
-        self.summary.counts.channels = messages.collect();
         self.summary.write(&mut bytes, at, &self.channels, self.options.crc);
         bytes.extend(MAGIC);
         self.append(&mut [IoSlice::new(&bytes)])
@@ -423,68 +411,6 @@ fn alignment(chunk: u64, frames: &Frames) -> Option<(usize, Vec<u8>)> {
     let before = framed_length(lengths().take(largest));
     let at = chunk + (CHUNK_HEAD + MESSAGE_HEAD) as u64 + before;
     Some((largest, padding(at, part_head(length).len())))
-}
-
-fn schema(into: &mut Vec<u8>) {
-    wire::schema(into, SCHEMA, SCHEMA_NAME, ENCODING, DESCRIPTOR);
-}
-
-impl Summary {
-    fn add_chunk(&mut self, index: &wire::ChunkIndex, messages: u64) {
-        wire::chunk_index(&mut self.chunks, index);
-        let counts = &mut self.counts;
-        counts.chunks = counts.chunks.saturating_add(1);
-        counts.messages += messages;
-        let first = counts.span.map_or(index.first, |(first, _)| first);
-        counts.span = Some((first, index.last));
-    }
-
-    /// Appends metadata to what begins at an offset of the file.
-    fn add_metadata(
-        &mut self,
-        bytes: &mut Vec<u8>,
-        offset: u64,
-        name: &str,
-        entries: &[(String, String)],
-    ) {
-        let start = bytes.len();
-        wire::metadata(bytes, name, entries);
-        let (at, length) = (offset + start as u64, (bytes.len() - start) as u64);
-        wire::metadata_index(&mut self.metadata, at, length, name);
-        self.counts.metadata += 1;
-    }
-
-    /// Appends the summary, its offsets and the footer to what begins at an offset of the file.
-    fn write(&self, bytes: &mut Vec<u8>, offset: u64, channels: &Channels, with_crc: bool) {
-        use wire::opcode;
-        let start = bytes.len();
-        let mut offsets = Vec::new();
-        let mut group = |bytes: &mut Vec<u8>, opcode, write: &dyn Fn(&mut Vec<u8>)| {
-            let from = bytes.len();
-            write(bytes);
-            let length = (bytes.len() - from) as u64;
-            if length > 0 {
-                wire::summary_offset(&mut offsets, opcode, offset + from as u64, length);
-            }
-        };
-        group(bytes, opcode::SCHEMA, &schema);
-        group(bytes, opcode::CHANNEL, &|bytes| {
-            channels.all().iter().for_each(|channel| channel.write(bytes));
-        });
-        group(bytes, opcode::STATISTICS, &|bytes| wire::statistics(bytes, &self.counts));
-        group(bytes, opcode::CHUNK_INDEX, &|bytes| bytes.extend(&self.chunks));
-        group(bytes, opcode::ATTACHMENT_INDEX, &|bytes| bytes.extend(&self.attachments));
-        group(bytes, opcode::METADATA_INDEX, &|bytes| bytes.extend(&self.metadata));
-        let offsets_at = offset + bytes.len() as u64;
-        bytes.extend(offsets);
-        let footer = bytes.len();
-        wire::footer(bytes, offset + start as u64, offsets_at, 0);
-        if with_crc {
-            // Of everything up to the checksum itself.
-            let (summary, crc) = bytes[start..].split_at_mut(footer - start + FOOTER - 4);
-            crc.copy_from_slice(&crc32fast::hash(summary).to_le_bytes());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs;
 use mcap::records::Record;
 
 use super::*;
-use crate::recording::mcap::parts::PartRanges;
+use crate::recording::mcap::parts::{DESCRIPTOR, PartRanges};
 
 /// A file of a test, which goes with it.
 struct TestFile(PathBuf);

@@ -130,11 +130,9 @@ impl Cli {
         let [Labelled { label: None, address }] = self.sources.as_slice() else {
             wrong(ErrorKind::ArgumentConflict, &format!("{look} takes one recording"));
         };
-        let filters = self.filtering.options() != FilterOptions::default();
-        let filters = filters || self.more_filtering.headers_only;
-        let conflicts = [(self.output.is_some(), "--output"), (filters, "filters")];
-        if let Some((_, option)) = conflicts.iter().find(|(conflicts, _)| *conflicts) {
-            wrong(ErrorKind::ArgumentConflict, &format!("{look} takes no {option}"));
+        if self.filtering.options() != FilterOptions::default() || self.more_filtering.headers_only
+        {
+            wrong(ErrorKind::ArgumentConflict, &format!("{look} takes no filters"));
         }
         self.format(None);
         let path = Path::new(address);

@@ -46,11 +46,14 @@ pub(super) fn info(
             .map(|(key, value)| vec![printable(&metadata.name), printable(key), printable(value)])
     });
     tell(&["metadata", "key", "value"], metadata.collect(), 3)?;
+    if !info.notices.is_empty() || !info.is_closed {
+        writeln!(out)?;
+    }
     for notice in &info.notices {
-        writeln!(out, "\nwarning: {notice}")?;
+        writeln!(out, "warning: {notice}")?;
     }
     if !info.is_closed {
-        writeln!(out, "\nhint: --recover OUT.mcap writes what there is as a whole file")?;
+        writeln!(out, "hint: --recover OUT.mcap writes what there is as a whole file")?;
     }
     Ok(())
 }

@@ -311,7 +311,8 @@ fn disk(arguments: &Arguments) -> Result<()> {
     let mut table =
         Table::new(["disk", "ours", "plain", "ours / plain", "longest stall", "plain stall"]);
     for bytes in arguments.sizes_or(&[1 << 20]) {
-        let total: usize = if arguments.quick { 1 << 30 } else { 3 << 30 };
+        // More than the system keeps in memory before it makes who writes wait.
+        let total: usize = if arguments.quick { 1 << 30 } else { 6 << 30 };
         let messages = messages(bytes);
         let (mut ours, mut plain) = (Vec::new(), Vec::new());
         for run in 1..=arguments.runs {

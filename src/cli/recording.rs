@@ -13,13 +13,20 @@ use crate::recording::{
 };
 use crate::{Mode, Result};
 
+/// How many bytes wait at most for MCAP files: what comes while a disk stalls.
+const IN_FILES: usize = 256 << 20;
+/// And for a folder, which is slow as it has so many files: more would wait for nothing but to leave
+/// the cache of the processor.
+const IN_FOLDERS: usize = 16 << 20;
+
 /// How a program records.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Recording")]
 pub struct Recording {
     /// Most memory for messages that wait to be written, such as 4GiB; a bare number is MiB
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
-    max_memory: Size,
+    /// [default: 256MiB, and 16MiB for a folder]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_memory: Option<Size>,
     /// What to do when that is full: have the sender wait, or drop and count what comes
     /// [default: block for pull, drop for sub]
     #[arg(long, value_enum, value_name = "POLICY")]
@@ -96,10 +103,10 @@ impl Recording {
         let options = McapOptions { session, user: meta.clone(), crc: *crc, align: false };
         let rotation = self.rotation();
         if rotation == Rotation::default() {
-            Recorder::start(McapWriter::create(path, options)?, self.options(mode))
+            Recorder::start(McapWriter::create(path, options)?, self.options(mode, IN_FILES))
         } else {
             let writer = RotatingWriter::create(path, options, rotation)?.fsync(*fsync);
-            Recorder::start(writer, self.options(mode))
+            Recorder::start(writer, self.options(mode, IN_FILES))
         }
     }
 
@@ -123,16 +130,17 @@ impl Recording {
     /// # Errors
     /// Where the process may have no more threads or descriptors.
     pub fn start_folder(&self, folder: FolderWriter, mode: Mode) -> Result<Recorder> {
-        Recorder::start(folder, self.options(mode))
+        Recorder::start(folder, self.options(mode, IN_FOLDERS))
     }
 
-    fn options(&self, mode: Mode) -> RecorderOptions {
+    fn options(&self, mode: Mode, usual: usize) -> RecorderOptions {
         let on_full = match (self.on_full, mode) {
             // What is not taken from a PUB is lost uncounted, and would be whatever we do.
             (None, Mode::Sub) | (Some(Policy::Drop), _) => OnFull::Drop,
             (None, _) | (Some(Policy::Block), _) => OnFull::Block,
         };
-        RecorderOptions { max_memory: self.max_memory.bytes, on_full, fsync: self.file.fsync }
+        let max_memory = self.max_memory.map_or(usual, |size| size.bytes);
+        RecorderOptions { max_memory, on_full, fsync: self.file.fsync }
     }
 }
 

@@ -56,11 +56,10 @@ impl<'a> Outline<'a> {
     pub(crate) fn of(part: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
         let mut deserializer = serde_json::Deserializer::from_slice(part);
         if stream2::is_stream2(part) {
-            let stream2::Glance { series, image, time, stage } = stream2::peek(part);
+            // What else it tells is read by its decoder, or at a glance.
             let htype = Some(Cow::Borrowed(stream2::HTYPE));
             let result = Valid::deserialize(&mut deserializer).map(drop);
-            let outline = Self { htype, series, frame: image, time, stage, ..Self::default() };
-            return (outline, result);
+            return (Self { htype, ..Self::default() }, result);
         }
         let (outline, result) = Self::read(&mut deserializer);
         match result.and_then(|()| deserializer.end()) {

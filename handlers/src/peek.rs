@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::dectris::stream2;
 use crate::outline::Outline;
 
 /// What the first part of a message tells of it: enough to route, count and find a decoder.
@@ -23,8 +24,8 @@ use crate::outline::Outline;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peek<'a> {
-    /// The type of the message; `stream2` for a message of DECTRIS in CBOR, which has none. Where the header has a list, as old senders write it, its first
-    /// element.
+    /// The type of the message; `stream2` for a message of DECTRIS in CBOR, which has none. Where
+    /// the header has a list, as old senders write it, its first element.
     pub htype: Option<Cow<'a, str>>,
     /// The number of the series.
     pub series: Option<u64>,
@@ -63,6 +64,11 @@ impl Stage {
 impl<'a> Peek<'a> {
     /// Reads the first part of a message.
     pub fn of(part: &'a [u8]) -> Self {
+        if stream2::is_stream2(part) {
+            let stream2::Glance { series, image, time, stage } = stream2::peek(part);
+            let htype = Some(Cow::Borrowed(stream2::HTYPE));
+            return Self { htype, series, frame: image, time, stage };
+        }
         Outline::of(part).0.into()
     }
 }

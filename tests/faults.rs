@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Dir, Finished, Process, recording, skip};
+use harness::{Dir, Finished, Process, recording, skip, wait_until};
 use mflow::{Frame, Frames, MonitorOptions, Options, Stream, connect};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -115,17 +115,10 @@ fn stuck(dir: &Dir, program: &str, arguments: &[&str]) -> (Process, Stream) {
     let options = Options::pull().queue_size(1).timeout(PATIENCE);
     let mut peer = connect(&process.endpoint(), options).unwrap();
     peer.receive_raw().unwrap().unwrap();
-    until(|| dir.shell(&format!("ps -o stat= -p {}", process.id())).stdout.starts_with('S'));
+    wait_until("a sender that sleeps", || {
+        dir.shell(&format!("ps -o stat= -p {}", process.id())).stdout.starts_with('S')
+    });
     (process, peer)
-}
-
-/// Looks again and again until it is so.
-fn until(mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "it never came to be");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]
@@ -620,7 +613,7 @@ fn a_folder_that_is_a_file_or_read_only_or_goes_away_is_an_error() {
     let mut sender = sender();
     let dump = dir.start("m_dump", [sender.endpoint(), "folder"]);
     sender.send(numbered(0, 10)).unwrap();
-    until(|| whole(&dir) == 1);
+    wait_until("a whole message", || whole(&dir) == 1);
     fs::remove_dir_all(dir.path("folder")).unwrap();
     sender.send(numbered(1, 10)).unwrap();
     let ended = dump.end().expect(1);

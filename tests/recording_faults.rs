@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use harness::{Dir, Finished, PATIENCE, Process, path_of, skip, wait_until};
+use harness::{Dir, Finished, PATIENCE, Process, numbered, path_of, skip, wait_until};
 use mflow::recording::McapReader;
-use mflow::{Event, Frames, Options, Sink, Source, Stream, Unconfirmed, connect};
+use mflow::{Event, Options, Sink, Source, Stream, Unconfirmed, connect};
 use serde_json::{Value, json};
 
 const ANY: &str = "tcp://127.0.0.1:*";
@@ -28,14 +28,6 @@ fn sender() -> Stream {
 
 fn patient_sender(patience: Duration) -> Stream {
     connect(ANY, Options::push().bind().send_timeout(patience)).unwrap()
-}
-
-/// A message that says its number at both ends.
-fn numbered(number: u64, size: usize) -> Frames {
-    let header = format!(r#"{{"htype":"raw-1.0","frame":{number}}}"#).into_bytes();
-    let mut data = number.to_le_bytes().repeat(size.div_ceil(8));
-    data.truncate(size);
-    Frames::from([header, data])
 }
 
 /// Counts the messages of a recording, which are all from the first one to some other.
@@ -341,27 +333,26 @@ const MORE_THAN_FITS: [(usize, u64); 2] = [(64 << 10, 3000), (1 << 20, 200)];
 fn a_disk_that_stalls_has_the_sender_wait_and_loses_nothing() {
     for (size, messages) in MORE_THAN_FITS {
         let dir = Dir::new();
-        let mut sender = sender();
+        let mut sender = patient_sender(Duration::from_millis(500));
         let (endpoint, count_text) = (sender.endpoint().to_owned(), messages.to_string());
         let arguments =
             [&endpoint, "-o", "x.mcap", "--max-memory", "8MiB", "-q", "10", "-n", &count_text];
         let Some(stalling) = Stalling::start(&dir, &arguments) else { return };
         let sent = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&sent);
+        let refused = Arc::new(AtomicBool::new(false));
+        let (counter, flag) = (Arc::clone(&sent), Arc::clone(&refused));
         let sending = thread::spawn(move || {
             for number in 0..messages {
-                sender.send(numbered(number, size)).unwrap();
+                while sender.send(numbered(number, size)).is_err() {
+                    // Before the first is taken, nobody is there yet.
+                    flag.store(number > 10, Ordering::Relaxed);
+                }
                 counter.fetch_add(1, Ordering::Relaxed);
             }
             sender
         });
-        let mut before = 0;
-        wait_until("the sender to wait", || {
-            thread::sleep(Duration::from_millis(200));
-            let now = sent.load(Ordering::Relaxed);
-            std::mem::replace(&mut before, now) == now && now > 10
-        });
-        assert!(before < messages, "all were taken");
+        wait_until("the sender to be refused", || refused.load(Ordering::Relaxed));
+        assert!(sent.load(Ordering::Relaxed) < messages, "all were taken");
         let peak = stalling.peak();
         assert!(peak < 100 << 10, "{peak} KiB");
         stalling.go_on().end().expect(0);

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Dir, PATIENCE, wait_until};
+use harness::{Dir, PATIENCE, numbered, wait_until};
 use mflow::recording::{McapReader, Recording};
-use mflow::{Event, Frames, Options, Source, Stream, connect};
+use mflow::{Event, Options, Source, Stream, connect};
 use serde_json::{Value, json};
 
 const ANY: &str = "tcp://127.0.0.1:*";
@@ -57,14 +57,6 @@ const MIXED: Kind = Kind {
     burst: 4,
     pause: 2,
 };
-
-/// A message that says its number at both ends.
-fn numbered(number: u64, size: usize) -> Frames {
-    let header = format!(r#"{{"htype":"raw-1.0","frame":{number}}}"#).into_bytes();
-    let mut data = number.to_le_bytes().repeat(size.div_ceil(8));
-    data.truncate(size);
-    Frames::from([header, data])
-}
 
 /// Sends until it is to stop; returns when each message was sent.
 fn send(mut sender: Stream, kind: Kind, is_over: &AtomicBool) -> Vec<Instant> {

@@ -29,6 +29,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mflow::Frames;
+
 pub(crate) use peer::{Peers, free_address};
 pub(crate) use process::{Finished, Process};
 
@@ -171,6 +173,14 @@ pub(crate) fn skip(why: impl Display) {
     // Not through the macro, whose output a passing test would keep to itself.
     let test = thread::current().name().unwrap_or("a test").to_owned();
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+}
+
+/// A message that says its number at both ends.
+pub(crate) fn numbered(number: u64, size: usize) -> Frames {
+    let header = format!(r#"{{"htype":"raw-1.0","frame":{number}}}"#).into_bytes();
+    let mut data = number.to_le_bytes().repeat(size.div_ceil(8));
+    data.truncate(size);
+    Frames::from([header, data])
 }
 
 /// Waits for something that nothing tells about, such as what another program writes to a file.

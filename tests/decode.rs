@@ -52,6 +52,15 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
+fn messages_without_arrays_are_told_to_make_no_files() {
+    let dir = Dir::new();
+    dir.write("in/000000_000.raw", r#"{"htype":"raw-1.0"}"#);
+    let dump = dir.run("m_dump", ["in", "out", "--format", "npy"]).expect(0);
+    let warning = "WARN no message has an array that a .npy file can hold: none was made";
+    assert!(dump.stderr.lines().any(|line| line.trim() == warning), "{}", dump.stderr);
+}
+
+#[test]
 fn every_vector_is_decoded_as_expected() {
     let dir = Dir::new();
     for case in cases() {

@@ -75,6 +75,9 @@ pub struct ArrayFolder<F> {
     handlers: Registry,
     next: u64,
     damaged: u64,
+    /// How many messages came, and how many files were made of them.
+    taken: u64,
+    files: u64,
 }
 
 impl<F: ArrayFile> ArrayFolder<F> {
@@ -94,7 +97,16 @@ impl<F: ArrayFile> ArrayFolder<F> {
             return Err(Error::RecordingExists { path: folder.to_owned() });
         }
         let (name, handlers) = (folder.display().to_string(), Registry::default());
-        Ok(Self { folder: folder.to_owned(), name, file, handlers, next, damaged: 0 })
+        Ok(Self {
+            folder: folder.to_owned(),
+            name,
+            file,
+            handlers,
+            next,
+            damaged: 0,
+            taken: 0,
+            files: 0,
+        })
     }
 
     /// Writes the arrays of a message, and tells whether all of it could be read.
@@ -115,6 +127,7 @@ impl<F: ArrayFile> ArrayFolder<F> {
                 Ok(array) if self.file.takes(&array) => {
                     let name = format!("{:06}_{name}.{}", self.next, F::EXTENSION);
                     self.write_file(&self.folder.join(name), &array)?;
+                    self.files += 1;
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -164,6 +177,7 @@ impl<F: ArrayFile> Sink for ArrayFolder<F> {
         let is_whole = self.write(&data)?;
         self.damaged += u64::from(!is_whole);
         self.next += 1;
+        self.taken += 1;
         Ok(Offer::Taken)
     }
 
@@ -176,6 +190,10 @@ impl<F: ArrayFile> Sink for ArrayFolder<F> {
     }
 
     fn finish(self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
+        if self.taken > self.damaged && self.files == 0 {
+            let kind = F::EXTENSION;
+            tracing::warn!("no message has an array that a .{kind} file can hold: none was made");
+        }
         Ok(Unconfirmed::Count(0))
     }
 }

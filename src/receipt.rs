@@ -89,7 +89,8 @@ impl AsRef<[u8]> for Counted {
 impl Receipts {
     /// Makes `share` one of this part of a message, which counts until libzmq frees it.
     pub(crate) fn count(&mut self, part: &Frame, share: &mut Frame) {
-        if part.len() <= COPY_INTO_FRAME && self.small(part.as_ref(), share) {
+        let bytes = part.as_ref();
+        if bytes.len() <= COPY_INTO_FRAME && self.small(bytes, share) {
             return;
         }
         let counted = Counted { frame: part.clone(), _entry: Entry::new(&self.ledger) };

@@ -523,6 +523,39 @@ fn a_connected_receiver_finds_a_sender_that_comes_back() {
 }
 
 #[test]
+fn an_interface_is_bound_by_its_name() {
+    let (mut sender, mut receiver) = pair_at("tcp://lo:*", Options::push(), Options::pull());
+    assert!(sender.endpoint().starts_with("tcp://127.0.0.1:"), "{}", sender.endpoint());
+    sender.send(message(&[RAW.as_bytes()])).unwrap();
+    assert_eq!(receiver.receive_raw().unwrap().unwrap(), message(&[RAW.as_bytes()]));
+}
+
+/// Returns the timers of the connections of a port of 127.0.0.1, as /proc/net/tcp shows them.
+fn timers(port: u16) -> Vec<(String, u64)> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let end = format!("0100007F:{port:04X}");
+    let established = "01";
+    rows.filter(|row| row[3] == established && (row[1] == end || row[2] == end))
+        .map(|row| {
+            let (kind, ticks) = row[5].split_once(':').unwrap();
+            (kind.to_owned(), u64::from_str_radix(ticks, 16).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn both_ends_of_a_silent_connection_ask_after_the_other() {
+    let (mut sender, mut receiver) = pair();
+    sender.send(message(&[RAW.as_bytes()])).unwrap();
+    receiver.receive_raw().unwrap().unwrap();
+    let port = sender.endpoint().rsplit(':').next().unwrap().parse().unwrap();
+    // The timer of a keepalive is of kind 2; a tick is a hundredth of a second.
+    let asks = |(kind, ticks): &(String, u64)| kind == "02" && *ticks <= 3000;
+    until(|| timers(port).len() == 2 && timers(port).iter().all(asks));
+}
+
+#[test]
 fn an_address_in_use_unknown_or_not_of_this_machine_is_an_error_with_its_cause() {
     let bound = lonely(Options::push());
     let cause = |error: Error| {

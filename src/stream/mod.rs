@@ -33,6 +33,13 @@ use crate::{Address, Error, Frame, Frames, Mode, Options, Result, Stop, WaitSet}
 pub use receive::{Decoded, Messages, Tally};
 pub use send::{More, Offer, Unconfirmed};
 
+/// Seconds of silence after which TCP asks a peer whether it is still there.
+const KEEPALIVE_AFTER: i32 = 30;
+/// Seconds until it asks again.
+const KEEPALIVE_INTERVAL: i32 = 10;
+/// How often it asks in vain before it gives the connection up.
+const KEEPALIVES: i32 = 3;
+
 /// A connected or bound socket that carries whole messages one way.
 ///
 /// Dropping a stream closes it: it lingers as its options say to send what is queued.
@@ -233,6 +240,9 @@ fn set_up(
     )?;
     // Heartbeats of ZMTP would be new to old detectors; TCP's own find a dead peer too.
     socket.set_tcp_keepalive(1)?;
+    socket.set_tcp_keepalive_idle(KEEPALIVE_AFTER)?;
+    socket.set_tcp_keepalive_intvl(KEEPALIVE_INTERVAL)?;
+    socket.set_tcp_keepalive_cnt(KEEPALIVES)?;
     socket.set_ipv6(address.is_ipv6())?;
     // A PUSH that connects queues nothing for a peer that has never been there.
     socket.set_immediate(options.mode == Mode::Push)?;

@@ -2,7 +2,6 @@
 //!
 //! Each is a `raw-1.0` message of two parts: a header that counts, and zeros that are never copied.
 
-use std::fmt::Write as _;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -165,19 +164,20 @@ fn offset(number: u64, rate: f64) -> Duration {
 struct Header {
     text: String,
     common: usize,
+    digits: itoa::Buffer,
 }
 
 impl Header {
     fn new(bytes: usize) -> Self {
         let integers = bytes / 4;
         let text = format!(r#"{{"htype":"raw-1.0","type":"int32","shape":[1,{integers}],"frame":"#);
-        Self { common: text.len(), text }
+        Self { common: text.len(), text, digits: itoa::Buffer::new() }
     }
 
     fn text(&mut self, number: u64) -> &[u8] {
         self.text.truncate(self.common);
-        // Writing to a `String` cannot fail.
-        let _ = write!(self.text, "{number}}}");
+        self.text.push_str(self.digits.format(number));
+        self.text.push('}');
         self.text.as_bytes()
     }
 }

@@ -184,16 +184,21 @@ impl Frame {
         }
     }
 
+    /// Becomes a share of a frame to send, and lets go of its old bytes.
+    pub(crate) fn share_from(&mut self, frame: &Self) {
+        // SAFETY: as in `clone`; the old message is closed by `zmq_msg_copy`.
+        let status = unsafe { zmq_sys::zmq_msg_copy(self.0.get(), frame.0.get()) };
+        assert_eq!(status, 0, "an initialised message can be shared");
+    }
+
     /// Becomes a share of a frame to send: or a copy of it, where that is cheaper than counting
     /// references from two threads.
-    pub(crate) fn share_from(&mut self, frame: &Self) {
+    pub(crate) fn share_or_copy_from(&mut self, frame: &Self) {
         let bytes = frame.as_ref();
         if (INLINE + 1..=COPY_INTO_FRAME).contains(&bytes.len()) {
             self.copy_from(bytes);
         } else {
-            // SAFETY: as in `clone`; the old message is closed by `zmq_msg_copy`.
-            let status = unsafe { zmq_sys::zmq_msg_copy(self.0.get(), frame.0.get()) };
-            assert_eq!(status, 0, "an initialised message can be shared");
+            self.share_from(frame);
         }
     }
 

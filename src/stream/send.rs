@@ -114,7 +114,9 @@ impl Stream {
                     Some(receipts) if index == counted => {
                         receipts.count(part, &mut self.outgoing);
                     }
-                    _ => self.outgoing.share_from(part),
+                    // A payload that follows its counted header may be that of many messages.
+                    _ if index > counted => self.outgoing.share_from(part),
+                    _ => self.outgoing.share_or_copy_from(part),
                 }
                 let flags = if index == last { 0 } else { zmq::SNDMORE };
                 if self.send_outgoing(flags)? == Offer::Taken {

@@ -4,7 +4,7 @@
 //! later, in silence; people at a beamline want to be told.
 
 use std::fmt;
-use std::net::ToSocketAddrs;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use crate::Error;
@@ -63,6 +63,16 @@ impl Address {
         let (host, port) = self.0.strip_prefix("tcp://")?.rsplit_once(':')?;
         let port = port.parse().ok().filter(|port| *port != 0)?;
         Some((host, port))
+    }
+
+    /// Tells whether the address names this machine, so that what is sent never leaves it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.0.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
+        host.is_some_and(|(host, _)| {
+            let ip = host.trim_matches(['[', ']']).parse();
+            ip.map_or(["localhost", "lo"].contains(&host), |ip: IpAddr| ip.is_loopback())
+        })
     }
 
     /// Tells whether the address names an IPv6 host, for which sockets have to be prepared.
@@ -186,6 +196,25 @@ mod tests {
             ("ipc://9", "tcp://*:9"),
         ] {
             assert!(!excludes(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn loopback_addresses_are_those_that_name_this_machine() {
+        let is_loopback = |text: &str| text.parse::<Address>().unwrap().is_loopback();
+        for text in [
+            "tcp://127.0.0.1:9999",
+            "tcp://127.1.2.3:*",
+            "tcp://[::1]:9",
+            "tcp://localhost:9",
+            "tcp://lo:*",
+        ] {
+            assert!(is_loopback(text), "{text}");
+        }
+        for text in
+            ["tcp://*:9999", "tcp://0.0.0.0:9", "tcp://local:9", "tcp://10.0.0.1:9", "ipc:///tmp/x"]
+        {
+            assert!(!is_loopback(text), "{text}");
         }
     }
 

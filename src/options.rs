@@ -103,6 +103,10 @@ pub struct Options {
     pub send_timeout: Option<Duration>,
     /// How long a closing stream goes on sending what is queued; 1 s by default, `None` for ever.
     pub linger: Option<Duration>,
+    /// How many bytes of what is sent to a peer the system holds at most; its own choice by
+    /// default, which grows with the distance. Frames of some MiB to a program on the same machine
+    /// go about twice as fast with [`LOCAL_SEND_BUFFER`](Self::LOCAL_SEND_BUFFER).
+    pub send_buffer: Option<usize>,
     /// How many threads do the socket's work; 1 by default, which carries some GB/s.
     pub io_threads: u16,
     /// What a SUB stream wants: messages whose first part starts with one of these; all by default.
@@ -119,6 +123,11 @@ pub struct Options {
 impl Options {
     /// How many messages wait at most for each peer where nobody says, as in the original.
     pub const DEFAULT_QUEUE_SIZE: u32 = 100;
+
+    /// A good [`send_buffer`](Self::send_buffer) for frames of 1 MiB and more that stay on one
+    /// machine, where there is no distance to fill: what is under way stays in the processor's
+    /// cache.
+    pub const LOCAL_SEND_BUFFER: usize = 400 << 10;
 
     /// Makes the default options of a mode.
     #[must_use]
@@ -191,6 +200,13 @@ impl Options {
         self
     }
 
+    /// Sets how many bytes of what is sent to a peer the system holds at most.
+    #[must_use]
+    pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.send_buffer = bytes.into();
+        self
+    }
+
     /// Sets how many threads do the socket's work.
     #[must_use]
     pub fn io_threads(mut self, threads: u16) -> Self {
@@ -236,6 +252,7 @@ impl Default for Options {
             timeout: None,
             send_timeout: None,
             linger: Some(Duration::from_secs(1)),
+            send_buffer: None,
             io_threads: 1,
             subscriptions: Vec::new(),
             stop: Stop::never(),

@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use tracing::level_filters::LevelFilter;
 
-use super::parse_duration;
+use super::{parse_duration, parse_size};
 use crate::routing::SourceConfig;
 use crate::tools::Limits;
 use crate::{Attach, Location, Mode, Options, Result, Stop, Stream, connect};
@@ -117,6 +117,9 @@ pub struct Sending {
     /// How to send: push gives each message to one receiver and waits for it, pub to all there are
     #[arg(short, long, value_name = "push|pub", default_value = "push", value_parser = parse_sending)]
     mode: Mode,
+    /// Bytes the system holds for each peer, such as 400KiB; its own choice by default
+    #[arg(long, value_name = "SIZE", value_parser = parse_buffer)]
+    send_buffer: Option<usize>,
     #[command(flatten)]
     lingering: Lingering,
     #[command(flatten)]
@@ -132,6 +135,13 @@ impl Sending {
         self.open_at(self.address().unwrap_or("tcp://*:9999"), stop)
     }
 
+    /// Sets how many bytes the system holds for each peer, where the command line does not.
+    #[must_use]
+    pub fn usual_send_buffer(mut self, bytes: Option<usize>) -> Self {
+        self.send_buffer = self.send_buffer.or(bytes);
+        self
+    }
+
     /// Opens a stream as these options say, but at another address.
     ///
     /// # Errors
@@ -140,6 +150,7 @@ impl Sending {
         let options = Options::new(self.mode)
             .attach(self.socket.attach(Attach::Bind))
             .queue_size(self.socket.queue_size)
+            .send_buffer(self.send_buffer)
             .io_threads(self.socket.io_threads)
             .stop(stop);
         connect(address, options)
@@ -161,6 +172,14 @@ impl Sending {
     #[must_use]
     pub fn linger(&self) -> Duration {
         self.lingering.linger
+    }
+}
+
+/// Reads the size of a buffer.
+fn parse_buffer(text: &str) -> Result<usize, String> {
+    match parse_size(text)?.bytes {
+        0 => Err("expected more than nothing".to_owned()),
+        bytes => Ok(bytes),
     }
 }
 

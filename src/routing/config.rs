@@ -11,11 +11,13 @@
 //! ```
 //!
 //! `tcp://*:PORT` binds and everything else connects, unless `"bind": true` or `false` says so.
-//! A SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message. `on_full` says what to do when an output takes nothing:
-//! `"block"`, `"drop"`, or a number of seconds to wait for it before messages are dropped.
+//! A SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message.
+//! `send_buffer` is how many bytes the system holds for each peer: 409600 suits large frames that
+//! stay on this machine. `on_full` says what to do when an output takes nothing: `"block"`, `"drop"`,
+//! or a number of seconds to wait for it before messages are dropped.
 
 use std::fs;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,6 +62,8 @@ pub struct OutputConfig {
     pub attach: Attach,
     /// How many messages wait at most for each peer.
     pub queue_size: u32,
+    /// How many bytes the system holds for each peer; its own choice by default.
+    pub send_buffer: Option<NonZeroUsize>,
     /// Sends the k-th, 2k-th, … message only.
     pub modulo: NonZeroU64,
     /// What to do when the output takes nothing.
@@ -116,6 +120,7 @@ impl OutputConfig {
             mode: Mode::Push,
             attach: Attach::Bind,
             queue_size: Options::DEFAULT_QUEUE_SIZE,
+            send_buffer: None,
             modulo: NonZeroU64::MIN,
             on_full: OnFull::default(),
         }
@@ -124,7 +129,10 @@ impl OutputConfig {
     /// Returns how to open it, where it is a stream.
     #[must_use]
     pub fn options(&self) -> Options {
-        Options::new(self.mode).attach(self.attach).queue_size(self.queue_size)
+        Options::new(self.mode)
+            .attach(self.attach)
+            .queue_size(self.queue_size)
+            .send_buffer(self.send_buffer.map(NonZeroUsize::get))
     }
 }
 
@@ -222,6 +230,7 @@ struct RawStream {
     mode: Option<String>,
     queue_size: Option<u32>,
     bind: Option<bool>,
+    send_buffer: Option<usize>,
     modulo: Option<u64>,
     on_full: Option<Value>,
 }
@@ -242,12 +251,16 @@ impl RawSource {
 impl RawStream {
     fn check(self, key: &str) -> Result<OutputConfig, Problem> {
         let address = check_address(&self.address, key)?;
-        let modulo = NonZeroU64::new(self.modulo.unwrap_or(1))
-            .ok_or_else(|| (format!("{key}.modulo"), "expected 1 or more, found 0".to_owned()))?;
+        let zero = |name| (format!("{key}.{name}"), "expected 1 or more, found 0".to_owned());
+        let send_buffer = self
+            .send_buffer
+            .map(|bytes| NonZeroUsize::new(bytes).ok_or_else(|| zero("send_buffer")));
+        let modulo = NonZeroU64::new(self.modulo.unwrap_or(1)).ok_or_else(|| zero("modulo"))?;
         Ok(OutputConfig {
             attach: check_attach(self.bind, &address),
             mode: check_mode(self.mode, key, [Mode::Push, Mode::Pub])?,
             queue_size: self.queue_size.unwrap_or(Options::DEFAULT_QUEUE_SIZE),
+            send_buffer: send_buffer.transpose()?,
             modulo,
             on_full: self.on_full.map_or(Ok(OnFull::default()), |value| {
                 check_on_full(&value).ok_or_else(|| {
@@ -326,7 +339,7 @@ mod tests {
             br#"{"source": {"address": "tcp://*:9", "mode": "sub", "queue_size": 7, "bind": false,
                             "subscribe": ["{"]},
                  "streams": [{"address": "tcp://h:1", "mode": "PUB", "queue_size": 3, "bind": true,
-                              "modulo": 5, "on_full": "block"},
+                              "send_buffer": 409600, "modulo": 5, "on_full": "block"},
                              {"address": "tcp://h:2", "on_full": 0.5}]}"#,
         )
         .unwrap();
@@ -342,6 +355,7 @@ mod tests {
             mode: Mode::Pub,
             attach: Attach::Bind,
             queue_size: 3,
+            send_buffer: NonZeroUsize::new(Options::LOCAL_SEND_BUFFER),
             modulo: NonZeroU64::new(5).unwrap(),
             on_full: OnFull::Block,
         };
@@ -364,6 +378,10 @@ mod tests {
             (
                 stream(r#"{"address": "tcp://*:3", "modulo": 0}"#),
                 "streams[1].modulo: expected 1 or more, found 0",
+            ),
+            (
+                stream(r#"{"address": "tcp://*:3", "send_buffer": 0}"#),
+                "streams[1].send_buffer: expected 1 or more, found 0",
             ),
             (
                 stream(r#"{"address": "tcp://*:3", "mode": "PULL"}"#),

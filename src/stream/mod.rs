@@ -235,6 +235,9 @@ fn set_up(
     let queue = i32::try_from(options.queue_size).unwrap_or(i32::MAX);
     socket.set_sndhwm(queue)?;
     socket.set_rcvhwm(queue)?;
+    if let Some(bytes) = options.send_buffer {
+        socket.set_sndbuf(i32::try_from(bytes).unwrap_or(i32::MAX))?;
+    }
     socket.set_linger(
         options.linger.map_or(-1, |linger| i32::try_from(linger.as_millis()).unwrap_or(i32::MAX)),
     )?;

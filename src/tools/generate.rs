@@ -12,8 +12,8 @@ use super::run::Run;
 
 use super::{Ending, Limits, Observer, tell_departures};
 use crate::{
-    Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput, Timestamp, Unconfirmed,
-    WaitSet,
+    Address, Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput, Timestamp,
+    Unconfirmed, WaitSet,
 };
 
 /// How often rates are printed.
@@ -34,6 +34,21 @@ impl Default for Options {
     fn default() -> Self {
         Self { bytes: 1 << 20, rate: None, limits: Limits::default() }
     }
+}
+
+/// Returns a good [`send_buffer`](crate::Options::send_buffer) for messages of so many bytes to an
+/// address: a small one for large messages that stay on this machine, otherwise the system's choice.
+///
+/// ```
+/// use mflow::tools::generate::send_buffer;
+/// assert!(send_buffer("tcp://127.0.0.1:9999", 8 << 20).is_some());
+/// assert_eq!(send_buffer("tcp://*:9999", 8 << 20), None);
+/// assert_eq!(send_buffer("tcp://127.0.0.1:9999", 64 << 10), None);
+/// ```
+#[must_use]
+pub fn send_buffer(address: &str, bytes: usize) -> Option<usize> {
+    let stays = address.parse().is_ok_and(|address: Address| address.is_loopback());
+    (stays && bytes >= 1 << 20).then_some(crate::Options::LOCAL_SEND_BUFFER)
 }
 
 /// What was generated.

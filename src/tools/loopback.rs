@@ -20,10 +20,13 @@ pub fn run(
 ) -> Result<stats::Summary> {
     let failed = |source| Error::System { what: "the loopback generator", source };
     let measured = Stop::new().map_err(failed)?;
-    let sender = connect(
-        "tcp://127.0.0.1:*",
-        Options::push().bind().stop(&measured).linger(Duration::ZERO),
-    )?;
+    let address = "tcp://127.0.0.1:*";
+    let sending = Options::push()
+        .bind()
+        .send_buffer(generate::send_buffer(address, size))
+        .stop(&measured)
+        .linger(Duration::ZERO);
+    let sender = connect(address, sending)?;
     observer.listening(sender.endpoint());
     let mut source = Box::<dyn Source>::from(connect(sender.endpoint(), Options::pull())?);
     let generate = generate::Options { bytes: size, ..generate::Options::default() };

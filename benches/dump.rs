@@ -1,7 +1,9 @@
 //! m_dump to a folder and to an MCAP file in memory, against m_dump of psi-mflow 1.0.0 to a folder;
 //! all read from the same sender.
 //!
-//! Timed is from when the first tenth of the messages is written to when all are.
+//! Timed is from when the first tenth of the messages is written to when all are. Before, as much
+//! memory is used and freed: a virtual machine may have given it back to its host, and getting it
+//! again takes longer than everything else.
 //!
 //! `cargo bench --bench dump -- [--quick] [--runs N] [--sizes 1KiB,1MiB]`
 
@@ -81,6 +83,7 @@ enum Kind {
 fn dump(mut command: Command, kind: Kind, bytes: usize, arguments: &Arguments) -> Result<f64> {
     let messages = (BYTES / bytes).min(MESSAGES) / if arguments.quick { 10 } else { 1 };
     let folder = Folder::new()?;
+    folder.warm_up()?;
     let address = free_address()?;
     let _sender = Running::start(&mut Role::SendShares.command(&[&address, &bytes.to_string()])?)?;
     let file = folder.path().join("dump.mcap");
@@ -120,6 +123,17 @@ impl Folder {
 
     fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Fills the memory that is going to be used, and frees it.
+    fn warm_up(&self) -> Result<()> {
+        let path = self.0.join("warm-up");
+        let (mut file, zeros) = (fs::File::create(&path)?, vec![0; 1 << 20]);
+        for _ in 0..BYTES / zeros.len() {
+            file.write_all(&zeros)?;
+        }
+        fs::remove_file(path)?;
+        Ok(())
     }
 }
 

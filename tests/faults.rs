@@ -4,6 +4,7 @@
 mod harness;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -237,17 +238,22 @@ fn a_dump_that_is_killed_leaves_only_whole_messages() {
         let mut stream = receiver(&replay.endpoint());
         let numbers: Vec<_> = (0..written).map(|_| receive(&mut stream, size)).collect();
         assert_eq!(numbers, (0..u32::try_from(written).unwrap()).collect::<Vec<_>>());
-        // A message that was under way lacks its first part, which the exit code tells.
+        // A message that was under way lacks its first part, or that is not whole, which the exit
+        // code tells.
         let other_parts = recording(dir.path("folder")).len() > 2 * written;
         replay.end().expect(if other_parts { 3 } else { 0 });
     }
 }
 
-/// Counts the messages of a recording that have their first part.
+/// Counts the messages of a recording of which the first part is whole: its owner may read it.
 fn whole(dir: &Dir) -> usize {
     let Ok(entries) = fs::read_dir(dir.path("folder")) else { return 0 };
-    let names = entries.map(|entry| entry.unwrap().file_name());
-    names.filter(|name| name.to_str().unwrap().ends_with("_000.raw")).count()
+    let is_whole = |entry: &fs::DirEntry| {
+        let is_first = entry.file_name().to_str().unwrap().ends_with("_000.raw");
+        // One that cannot be written is taken away again.
+        is_first && entry.metadata().is_ok_and(|file| file.mode() & 0o400 != 0)
+    };
+    entries.filter(|entry| is_whole(entry.as_ref().unwrap())).count()
 }
 
 #[test]

@@ -1,33 +1,33 @@
-//! Files that appear in a directory whole or not at all.
+//! Files of a directory, and the mark of those that are not whole yet.
 
-use std::fs::{self, File};
+use std::cell::OnceCell;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags, RawMode, fchmod, fstat, openat, unlinkat};
 
 use super::{PartNumber, UNFINISHED};
 use crate::{Error, Frame, Result};
 
 /// What a file may be used for, less what the user's mask takes away.
 const MODE: Mode = Mode::from_raw_mode(0o666);
+/// What a file may not be used for until it is whole.
+const READABLE: Mode = Mode::from_raw_mode(0o444);
 
 /// A folder that parts are written to.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
     opened: File,
-    /// Whether a file can be written before it has a name.
-    has_nameless: AtomicBool,
+    /// What a new file may be used for; none where that cannot be changed.
+    usual_mode: OnceCell<Option<Mode>>,
 }
 
 impl Directory {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let opened = File::open(path).map_err(Error::file("read", path))?;
-        let has_nameless = AtomicBool::new(cfg!(target_os = "linux"));
-        Ok(Self { path: path.to_owned(), opened, has_nameless })
+        Ok(Self { path: path.to_owned(), opened, usual_mode: OnceCell::new() })
     }
 
     pub(super) fn path_of(&self, number: PartNumber) -> PathBuf {
@@ -40,8 +40,8 @@ impl Directory {
             .map_err(|error| Error::file("write", &self.path_of(number))(error))
     }
 
-    /// Writes a part that does not exist yet, so that it is there whole or not at all even where
-    /// this process is killed.
+    /// Writes the first part of a message, which makes the message whole. Until it is whole itself
+    /// nobody may read it: so it stays where this process is killed.
     pub(super) fn publish(&self, number: PartNumber, frame: &Frame) -> Result<()> {
         self.publish_file(&number.file_name(), frame)
             .map_err(|error| Error::file("write", &self.path_of(number))(error))
@@ -49,94 +49,76 @@ impl Directory {
 
     /// Takes a part away that is of no use; if it stays, readers skip it.
     pub(super) fn remove(&self, number: PartNumber) {
-        let _ = unlinkat(&self.opened, number.file_name(), AtFlags::empty());
+        self.unlink(&number.file_name());
     }
 
     fn write_file(&self, name: &str, frame: &Frame) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let mut file = File::from(openat(&self.opened, name, flags, MODE)?);
-        file.write_all(frame.as_ref()).inspect_err(|_| {
-            let _ = unlinkat(&self.opened, name, AtFlags::empty());
-        })
+        let mut file = self.create(name, MODE)?;
+        file.write_all(frame.as_ref()).inspect_err(|_| self.unlink(name))
     }
 
     fn publish_file(&self, name: &str, frame: &Frame) -> io::Result<()> {
-        if self.has_nameless.load(Ordering::Relaxed) {
-            if self.publish_nameless(name, frame)? {
-                return Ok(());
-            }
-            self.has_nameless.store(false, Ordering::Relaxed);
+        let Some(usual) = self.usual_mode(name)? else { return self.write_file(name, frame) };
+        let mut file = self.create(name, usual.difference(READABLE))?;
+        file.write_all(frame.as_ref())
+            .and_then(|()| Ok(fchmod(&file, usual)?))
+            .inspect_err(|_| self.unlink(name))
+    }
+
+    /// Returns what a new file may be used for here, which is decided by the user's mask and by the
+    /// access lists of the folder; none where that cannot be changed later.
+    fn usual_mode(&self, name: &str) -> io::Result<Option<Mode>> {
+        if let Some(mode) = self.usual_mode.get() {
+            return Ok(*mode);
         }
-        self.publish_renamed(name, frame)
+        let name = format!("{name}{UNFINISHED}");
+        let file = self.create(&name, MODE)?;
+        self.unlink(&name);
+        let usual = Mode::from_raw_mode(fstat(&file)?.st_mode);
+        let changes = fchmod(&file, usual.difference(READABLE)).is_ok()
+            && fstat(&file).is_ok_and(|file| is_unfinished(file.st_mode));
+        Ok(*self.usual_mode.get_or_init(|| changes.then_some(usual)))
     }
 
-    /// Writes a file that has no name, and so goes if this process does, and then gives it one;
-    /// false where the file system cannot.
-    #[cfg(target_os = "linux")]
-    fn publish_nameless(&self, name: &str, frame: &Frame) -> io::Result<bool> {
-        use std::os::fd::AsRawFd;
-
-        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
-        let mut file = match openat(&self.opened, ".", flags, MODE) {
-            Ok(file) => File::from(file),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => return Ok(false),
-            Err(error) => return Err(error.into()),
-        };
-        file.write_all(frame.as_ref())?;
-        match linkat(&file, "", &self.opened, name, AtFlags::EMPTY_PATH) {
-            Ok(()) => return Ok(true),
-            Err(Errno::EXIST) => return Err(Errno::EXIST.into()),
-            // Linux before 6.10 lets only the superuser do that.
-            Err(_) => {}
-        }
-        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-        match linkat(CWD, link, &self.opened, name, AtFlags::SYMLINK_FOLLOW) {
-            Ok(()) => Ok(true),
-            // There is no /proc, or the folder has gone: the other way tells which.
-            Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::INVAL | Errno::XDEV) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+    /// Makes a file that does not exist yet.
+    fn create(&self, name: &str, mode: Mode) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        Ok(File::from(openat(&self.opened, name, flags, mode)?))
     }
 
-    #[cfg(not(target_os = "linux"))]
-    fn publish_nameless(&self, _name: &str, _frame: &Frame) -> io::Result<bool> {
-        Ok(false)
+    /// Takes a file away; if it stays, it is no part, or readers skip it.
+    fn unlink(&self, name: &str) {
+        let _ = unlinkat(&self.opened, name, AtFlags::empty());
     }
+}
 
-    /// Writes a file under another name, and gives it its own once it is whole.
-    fn publish_renamed(&self, name: &str, frame: &Frame) -> io::Result<()> {
-        let path = self.path.join(name);
-        let unfinished = path.with_extension(UNFINISHED);
-        let mut file = File::create_new(&unfinished)?;
-        let written = file.write_all(frame.as_ref());
-        // Renaming would replace it; that somebody makes it just now is not provided against.
-        let free = || if path.exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) };
-        written.and_then(|()| free()).and_then(|()| fs::rename(&unfinished, &path)).inspect_err(
-            |_| {
-                let _ = fs::remove_file(&unfinished);
-            },
-        )
-    }
+/// Tells whether a first part is not whole: not even its owner may read it.
+pub(super) fn is_unfinished(mode: RawMode) -> bool {
+    !Mode::from_raw_mode(mode).contains(Mode::RUSR)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
-    fn both_ways_to_publish_write_a_file_once_and_leave_nothing_else() {
+    fn a_first_part_is_written_once_and_may_then_be_used_as_any_file() {
         let path = std::env::temp_dir().join(format!("mflow-publish-{}", std::process::id()));
         fs::create_dir(&path).unwrap();
         let directory = Directory::open(&path).unwrap();
-        for message in 0..2 {
-            let number = PartNumber { message, part: 0 };
-            directory.publish(number, &Frame::from(&b"first"[..])).unwrap();
-            let error = directory.publish(number, &Frame::from(&b"second"[..])).unwrap_err();
-            let path = directory.path_of(number);
-            assert_eq!(error.to_string(), format!("cannot write '{}'", path.display()));
-            assert_eq!(fs::read(path).unwrap(), b"first");
-            directory.has_nameless.store(false, Ordering::Relaxed);
-        }
+        let [other, first] = [1, 0].map(|part| PartNumber { message: 0, part });
+        directory.write(other, &Frame::from(&b"other"[..])).unwrap();
+        directory.publish(first, &Frame::from(&b"first"[..])).unwrap();
+        let error = directory.publish(first, &Frame::from(&b"second"[..])).unwrap_err();
+        let [other, first] = [other, first].map(|number| directory.path_of(number));
+        assert_eq!(error.to_string(), format!("cannot write '{}'", first.display()));
+        assert_eq!(fs::read(&first).unwrap(), b"first");
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode();
+        assert_eq!(mode(&first), mode(&other));
+        assert!(!is_unfinished(mode(&first)));
         assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
         fs::remove_dir_all(path).unwrap();
     }

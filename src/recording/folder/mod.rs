@@ -9,7 +9,6 @@
 //! Numbers have at least six and three digits and grow beyond. They are sorted as numbers.
 
 mod directory;
-mod publisher;
 mod reader;
 mod writer;
 
@@ -47,8 +46,8 @@ pub(crate) fn part_file_name(message: u64, part: usize) -> String {
     PartNumber { message, part }.file_name()
 }
 
-/// The extension of a part that is being written; one of a writer that was killed stays.
-const UNFINISHED: &str = "raw.part";
+/// How the name of a file ends that is no part; one of a writer that was killed stays.
+const UNFINISHED: &str = ".part";
 
 /// What is in a folder.
 #[derive(Debug, Default)]
@@ -67,7 +66,7 @@ fn list(folder: &Path) -> Result<Listing> {
         let name = entry.map_err(Error::file("read", folder))?.file_name();
         let name = name.to_str().unwrap_or_default();
         let whole = PartNumber::parse(name);
-        let unfinished = || PartNumber::parse(name.strip_suffix(".part")?);
+        let unfinished = || PartNumber::parse(name.strip_suffix(UNFINISHED)?);
         match whole {
             Some(number) => listing.parts.push(number),
             None => listing.foreign += 1,

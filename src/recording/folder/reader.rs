@@ -1,17 +1,19 @@
 //! Reading a folder of `.raw` files.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::directory::is_unfinished;
 use super::{Listing, PartNumber, list};
 use crate::recording::{Recording, Seek};
 use crate::{Error, Event, Frame, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of a folder, in the order of their numbers.
 ///
-/// A message that lacks a part is skipped and counted as damaged: a writer that was killed leaves
-/// one. Memory: 16 bytes for each file while reading, and the message at hand.
+/// A message that lacks a part, or of which the first one is not whole, is skipped and counted as
+/// damaged: a writer that was killed leaves one. Memory: 16 bytes for each file while reading, and the message at hand.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -88,23 +90,31 @@ impl FolderReader {
             let message = &rest[..count];
             let missing = (0..).zip(message).find(|(index, part)| *index != part.part);
             self.next += count;
-            match missing {
-                None => {
+            let number = first.message;
+            let missing = match missing {
+                Some((part, _)) => part,
+                None if self.is_whole(*first)? => {
                     let frames: Result<Frames> =
                         message.iter().map(|part| self.read_part(*part)).collect();
                     return frames.map(Some);
                 }
-                Some(_) if self.next <= self.counted => {}
-                Some((part, number)) => {
-                    self.counted = self.next;
-                    self.damaged += 1;
-                    let message = number.message;
-                    let folder = &self.origin.name;
-                    tracing::info!(%folder, "message {message} lacks part {part}: skipped");
-                }
+                None => 0,
+            };
+            if self.next > self.counted {
+                self.counted = self.next;
+                self.damaged += 1;
+                let folder = &self.origin.name;
+                tracing::info!(%folder, "message {number} lacks part {missing}: skipped");
             }
         }
         Ok(None)
+    }
+
+    /// Tells whether a first part was written to its end.
+    fn is_whole(&self, first: PartNumber) -> Result<bool> {
+        let path = self.folder.join(first.file_name());
+        let file = fs::metadata(&path).map_err(Error::file("read", &path))?;
+        Ok(!is_unfinished(file.mode()))
     }
 
     fn read_part(&self, part: PartNumber) -> Result<Frame> {

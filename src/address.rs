@@ -65,7 +65,8 @@ impl Address {
         Some((host, port))
     }
 
-    /// Tells whether the address names this machine, so that what is sent never leaves it.
+    /// Tells whether this is a TCP address of the loopback interface, so that what is sent never
+    /// leaves the machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.0.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_addresses_are_those_that_name_this_machine() {
+    fn addresses_of_the_loopback_interface_are_known() {
         let is_loopback = |text: &str| text.parse::<Address>().unwrap().is_loopback();
         for text in [
             "tcp://127.0.0.1:9999",

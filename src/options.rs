@@ -103,9 +103,10 @@ pub struct Options {
     pub send_timeout: Option<Duration>,
     /// How long a closing stream goes on sending what is queued; 1 s by default, `None` for ever.
     pub linger: Option<Duration>,
-    /// How many bytes of what is sent to a peer the system holds at most; its own choice by
-    /// default, which grows with the distance. Frames of some MiB to a program on the same machine
-    /// go about twice as fast with [`LOCAL_SEND_BUFFER`](Self::LOCAL_SEND_BUFFER).
+    /// How many bytes of what is sent to a peer over TCP the system holds at most, as SO_SNDBUF:
+    /// Linux takes no more than `net.core.wmem_max`, and doubles it. Its own choice by default,
+    /// which grows with the distance. Frames of 1 MiB and more to a program on the same machine go
+    /// up to twice as fast with [`LOCAL_SEND_BUFFER`](Self::LOCAL_SEND_BUFFER).
     pub send_buffer: Option<usize>,
     /// How many threads do the socket's work; 1 by default, which carries some GB/s.
     pub io_threads: u16,

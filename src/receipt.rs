@@ -24,8 +24,8 @@ const AHEAD: usize = 4;
 /// nothing to free: of a header and a small payload, the payload is what may be the same for many
 /// messages, and cheaper to share than to write anew.
 ///
-/// It makes no difference to what the count says: libzmq copies parts this small into a batch of
-/// 8 KiB and frees them then, before the batch is written.
+/// It makes hardly a difference to what the count says: libzmq copies parts this small into a batch
+/// of 8 KiB and frees them then, before the batch is written.
 pub(crate) fn place(frames: &Frames) -> usize {
     match &frames[..] {
         [.., before, last]

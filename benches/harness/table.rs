@@ -45,11 +45,11 @@ impl fmt::Display for Spread {
 
 /// Returns a ratio with what was promised, and whether that was kept.
 pub(crate) fn against(ratio: Spread, promised: f64) -> String {
-    match ratio.median >= promised {
-        _ if promised == 0.0 => ratio.to_string(),
-        true => format!("{ratio}, {promised} ok"),
-        false => format!("{ratio}, {promised} LESS"),
+    if promised == 0.0 {
+        return ratio.to_string();
     }
+    let verdict = if ratio.median >= promised { "ok" } else { "LESS" };
+    format!("{ratio}, {promised} {verdict}")
 }
 
 /// Returns bytes as people write them.

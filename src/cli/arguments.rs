@@ -117,7 +117,8 @@ pub struct Sending {
     /// How to send: push gives each message to one receiver and waits for it, pub to all there are
     #[arg(short, long, value_name = "push|pub", default_value = "push", value_parser = parse_sending)]
     mode: Mode,
-    /// Bytes the system holds for each peer, such as 400KiB; its own choice by default
+    /// Bytes the system holds for each peer; by default its own choice, or 400KiB where it is known
+    /// that frames of 1 MiB and more stay on this machine
     #[arg(long, value_name = "SIZE", value_parser = parse_buffer)]
     send_buffer: Option<usize>,
     #[command(flatten)]

@@ -13,8 +13,8 @@
 //! `tcp://*:PORT` binds and everything else connects, unless `"bind": true` or `false` says so.
 //! A SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message.
 //! `send_buffer` is how many bytes the system holds for each peer: 409600 suits large frames that
-//! stay on this machine. `on_full` says what to do when an output takes nothing: `"block"`, `"drop"`,
-//! or a number of seconds to wait for it before messages are dropped.
+//! stay on this machine. `on_full` says what to do when an output takes nothing: `"block"`,
+//! `"drop"`, or a number of seconds to wait for it before messages are dropped.
 
 use std::fs;
 use std::num::{NonZeroU64, NonZeroUsize};

@@ -241,7 +241,8 @@ fn set_up(
     socket.set_linger(
         options.linger.map_or(-1, |linger| i32::try_from(linger.as_millis()).unwrap_or(i32::MAX)),
     )?;
-    // Heartbeats of ZMTP would be new to old detectors; TCP's own find a dead peer too.
+    // Heartbeats of ZMTP would be new to old detectors; TCP's own find a dead peer too, where
+    // nothing is under way to it. (A libzmq that was not told that Linux has them ignores this.)
     socket.set_tcp_keepalive(1)?;
     socket.set_tcp_keepalive_idle(KEEPALIVE_AFTER)?;
     socket.set_tcp_keepalive_intvl(KEEPALIVE_INTERVAL)?;

@@ -114,7 +114,7 @@ impl Stream {
                     Some(receipts) if index == counted => {
                         receipts.count(part, &mut self.outgoing);
                     }
-                    // A payload that follows its counted header may be that of many messages.
+                    // What `receipt::place` leaves behind it may be the payload of many messages.
                     _ if index > counted => self.outgoing.share_from(part),
                     _ => self.outgoing.share_or_copy_from(part),
                 }

@@ -37,7 +37,8 @@ impl Default for Options {
 }
 
 /// Returns a good [`send_buffer`](crate::Options::send_buffer) for messages of so many bytes to an
-/// address: a small one for large messages that stay on this machine, otherwise the system's choice.
+/// address: a small one for 1 MiB and more to the loopback interface, otherwise the system's
+/// choice.
 ///
 /// ```
 /// use mflow::tools::generate::send_buffer;

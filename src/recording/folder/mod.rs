@@ -17,6 +17,7 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
+pub(crate) use directory::is_unfinished;
 pub use reader::FolderReader;
 pub use writer::FolderWriter;
 
@@ -46,8 +47,9 @@ pub(crate) fn part_file_name(message: u64, part: usize) -> String {
     PartNumber { message, part }.file_name()
 }
 
-/// How the name of a file ends that is no part; one of a writer that was killed stays.
-const UNFINISHED: &str = ".part";
+/// How the name of the empty file ends by which a writer finds out what its files may be used for;
+/// one of a writer that was killed stays.
+const PROBE: &str = ".part";
 
 /// What is in a folder.
 #[derive(Debug, Default)]
@@ -66,12 +68,12 @@ fn list(folder: &Path) -> Result<Listing> {
         let name = entry.map_err(Error::file("read", folder))?.file_name();
         let name = name.to_str().unwrap_or_default();
         let whole = PartNumber::parse(name);
-        let unfinished = || PartNumber::parse(name.strip_suffix(UNFINISHED)?);
+        let probed = || PartNumber::parse(name.strip_suffix(PROBE)?);
         match whole {
             Some(number) => listing.parts.push(number),
             None => listing.foreign += 1,
         }
-        if let Some(number) = whole.or_else(unfinished) {
+        if let Some(number) = whole.or_else(probed) {
             listing.end = listing.end.max(number.message.saturating_add(1));
         }
     }

@@ -1,19 +1,18 @@
 //! Reading a folder of `.raw` files.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::directory::is_unfinished;
-use super::{Listing, PartNumber, list};
+use super::{Listing, PartNumber, is_unfinished, list};
 use crate::recording::{Recording, Seek};
 use crate::{Error, Event, Frame, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of a folder, in the order of their numbers.
 ///
 /// A message that lacks a part, or of which the first one is not whole, is skipped and counted as
-/// damaged: a writer that was killed leaves one. Memory: 16 bytes for each file while reading, and the message at hand.
+/// damaged: a writer that was killed leaves one. Memory: 16 bytes for each file while reading, and
+/// the message at hand.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -91,20 +90,20 @@ impl FolderReader {
             let missing = (0..).zip(message).find(|(index, part)| *index != part.part);
             self.next += count;
             let number = first.message;
-            let missing = match missing {
-                Some((part, _)) => part,
+            let damage = match missing {
+                Some((part, _)) => format!("lacks part {part}"),
                 None if self.is_whole(*first)? => {
                     let frames: Result<Frames> =
                         message.iter().map(|part| self.read_part(*part)).collect();
                     return frames.map(Some);
                 }
-                None => 0,
+                None => "has a first part that is not whole: nobody may read it".to_owned(),
             };
             if self.next > self.counted {
                 self.counted = self.next;
                 self.damaged += 1;
                 let folder = &self.origin.name;
-                tracing::info!(%folder, "message {number} lacks part {missing}: skipped");
+                tracing::info!(%folder, "message {number} {damage}: skipped");
             }
         }
         Ok(None)
@@ -114,7 +113,7 @@ impl FolderReader {
     fn is_whole(&self, first: PartNumber) -> Result<bool> {
         let path = self.folder.join(first.file_name());
         let file = fs::metadata(&path).map_err(Error::file("read", &path))?;
-        Ok(!is_unfinished(file.mode()))
+        Ok(!is_unfinished(&file))
     }
 
     fn read_part(&self, part: PartNumber) -> Result<Frame> {
@@ -143,7 +142,7 @@ impl Source for FolderReader {
         set.ready();
     }
 
-    /// Returns how many messages were skipped so far because they lack parts, each counted once.
+    /// Returns how many messages were skipped so far because they are not whole, each counted once.
     fn damaged(&self) -> u64 {
         self.damaged
     }

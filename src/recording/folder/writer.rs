@@ -11,9 +11,10 @@ use crate::{Error, Frames, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 
 /// A folder that grows by a file for each part of each message.
 ///
-/// Part 0 of a message is written last, and nobody may read it until it is whole, not even its owner:
-/// so a killed writer leaves no message that looks whole and is not, where the file system knows
-/// permissions. A message that could not be written whole is taken away again.
+/// Part 0 of a message is written last, and nobody may read it until it is whole, not even its
+/// owner: so a killed writer leaves no message that looks whole and is not, as long as the file
+/// system, and whatever copies the folder, knows permissions. A message that could not be written
+/// whole is taken away again.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::recording::folder::part_file_name;
+use crate::recording::folder::{is_unfinished, part_file_name};
 use crate::{Error, Result};
 
 /// What is in a folder.
@@ -22,7 +22,7 @@ pub struct FolderInfo {
     pub files: u64,
     /// The bytes of these files.
     pub bytes: u64,
-    /// Messages that lack a part; readers skip them.
+    /// Messages that lack a part, or of which the first one is not whole; readers skip them.
     pub incomplete: u64,
     /// Numbers between the first message and the last one that no message has.
     pub gaps: u64,
@@ -31,7 +31,7 @@ pub struct FolderInfo {
 }
 
 impl FolderInfo {
-    /// Looks at a folder. Memory: 16 bytes for each file.
+    /// Looks at a folder. Memory: 24 bytes for each file.
     ///
     /// # Errors
     /// Where it cannot be read, or holds no message.
@@ -41,22 +41,23 @@ impl FolderInfo {
         for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
             let entry = entry.map_err(Error::file("read", folder))?;
             match entry.file_name().to_str().and_then(part_number) {
-                Some(number) => {
+                Some((message, part)) => {
                     let metadata = entry.metadata().map_err(Error::file("read", &entry.path()))?;
                     info.bytes = info.bytes.saturating_add(metadata.len());
-                    parts.push(number);
+                    parts.push((message, part, part > 0 || !is_unfinished(&metadata)));
                 }
                 None => info.foreign_files += 1,
             }
         }
         parts.sort_unstable();
-        let (Some((first, _)), Some((last, _))) = (parts.first(), parts.last()) else {
+        let (Some((first, ..)), Some((last, ..))) = (parts.first(), parts.last()) else {
             return Err(Error::NoRecording { path: folder.to_owned() });
         };
         (info.first, info.last, info.files) = (*first, *last, parts.len() as u64);
-        for message in parts.chunk_by(|(one, _), (other, _)| one == other) {
+        for message in parts.chunk_by(|(one, ..), (other, ..)| one == other) {
             info.messages += 1;
-            let is_whole = message.iter().zip(0..).all(|((_, part), index)| *part == index);
+            let mut numbered = message.iter().zip(0..);
+            let is_whole = numbered.all(|((_, part, whole), index)| *whole && *part == index);
             info.incomplete += u64::from(!is_whole);
         }
         info.gaps = (last - first) - (info.messages - 1);
@@ -73,6 +74,8 @@ fn part_number(name: &str) -> Option<(u64, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -80,24 +83,26 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("mflow-folder-info-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         assert!(matches!(FolderInfo::of(&folder), Err(Error::NoRecording { .. })));
-        // Message 3 lacks part 0, and there is none of the numbers 4 to 6.
+        // Message 3 lacks part 0, that of 7 is not whole, and there is none of the numbers 4 to 6.
         for (name, text) in [
             ("000002_000.raw", "{}"),
             ("000002_001.raw", "data"),
             ("000003_001.raw", "data"),
             ("000007_000.raw", ""),
-            ("000008_000.raw.part", "half"),
+            ("000008_000.raw.part", ""),
             ("notes.txt", "dark field"),
         ] {
             fs::write(folder.join(name), text).unwrap();
         }
+        let unreadable = fs::Permissions::from_mode(0o200);
+        fs::set_permissions(folder.join("000007_000.raw"), unreadable).unwrap();
         let expected = FolderInfo {
             messages: 3,
             first: 2,
             last: 7,
             files: 4,
             bytes: 10,
-            incomplete: 1,
+            incomplete: 2,
             gaps: 3,
             foreign_files: 2,
         };

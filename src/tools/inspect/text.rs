@@ -105,7 +105,7 @@ pub(super) fn folder_info(path: &Path, info: &FolderInfo, out: &mut dyn Write) -
         writeln!(out, "{} messages are missing between {first} and {last}", HumanCount(gaps))?;
     }
     if info.incomplete > 0 {
-        writeln!(out, "{} messages lack a part: they are skipped", HumanCount(info.incomplete))?;
+        writeln!(out, "{} messages are not whole: they are skipped", HumanCount(info.incomplete))?;
     }
     if info.foreign_files > 0 {
         writeln!(out, "{} files are no parts: they are ignored", HumanCount(info.foreign_files))?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Dir, Finished, Process, recording, skip, wait_until};
+use harness::{Dir, Finished, Process, numbered, recording, skip, wait_until};
 use mflow::{Frame, Frames, MonitorOptions, Options, Stream, connect};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,25 +25,17 @@ fn receiver(endpoint: &str) -> Stream {
     connect(endpoint, Options::pull().timeout(PATIENCE)).unwrap()
 }
 
-/// A message of two parts that says its number in both, at both ends.
-fn numbered(number: u32, size: usize) -> Frames {
-    let header = format!(r#"{{"htype":"raw-1.0","frame":{number}}}"#).into_bytes();
-    let mut data = number.to_le_bytes().repeat(size.div_ceil(4));
-    data.truncate(size);
-    Frames::from([header, data])
-}
-
 /// Receives one message, and fails unless it is one of `numbered`; returns its number.
 #[track_caller]
-fn receive(stream: &mut Stream, size: usize) -> u32 {
+fn receive(stream: &mut Stream, size: usize) -> u64 {
     let frames = stream.receive_frames().unwrap().expect("a message in time");
-    let number = u32::from_le_bytes(frames[1].as_ref()[..4].try_into().unwrap());
+    let number = u64::from_le_bytes(frames[1].as_ref()[..8].try_into().unwrap());
     assert!(frames == numbered(number, size), "message {number} is not what was sent");
     number
 }
 
 /// Returns the files that a recording of numbered messages has.
-fn files(numbers: impl IntoIterator<Item = u32>, size: usize) -> Vec<(String, Vec<u8>)> {
+fn files(numbers: impl IntoIterator<Item = u64>, size: usize) -> Vec<(String, Vec<u8>)> {
     let parts = |number| {
         let parts = numbered(number, size).into_iter().enumerate();
         parts.map(move |(part, frame)| {
@@ -54,7 +46,7 @@ fn files(numbers: impl IntoIterator<Item = u32>, size: usize) -> Vec<(String, Ve
 }
 
 /// Writes a recording of numbered messages.
-fn record(dir: &Dir, count: u32, size: usize) -> String {
+fn record(dir: &Dir, count: u64, size: usize) -> String {
     for (name, bytes) in files(0..count, size) {
         dir.write(Path::new("recording").join(name), bytes);
     }
@@ -142,7 +134,7 @@ fn a_signal_ends_a_sender_whose_peer_does_not_read_with_the_number_of_messages_l
 
 /// Reads how many messages a sender says that were not handed to a peer.
 #[track_caller]
-fn left(ended: &Finished) -> u32 {
+fn left(ended: &Finished) -> u64 {
     let [error] = ended.errors()[..] else { panic!("one error: {}", ended.stderr) };
     let (count, peer) = error
         .strip_prefix("error: ")
@@ -225,7 +217,7 @@ fn a_dump_that_is_killed_leaves_only_whole_messages() {
             sender.send(numbered(number, size)).unwrap();
         }
         let mut number = after;
-        while whole(&dir) < after as usize {
+        while (whole(&dir) as u64) < after {
             sender.send(numbered(number, size)).unwrap();
             number += 1;
             assert!(!dump.has_ended());
@@ -237,7 +229,7 @@ fn a_dump_that_is_killed_leaves_only_whole_messages() {
         let replay = dir.start("m_replay", ["folder", "-a", ANY]);
         let mut stream = receiver(&replay.endpoint());
         let numbers: Vec<_> = (0..written).map(|_| receive(&mut stream, size)).collect();
-        assert_eq!(numbers, (0..u32::try_from(written).unwrap()).collect::<Vec<_>>());
+        assert_eq!(numbers, (0..u64::try_from(written).unwrap()).collect::<Vec<_>>());
         // A message that was under way lacks its first part, or that is not whole, which the exit
         // code tells.
         let files = fs::read_dir(dir.path("folder")).unwrap().map(|entry| entry.unwrap().path());
@@ -260,7 +252,7 @@ fn whole(dir: &Dir) -> usize {
 
 #[test]
 fn the_kill_of_one_receiver_of_a_split_costs_the_other_nothing_and_its_heir_resumes() {
-    const LAST: u32 = u32::MAX;
+    const LAST: u64 = u64::MAX;
     let size = 1000;
     let dir = Dir::new();
     let mut sender = sender();
@@ -578,7 +570,7 @@ fn a_full_disk_ends_a_dump_and_what_was_written_is_whole() {
     let ended = dump.end().expect(1);
     assert!(sending.join().unwrap().is_some_and(|sent| sent > 10));
     let files_left = recording(dir.path("disk/folder"));
-    let written = u32::try_from(files_left.len() / 2).unwrap();
+    let written = u64::try_from(files_left.len() / 2).unwrap();
     assert!((5..=10).contains(&written), "{written}");
     assert!(files_left == files(0..written, 100_000), "not what was sent");
     assert_eq!(fs::read_dir(dir.path("disk/folder")).unwrap().count(), files_left.len());

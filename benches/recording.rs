@@ -92,7 +92,7 @@ impl RecordWriter for Plain {
         "plain".into()
     }
 
-    fn record(&mut self, message: &Received, _number: u64) -> mflow::Result<()> {
+    fn record(&mut self, message: Received, _number: u64) -> mflow::Result<()> {
         message
             .frames
             .iter()

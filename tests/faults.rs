@@ -4,6 +4,7 @@
 mod harness;
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
@@ -14,6 +15,8 @@ use mflow::{Frame, Frames, MonitorOptions, Options, Stream, connect};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ANY: &str = "tcp://127.0.0.1:*";
+/// Enough that messages wait to be written.
+const BURST: u64 = 5000;
 
 /// A PUSH of ours that a program connects to.
 fn sender() -> Stream {
@@ -558,6 +561,14 @@ impl Drop for SmallDisk<'_> {
 
 #[test]
 fn a_full_disk_ends_a_dump_and_what_was_written_is_whole() {
+    // In pages of 4 KiB, two a message at least.
+    for (size, fit) in [(100_000, 5..=10), (1000, 100..=128)] {
+        fill_disk(size, fit);
+    }
+}
+
+/// Dumps messages until the disk is full; so many fit.
+fn fill_disk(size: usize, fit: RangeInclusive<u64>) {
     let dir = Dir::new();
     let Some(_disk) = SmallDisk::mount(&dir, "size=1m") else { return };
     let options = Options::push().bind().send_timeout(Duration::from_secs(5));
@@ -565,19 +576,30 @@ fn a_full_disk_ends_a_dump_and_what_was_written_is_whole() {
     let dump = dir.start("m_dump", [sender.endpoint(), "disk/folder"]);
     let sending = thread::spawn(move || {
         // Until there is nobody any more who takes one.
-        (0..).find(|number| sender.send(numbered(*number, 100_000)).is_err())
+        (0..).find(|number| sender.send(numbered(*number, size)).is_err())
     });
     let ended = dump.end().expect(1);
-    assert!(sending.join().unwrap().is_some_and(|sent| sent > 10));
+    assert!(sending.join().unwrap().is_some_and(|sent| sent > *fit.end()));
     let files_left = recording(dir.path("disk/folder"));
     let written = u64::try_from(files_left.len() / 2).unwrap();
-    assert!((5..=10).contains(&written), "{written}");
-    assert!(files_left == files(0..written, 100_000), "not what was sent");
+    assert!(fit.contains(&written), "{written}");
+    assert!(files_left == files(0..written, size), "not what was sent");
     assert_eq!(fs::read_dir(dir.path("disk/folder")).unwrap().count(), files_left.len());
     let cause = "No space left on device (os error 28)";
     let error =
         |part| format!("error: cannot write 'disk/folder/{written:06}_{part:03}.raw': {cause}");
     assert!([error(0), error(1)].contains(&ended.errors().concat()), "{}", ended.stderr);
+}
+
+#[test]
+fn a_burst_is_dumped_with_few_descriptors() {
+    let dir = Dir::new();
+    let mut sender = sender();
+    let dump = dir
+        .start_shell(&format!("ulimit -n 40; exec m_dump {} folder -n {BURST}", sender.endpoint()));
+    (0..BURST).for_each(|number| sender.send(numbered(number, 100)).unwrap());
+    dump.end().expect(0);
+    assert!(recording(dir.path("folder")) == files(0..BURST, 100), "not what was sent");
 }
 
 #[test]

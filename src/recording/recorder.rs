@@ -67,7 +67,15 @@ pub trait RecordWriter: Send {
     ///
     /// # Errors
     /// Where it cannot be written; nothing more will be then.
-    fn record(&mut self, message: &Received, number: u64) -> Result<()>;
+    fn record(&mut self, message: Received, number: u64) -> Result<()>;
+
+    /// Writes what was put off until more comes: no message waits now.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    fn rest(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Counts messages that were received and will not be written.
     fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
@@ -105,8 +113,8 @@ impl RecordWriter for McapWriter {
         self.path().display().to_string()
     }
 
-    fn record(&mut self, message: &Received, number: u64) -> Result<()> {
-        self.write_numbered(message, number)
+    fn record(&mut self, message: Received, number: u64) -> Result<()> {
+        self.write_numbered(&message, number)
     }
 
     fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {

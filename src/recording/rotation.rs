@@ -144,9 +144,9 @@ impl RecordWriter for RotatingWriter {
         self.path.display().to_string()
     }
 
-    fn record(&mut self, message: &Received, number: u64) -> Result<()> {
-        if self.is_full(message) {
-            let htype = htype(message);
+    fn record(&mut self, message: Received, number: u64) -> Result<()> {
+        if self.is_full(&message) {
+            let htype = htype(&message);
             self.rotate()
                 .inspect_err(|_| self.writer.lose(&message.origin, htype.as_deref(), 1))?;
         }
@@ -209,9 +209,9 @@ mod tests {
             Box::new(RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap());
         let origin = Origin::new("x");
         let start: &[&[u8]] = &[br#"{"htype":"dheader-1.0","series":3}"#];
-        writer.record(&received(start, 5, &origin), 0).unwrap();
+        writer.record(received(start, 5, &origin), 0).unwrap();
         for number in 1..6 {
-            writer.record(&received(&[&[0; 400_000]], 5, &origin), number).unwrap();
+            writer.record(received(&[&[0; 400_000]], 5, &origin), number).unwrap();
         }
         writer.close(Fsync::Close).unwrap();
         let files = ["run-0000.mcap", "run-0001.mcap", "run-0002.mcap"];
@@ -244,7 +244,7 @@ mod tests {
             Box::new(RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap());
         let origin = Origin::new("x");
         for time in [0, 10, 11, 15, 21, 22, 100, 100, 111] {
-            writer.record(&received(&[b"x"], time, &origin), 0).unwrap();
+            writer.record(received(&[b"x"], time, &origin), 0).unwrap();
         }
         writer.close(Fsync::Never).unwrap();
         assert_eq!(names(&folder), ["run-0003.mcap", "run-0004.mcap"]);

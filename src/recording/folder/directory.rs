@@ -31,21 +31,25 @@ impl Directory {
         Ok(Self { path: path.to_owned(), opened, usual_mode: OnceLock::new() })
     }
 
-    pub(super) fn path_of(&self, number: PartNumber) -> PathBuf {
-        self.path.join(number.file_name())
+    /// Makes the file of a part, which must not exist yet. Nobody may read the first part of a
+    /// message until it is whole; where this process is killed before, nobody ever may.
+    pub(super) fn create(&self, number: PartNumber) -> Result<File> {
+        self.create_part(number).map_err(self.failed(number))
     }
 
-    /// Writes a part that does not exist yet; nothing is left of one that cannot be written.
-    pub(super) fn write(&self, number: PartNumber, frame: &Frame) -> Result<()> {
-        self.write_file(&number.file_name(), frame)
-            .map_err(|error| Error::file("write", &self.path_of(number))(error))
+    /// Makes the file of a part before its turn; none where that would make a message look whole.
+    pub(super) fn begin(&self, number: PartNumber) -> Result<Option<File>> {
+        let is_marked =
+            number.part > 0 || self.usual_mode(number).map_err(self.failed(number))?.is_some();
+        is_marked.then(|| self.create(number)).transpose()
     }
 
-    /// Writes the first part of a message, which makes the message whole. Nobody may read it until
-    /// it is whole itself; where this process is killed before, nobody ever may.
-    pub(super) fn publish(&self, number: PartNumber, frame: &Frame) -> Result<()> {
-        self.publish_file(&number.file_name(), frame)
-            .map_err(|error| Error::file("write", &self.path_of(number))(error))
+    /// Writes a part into its file, and lets people read it.
+    pub(super) fn fill(&self, mut file: File, number: PartNumber, frame: &Frame) -> Result<()> {
+        let usual = if number.part == 0 { self.usual_mode.get().copied().flatten() } else { None };
+        file.write_all(frame.as_ref())
+            .and_then(|()| usual.map_or(Ok(()), |usual| Ok(fchmod(&file, usual)?)))
+            .map_err(self.failed(number))
     }
 
     /// Takes a part away that is of no use; if it stays, readers skip it.
@@ -53,32 +57,23 @@ impl Directory {
         self.unlink(&number.file_name());
     }
 
-    fn write_file(&self, name: &str, frame: &Frame) -> io::Result<()> {
-        let mut file = self.create(name, MODE)?;
-        file.write_all(frame.as_ref()).inspect_err(|_| self.unlink(name))
+    fn failed(&self, number: PartNumber) -> impl FnOnce(io::Error) -> Error {
+        move |error| Error::file("write", &self.path.join(number.file_name()))(error)
     }
 
-    fn publish_file(&self, name: &str, frame: &Frame) -> io::Result<()> {
-        let Some(usual) = self.usual_mode(name)? else { return self.write_file(name, frame) };
-        let mut file = self.begin(name, usual)?;
-        file.write_all(frame.as_ref())
-            .and_then(|()| Ok(fchmod(&file, usual)?))
-            .inspect_err(|_| self.unlink(name))
-    }
-
-    /// Makes a file that nobody may read yet.
-    fn begin(&self, name: &str, usual: Mode) -> io::Result<File> {
-        self.create(name, usual.difference(READABLE))
+    fn create_part(&self, number: PartNumber) -> io::Result<File> {
+        let marked = if number.part == 0 { self.usual_mode(number)? } else { None };
+        self.make(&number.file_name(), marked.map_or(MODE, |usual| usual.difference(READABLE)))
     }
 
     /// Returns what a new file may be used for here, which is decided by the user's mask and by the
     /// access lists of the folder; none where that cannot be changed later.
-    fn usual_mode(&self, name: &str) -> io::Result<Option<Mode>> {
+    fn usual_mode(&self, number: PartNumber) -> io::Result<Option<Mode>> {
         if let Some(mode) = self.usual_mode.get() {
             return Ok(*mode);
         }
-        let name = format!("{name}{PROBE}");
-        let file = self.create(&name, MODE)?;
+        let name = number.file_name() + PROBE;
+        let file = self.make(&name, MODE)?;
         self.unlink(&name);
         // What its owner may not read would count as unfinished.
         let usual = Mode::from_raw_mode(file.metadata()?.mode()).union(Mode::RUSR);
@@ -88,7 +83,7 @@ impl Directory {
     }
 
     /// Makes a file that does not exist yet.
-    fn create(&self, name: &str, mode: Mode) -> io::Result<File> {
+    fn make(&self, name: &str, mode: Mode) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         Ok(File::from(openat(&self.opened, name, flags, mode)?))
     }
@@ -102,36 +97,4 @@ impl Directory {
 /// Tells whether a first part is not whole: not even its owner may read it.
 pub(crate) fn is_unfinished(first: &Metadata) -> bool {
     !Mode::from_raw_mode(first.mode()).contains(Mode::RUSR)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    #[test]
-    fn a_first_part_is_unreadable_until_it_is_whole_and_then_as_any_file() {
-        let path = std::env::temp_dir().join(format!("mflow-publish-{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        let directory = Directory::open(&path).unwrap();
-        let [other, first] = [1, 0].map(|part| PartNumber { message: 0, part });
-        directory.write(other, &Frame::from(&b"other"[..])).unwrap();
-
-        let (name, usual) = (first.file_name(), directory.usual_mode("probe").unwrap().unwrap());
-        let begun = directory.begin(&name, usual).unwrap();
-        assert!(is_unfinished(&begun.metadata().unwrap()));
-        directory.remove(first);
-
-        directory.publish(first, &Frame::from(&b"first"[..])).unwrap();
-        let error = directory.publish(first, &Frame::from(&b"second"[..])).unwrap_err();
-        let [other, first] = [other, first].map(|number| directory.path_of(number));
-        assert_eq!(error.to_string(), format!("cannot write '{}'", first.display()));
-        assert_eq!(fs::read(&first).unwrap(), b"first");
-        let [other, first] = [other, first].map(|path| fs::metadata(path).unwrap());
-        assert_eq!(first.mode(), other.mode());
-        assert!(!is_unfinished(&first));
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
-        fs::remove_dir_all(path).unwrap();
-    }
 }

@@ -9,6 +9,8 @@
 //! Numbers have at least six and three digits and grow beyond. They are sorted as numbers.
 
 mod directory;
+mod draft;
+mod pipeline;
 mod reader;
 mod writer;
 

@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::Directory;
-use super::{PartNumber, list};
+use super::draft::Draft;
+use super::list;
+use super::pipeline::Pipeline;
 use crate::recording::{Fsync, RecordWriter};
 use crate::{Error, Frames, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 
@@ -29,10 +32,11 @@ use crate::{Error, Frames, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 /// ```
 #[derive(Debug)]
 pub struct FolderWriter {
-    directory: Directory,
+    directory: Arc<Directory>,
     name: String,
     next: u64,
     keep: usize,
+    pipeline: Pipeline,
 }
 
 impl FolderWriter {
@@ -56,10 +60,11 @@ impl FolderWriter {
         fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
         let next = list(folder)?.end;
         Ok(Self {
-            directory: Directory::open(folder)?,
+            directory: Arc::new(Directory::open(folder)?),
             name: folder.display().to_string(),
             next,
             keep: usize::MAX,
+            pipeline: Pipeline::new(),
         })
     }
 
@@ -75,23 +80,13 @@ impl FolderWriter {
     /// # Errors
     /// Where a file cannot be written; nothing of the message is left behind then.
     pub fn write(&mut self, frames: &Frames) -> Result<()> {
-        let kept = &frames[..frames.len().min(self.keep)];
-        for (part, frame) in kept.iter().enumerate().rev() {
-            let written = match part {
-                0 => self.directory.publish(self.number(part), frame),
-                _ => self.directory.write(self.number(part), frame),
-            };
-            written.inspect_err(|_| {
-                // The other parts are of no use without it.
-                (part + 1..kept.len()).for_each(|part| self.directory.remove(self.number(part)));
-            })?;
-        }
+        self.draft(frames.clone()).complete()?;
         self.next += 1;
         Ok(())
     }
 
-    fn number(&self, part: usize) -> PartNumber {
-        PartNumber { message: self.next, part }
+    fn draft(&self, frames: Frames) -> Draft {
+        Draft::new(&self.directory, self.next, frames, self.keep)
     }
 }
 
@@ -100,8 +95,14 @@ impl RecordWriter for FolderWriter {
         self.name.clone()
     }
 
-    fn record(&mut self, message: &Received, _number: u64) -> Result<()> {
-        self.write(&message.frames)
+    fn record(&mut self, message: Received, _number: u64) -> Result<()> {
+        self.pipeline.push(self.draft(message.frames))?;
+        self.next += 1;
+        Ok(())
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        self.pipeline.rest()
     }
 
     /// Does nothing: a folder has too many files for it.
@@ -109,8 +110,8 @@ impl RecordWriter for FolderWriter {
         Ok(())
     }
 
-    fn close(self: Box<Self>, _fsync: Fsync) -> Result<()> {
-        Ok(())
+    fn close(mut self: Box<Self>, _fsync: Fsync) -> Result<()> {
+        self.pipeline.rest()
     }
 }
 
@@ -163,20 +164,6 @@ mod tests {
         }
         assert_eq!(read, [(0, message("one")), (3, message("three"))]);
         assert_eq!((reader.damaged(), reader.foreign_files()), (1, 1));
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_file_that_is_in_the_way_is_not_replaced_and_nothing_of_the_message_stays() {
-        let name = format!("mflow-in-the-way-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        let mut writer = FolderWriter::create(&folder).unwrap();
-        fs::write(folder.join("000000_000.raw"), "somebody's").unwrap();
-        let error = writer.write(&Frames::from([&b"mine"[..], b"data"])).unwrap_err();
-        let path = folder.join("000000_000.raw");
-        assert_eq!(error.to_string(), format!("cannot write '{}'", path.display()));
-        assert_eq!(fs::read(&path).unwrap(), b"somebody's");
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::remove_dir_all(folder).unwrap();
     }
 }

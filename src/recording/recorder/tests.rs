@@ -27,7 +27,7 @@ impl RecordWriter for Told {
         "told".into()
     }
 
-    fn record(&mut self, _message: &Received, number: u64) -> Result<()> {
+    fn record(&mut self, _message: Received, number: u64) -> Result<()> {
         self.asked.send(Asked::Record(number)).unwrap();
         self.due = Some(Instant::now());
         self.go.as_ref().map_or(Ok(()), |go| go.recv().unwrap_or(Ok(())))
@@ -168,7 +168,7 @@ fn a_writer_that_panics_is_a_failure() {
         fn name(&self) -> String {
             "panics".into()
         }
-        fn record(&mut self, _message: &Received, _number: u64) -> Result<()> {
+        fn record(&mut self, _message: Received, _number: u64) -> Result<()> {
             panic!("as this test wants it");
         }
         fn sync(&mut self) -> Result<()> {

@@ -50,8 +50,7 @@ impl<'a> Writing<'a> {
             let is_end = taken.is_closed && taken.messages.is_empty();
             let (mut messages, mut bytes) = (0, 0);
             while let Some(Queued { message, number, cost }) = taken.messages.pop_front() {
-                self.write(&message, number);
-                drop(message);
+                self.write(message, number);
                 self.keep_time(fsync);
                 (messages, bytes) = (messages + 1, bytes + cost);
                 if bytes >= RELEASE {
@@ -61,15 +60,19 @@ impl<'a> Writing<'a> {
             }
             self.queue.release(messages, bytes);
             self.keep_time(fsync);
+            if !self.has_failed && self.queue.level().messages == 0 {
+                let rested = self.writer.rest();
+                self.check(rested);
+            }
             if is_end {
                 return;
             }
         }
     }
 
-    fn write(&mut self, message: &Received, number: u64) {
+    fn write(&mut self, message: Received, number: u64) {
         if self.has_failed {
-            self.writer.lose(&message.origin, htype(message).as_deref(), 1);
+            self.writer.lose(&message.origin, htype(&message).as_deref(), 1);
             return;
         }
         let written = self.writer.record(message, number);

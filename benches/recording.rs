@@ -145,7 +145,7 @@ fn write(
     let mut stall = Duration::ZERO;
     let (mut before, mut bytes) = (start, 0);
     for (number, message) in (0..).zip(messages.iter().cycle().take(count)) {
-        to.record(message, number)?;
+        to.record(message.clone(), number)?;
         bytes += message.frames.bytes();
         let now = Instant::now();
         stall = stall.max(now - before);

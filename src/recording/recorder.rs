@@ -63,13 +63,14 @@ pub trait RecordWriter: Send {
     /// Returns the name for people: a path.
     fn name(&self) -> String;
 
-    /// Writes a message that was received after `number` others.
+    /// Writes a message that was received after `number` others, now or by the next
+    /// [`rest`](Self::rest).
     ///
     /// # Errors
-    /// Where it cannot be written; nothing more will be then.
+    /// Where it, or one before it, cannot be written; nothing more will be then.
     fn record(&mut self, message: Received, number: u64) -> Result<()>;
 
-    /// Writes what was put off until more comes: no message waits now.
+    /// Writes all that was put off: no message waits now.
     ///
     /// # Errors
     /// As [`record`](Self::record).

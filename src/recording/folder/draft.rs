@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::PartNumber;
 use super::directory::Directory;
-use crate::{Frames, Result};
+use crate::{Frame, Frames, Result};
 
 /// A message that is not in its folder yet, or not whole.
 ///
@@ -49,7 +49,7 @@ impl Draft {
 
     /// Returns how many bytes are to be written.
     pub(super) fn bytes(&self) -> usize {
-        self.frames[..self.parts].iter().map(|frame| frame.len()).sum()
+        self.frames[..self.parts].iter().map(Frame::len).sum()
     }
 
     /// Makes the files, as far as they may be seen before they are whole.

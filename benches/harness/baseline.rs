@@ -5,7 +5,9 @@
 #![allow(unsafe_code, reason = "handing a buffer over by reference has no safe binding")]
 
 use std::ffi::c_void;
+use std::fs::File;
 use std::io::{Write, stdout};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,17 +36,21 @@ pub(crate) enum Role {
     Receive,
     /// Receives messages by `mflow::Stream::receive`, which decodes them.
     ReceiveDecoded,
+    /// Writes what it receives, in the thread that receives it: to a file, or to a file for each
+    /// part where there is a folder.
+    Write,
     /// Forwards from a PULL to a PUSH by `zmq::proxy`.
     Proxy,
 }
 
 impl Role {
-    const ALL: [(&str, Self); 6] = [
+    const ALL: [(&str, Self); 7] = [
         ("send-copies", Self::SendCopies),
         ("send-shares", Self::SendShares),
         ("send-arrays", Self::SendArrays),
         ("receive", Self::Receive),
         ("receive-decoded", Self::ReceiveDecoded),
+        ("write", Self::Write),
         ("proxy", Self::Proxy),
     ];
 
@@ -74,6 +80,7 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
         (Some(Role::ReceiveDecoded), [address, interval]) => {
             receive_decoded(address, interval.parse()?)
         }
+        (Some(Role::Write), [address, to]) => write(address, Path::new(to)),
         (Some(Role::Proxy), [from, to]) => proxy(from, to),
         _ => Err(format!("no role has the arguments {arguments:?}").into()),
     }
@@ -200,6 +207,39 @@ fn receive_decoded(address: &str, interval: u64) -> Result<()> {
         count.store(message.statistics.messages_received, Ordering::Relaxed);
     }
     Ok(())
+}
+
+fn write(address: &str, to: &Path) -> Result<()> {
+    let socket = socket(zmq::PULL)?;
+    socket.connect(address)?;
+    let mut file = if to.is_dir() { None } else { Some(File::create_new(to)?) };
+    let mut messages = 0_u64;
+    loop {
+        let parts = receive_parts(&socket)?;
+        // The first part last, which tells that the others are there.
+        for (part, bytes) in parts.iter().enumerate().rev() {
+            match &mut file {
+                Some(file) => file.write_all(bytes)?,
+                None => {
+                    let name = format!("{messages:06}_{part:03}.raw");
+                    File::create_new(to.join(name))?.write_all(bytes)?;
+                }
+            }
+        }
+        messages += 1;
+    }
+}
+
+fn receive_parts(socket: &zmq::Socket) -> Result<Vec<zmq::Message>> {
+    let mut parts = Vec::with_capacity(2);
+    loop {
+        let part = socket.recv_msg(0)?;
+        let more = part.get_more();
+        parts.push(part);
+        if !more {
+            return Ok(parts);
+        }
+    }
 }
 
 fn proxy(from: &str, to: &str) -> Result<()> {

@@ -2,7 +2,8 @@
 //!
 //! Each is a `raw-1.0` message of two parts: a header that counts, and zeros that are never copied.
 
-use std::io::Write;
+use std::hint::black_box;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,8 +13,8 @@ use super::run::Run;
 
 use super::{Ending, Limits, Observer, tell_departures};
 use crate::{
-    Address, Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput, Timestamp,
-    Unconfirmed, WaitSet,
+    Address, Error, Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput,
+    Timestamp, Unconfirmed, WaitSet,
 };
 
 /// How often rates are printed.
@@ -91,6 +92,19 @@ pub fn run(
     Ok(Summary { total, unconfirmed: unconfirmed?, ending })
 }
 
+/// Makes a payload, which may be more than there is memory for.
+fn zeros(bytes: usize) -> Result<Bytes> {
+    let failed = |_| Error::System {
+        what: "messages of this size",
+        source: io::ErrorKind::OutOfMemory.into(),
+    };
+    // Only a look whether there is room: the memory of zeros is not touched before it is sent.
+    let mut room = Vec::<u8>::new();
+    room.try_reserve_exact(bytes).map_err(failed)?;
+    drop(black_box(room));
+    Ok(vec![0; bytes].into())
+}
+
 /// Sends messages until the run ends.
 fn generate(
     sink: &mut dyn Sink,
@@ -101,8 +115,7 @@ fn generate(
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
     let mut header = Header::new(options.bytes);
-    let payload = Frame::from(Bytes::from(vec![0; options.bytes]));
-    let frames = Frames::from([Frame::new(), payload]);
+    let frames = Frames::from([Frame::new(), Frame::from(zeros(options.bytes)?)]);
     let origin = Origin::new("m_generate");
     let mut message = Received { frames, time: Timestamp::now(), origin };
     let batch = batch(options);

@@ -7,11 +7,12 @@ use std::io::{IsTerminal, Stdin, stderr, stdin};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{
-    LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::read;
+use rustix::process::getpgrp;
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 };
-use nix::unistd::{getpgrp, read, tcgetpgrp};
 
 use super::Verbosity;
 use crate::WaitSet;
@@ -50,28 +51,28 @@ impl Keyboard {
 
     /// Has the terminal hand over each key. The shell that brings a stopped program back to the
     /// foreground may have set another mode, so this may be called again.
-    fn take_over(&self) -> nix::Result<()> {
+    fn take_over(&self) -> rustix::io::Result<()> {
         let mut mode = tcgetattr(&self.stdin)?;
-        let by_line = LocalFlags::ICANON | LocalFlags::ECHO;
-        if !mode.local_flags.intersects(by_line) {
+        let by_line = LocalModes::ICANON | LocalModes::ECHO;
+        if !mode.local_modes.intersects(by_line) {
             return Ok(());
         }
         SAVED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| mode.clone());
-        mode.local_flags.remove(by_line);
-        mode.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
-        mode.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-        tcsetattr(&self.stdin, SetArg::TCSANOW, &mode)
+        mode.local_modes.remove(by_line);
+        mode.special_codes[SpecialCodeIndex::VMIN] = 1;
+        mode.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&self.stdin, OptionalActions::Now, &mode)
     }
 
     /// Touching the terminal from the background would stop the program.
     fn is_in_foreground(&self) -> bool {
-        tcgetpgrp(&self.stdin).is_ok_and(|group| group == getpgrp())
+        is_in_foreground(&self.stdin)
     }
 
     /// Reads a key where there is one.
     fn key(&mut self) -> Option<u8> {
-        let mut polled = [PollFd::new(self.stdin.as_fd(), PollFlags::POLLIN)];
-        if !poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
+        let mut polled = [PollFd::new(&self.stdin, PollFlags::IN)];
+        if !poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
             return None;
         }
         let mut key = [0];
@@ -112,14 +113,18 @@ impl Drop for Keyboard {
     }
 }
 
+fn is_in_foreground(terminal: &Stdin) -> bool {
+    tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
+}
+
 /// Gives the terminal back the mode that it had, where it has another one by now.
 pub(super) fn restore_terminal() {
     let saved = SAVED.lock().unwrap_or_else(PoisonError::into_inner).take();
     let stdin = stdin();
     if let Some(mode) = saved
-        && tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp())
+        && is_in_foreground(&stdin)
     {
         // A terminal that is gone has no mode.
-        let _ = tcsetattr(&stdin, SetArg::TCSANOW, &mode);
+        let _ = tcsetattr(&stdin, OptionalActions::Now, &mode);
     }
 }

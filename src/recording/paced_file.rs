@@ -8,7 +8,7 @@
 //! Other systems have a plain file, and so have file systems in memory.
 #![cfg_attr(
     target_os = "linux",
-    allow(unsafe_code, reason = "the calls that pace a file have no safe binding")
+    allow(unsafe_code, reason = "the call that paces a file has no safe binding")
 )]
 
 use std::fs::File;
@@ -104,8 +104,10 @@ impl PacedFile {
 mod linux {
     use std::fs::File;
     use std::io;
-    use std::mem::MaybeUninit;
+    use std::num::NonZeroU64;
     use std::os::fd::AsRawFd;
+
+    use rustix::fs::{Advice, fadvise, fstatfs};
 
     use super::{AHEAD, WINDOW};
 
@@ -119,15 +121,7 @@ mod linux {
     impl Pace {
         /// Begins a file's way; none where it lives in memory.
         pub(super) fn of(file: &File) -> Option<Self> {
-            let mut status = MaybeUninit::<libc::statfs>::uninit();
-            // SAFETY: the descriptor is open and the pointer is to memory for the answer, which is
-            // read only where the call says that it has filled it.
-            let kind = unsafe {
-                if libc::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) != 0 {
-                    return None;
-                }
-                status.assume_init().f_type
-            };
+            let kind = fstatfs(file).ok()?.f_type;
             (kind != libc::TMPFS_MAGIC).then_some(Self { started: 0 })
         }
 
@@ -172,16 +166,7 @@ mod linux {
 
     /// Drops a window from the cache, where it has arrived on the disk. It is advice: an error is none.
     fn forget(file: &File, offset: u64) {
-        let Ok(offset) = libc::off64_t::try_from(offset) else { return };
-        // SAFETY: as above.
-        unsafe {
-            libc::posix_fadvise64(
-                file.as_raw_fd(),
-                offset,
-                WINDOW.cast_signed(),
-                libc::POSIX_FADV_DONTNEED,
-            );
-        }
+        let _ = fadvise(file, offset, NonZeroU64::new(WINDOW), Advice::DontNeed);
     }
 }
 

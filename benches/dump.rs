@@ -144,7 +144,10 @@ fn dump(side: &Side<'_>, kind: Kind, bytes: usize, arguments: &Arguments) -> Res
     };
     let mut dumping = Running::start(&mut side.command(&address, &to, kind)?)?;
     let is_written = |message: usize| match kind {
-        Kind::Folder => to.join(format!("{message:06}_000.raw")).exists(),
+        Kind::Folder => {
+            let first = to.join(format!("{message:06}_000.raw"));
+            first.metadata().is_ok_and(|file| file.len() > 0)
+        }
         Kind::File => to.metadata().is_ok_and(|file| file.len() > (message * bytes) as u64),
     };
     let mut wait_for = |message: usize| -> Result<Instant> {

@@ -108,6 +108,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// More memory asked for than there is.
+    #[error("there is no memory for {bytes} bytes")]
+    Memory {
+        /// How much was asked for.
+        bytes: usize,
+    },
     /// A wait that failed.
     #[error("cannot wait for '{name}'")]
     Wait {

@@ -191,8 +191,8 @@ fn hint(error: &Error) -> Option<&'static str> {
         {
             Some("nothing is overwritten: give another name, or move the file away")
         }
-        Error::System { source, .. } if source.kind() == io::ErrorKind::OutOfMemory => {
-            Some("a size without a unit is in MiB: try 100B, 64KiB or 8MiB")
+        Error::Memory { .. } => {
+            Some("a size takes a unit, as 100B or 64KiB; without one it is MiB")
         }
         Error::NoTimes { .. } => Some("go by messages instead: --rate 100Hz or max, --from, --to"),
         _ => None,

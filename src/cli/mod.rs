@@ -2,13 +2,13 @@
 //!
 //! What a program does is left to [`tools`](crate::tools).
 
-mod allocator;
 mod arguments;
 mod exit;
 mod filtering;
 mod keyboard;
 mod labelled;
 mod pace;
+mod process;
 mod progress;
 mod quantity;
 mod recording;
@@ -43,7 +43,8 @@ pub fn run<P: Parser>(
     body: impl FnOnce(&P, &Stop) -> Result<Exit>,
 ) -> Exit {
     let options = parse::<P>();
-    allocator::keep_large_buffers();
+    process::keep_large_buffers();
+    process::allow_many_files();
     tell_events(verbosity(&options));
     let stop = match signal::stop_on_signals() {
         Ok(stop) => stop,

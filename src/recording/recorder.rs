@@ -63,18 +63,23 @@ pub trait RecordWriter: Send {
     /// Returns the name for people: a path.
     fn name(&self) -> String;
 
-    /// Writes a message that was received after `number` others, now or by the next
-    /// [`rest`](Self::rest).
+    /// Writes a message that was received after `number` others, or puts it off.
     ///
     /// # Errors
     /// Where it, or one before it, cannot be written; nothing more will be then.
     fn record(&mut self, message: Received, number: u64) -> Result<()>;
 
-    /// Writes all that was put off: no message waits now.
+    /// Returns how many of the last messages were put off and are not written yet.
+    fn put_off(&self) -> usize {
+        0
+    }
+
+    /// Writes some of the messages that were put off. A recorder has all written before
+    /// [`sync`](Self::sync) and [`close`](Self::close), and where no other waits.
     ///
     /// # Errors
     /// As [`record`](Self::record).
-    fn rest(&mut self) -> Result<()> {
+    fn settle(&mut self) -> Result<()> {
         Ok(())
     }
 

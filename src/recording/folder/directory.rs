@@ -31,6 +31,12 @@ impl Directory {
         Ok(Self { path: path.to_owned(), opened, usual_mode: OnceLock::new() })
     }
 
+    /// Opens a folder whose files keep no permissions.
+    #[cfg(test)]
+    pub(super) fn open_unmarked(path: &Path) -> Result<Self> {
+        Ok(Self { usual_mode: OnceLock::from(None), ..Self::open(path)? })
+    }
+
     /// Makes the file of a part, which must not exist yet. Nobody may read the first part of a
     /// message until it is whole; where this process is killed before, nobody ever may.
     pub(super) fn create(&self, number: PartNumber) -> Result<File> {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::PartNumber;
 use super::directory::Directory;
-use crate::{Frame, Frames, Result};
+use crate::{Frames, Result};
 
 /// A message that is not in its folder yet, or not whole.
 ///
@@ -17,8 +17,6 @@ pub(super) struct Draft {
     directory: Arc<Directory>,
     message: u64,
     frames: Frames,
-    /// How many parts are written, the first ones.
-    parts: usize,
     /// Files that exist and are empty, from the last part on downwards.
     begun: SmallVec<[File; 4]>,
     /// How many files there are, from the last part on downwards.
@@ -26,30 +24,19 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(
-        directory: &Arc<Directory>,
-        message: u64,
-        frames: Frames,
-        keep: usize,
-    ) -> Self {
-        Self {
-            directory: Arc::clone(directory),
-            message,
-            parts: frames.len().min(keep),
-            frames,
-            begun: SmallVec::new(),
-            made: 0,
-        }
+    pub(super) fn new(directory: &Arc<Directory>, message: u64, frames: Frames) -> Self {
+        let directory = Arc::clone(directory);
+        Self { directory, message, frames, begun: SmallVec::new(), made: 0 }
     }
 
     /// Returns how many files the message will have.
     pub(super) fn parts(&self) -> usize {
-        self.parts
+        self.frames.len()
     }
 
     /// Returns how many bytes are to be written.
     pub(super) fn bytes(&self) -> usize {
-        self.frames[..self.parts].iter().map(Frame::len).sum()
+        self.frames.bytes()
     }
 
     /// Makes the files, as far as they may be seen before they are whole.
@@ -57,7 +44,7 @@ impl Draft {
     /// # Errors
     /// Where a file cannot be made; [`complete`](Self::complete) tries once more.
     pub(super) fn begin(&mut self) -> Result<()> {
-        for part in (0..self.parts).rev() {
+        for part in (0..self.parts()).rev() {
             let Some(file) = self.directory.begin(self.number(part))? else { break };
             self.begun.push(file);
             self.made += 1;
@@ -71,7 +58,7 @@ impl Draft {
     /// Where a file cannot be made or written; nothing of the message is left behind then.
     pub(super) fn complete(mut self) -> Result<()> {
         let mut begun = std::mem::take(&mut self.begun).into_iter();
-        for part in (0..self.parts).rev() {
+        for part in (0..self.parts()).rev() {
             let number = self.number(part);
             let file = match begun.next() {
                 Some(file) => file,
@@ -95,7 +82,7 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         // First the part that would make the rest look whole.
-        for part in self.parts - self.made..self.parts {
+        for part in self.parts() - self.made..self.parts() {
             self.directory.remove(self.number(part));
         }
     }
@@ -114,7 +101,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("mflow-draft-{}", std::process::id()));
         fs::create_dir(&path).unwrap();
         let directory = Arc::new(Directory::open(&path).unwrap());
-        let frames = Frames::from([&b"first"[..], b"other", b"cut"]);
+        let frames = Frames::from([&b"first"[..], b"other"]);
         let files = || {
             let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
             let mut files: Vec<_> = files.collect();
@@ -122,7 +109,7 @@ mod tests {
             files
         };
 
-        let mut draft = Draft::new(&directory, 0, frames.clone(), 2);
+        let mut draft = Draft::new(&directory, 0, frames.clone());
         draft.begin().unwrap();
         let begun = files();
         assert_eq!(begun.len(), 2);
@@ -135,7 +122,7 @@ mod tests {
         let modes = begun.iter().map(|file| file.metadata().unwrap().permissions().mode());
         assert_eq!(modes.clone().min(), modes.max());
 
-        let mut draft = Draft::new(&directory, 1, frames, 2);
+        let mut draft = Draft::new(&directory, 1, frames);
         draft.begin().unwrap();
         assert_eq!(files().len(), 4);
         drop(draft);
@@ -153,7 +140,7 @@ mod tests {
             fs::write(&in_the_way, "somebody's").unwrap();
             let directory = Arc::new(Directory::open(&path).unwrap());
             let frames = Frames::from([&b"mine"[..], b"data"]);
-            let mut draft = Draft::new(&directory, 0, frames, usize::MAX);
+            let mut draft = Draft::new(&directory, 0, frames);
             if begins {
                 draft.begin().unwrap_err();
             }

@@ -11,7 +11,7 @@ use crate::{Error, Event, Frame, Frames, Origin, Received, Result, Source, Times
 /// The messages of a folder, in the order of their numbers.
 ///
 /// A message that lacks a part, or of which the first one is not whole, is skipped and counted as
-/// damaged: a writer that was killed leaves one. Memory: 16 bytes for each file while reading, and
+/// damaged: a writer that was killed leaves some, a few hundred of small ones at most. Memory: 16 bytes for each file while reading, and
 /// the message at hand.
 ///
 /// ```

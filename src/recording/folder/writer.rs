@@ -80,13 +80,17 @@ impl FolderWriter {
     /// # Errors
     /// Where a file cannot be written; nothing of the message is left behind then.
     pub fn write(&mut self, frames: &Frames) -> Result<()> {
+        self.pipeline.rest()?;
         self.draft(frames.clone()).complete()?;
         self.next += 1;
         Ok(())
     }
 
     fn draft(&self, frames: Frames) -> Draft {
-        Draft::new(&self.directory, self.next, frames, self.keep)
+        // What is left out is not kept in memory until its turn either.
+        let is_cut = frames.len() > self.keep;
+        let kept = if is_cut { frames.into_iter().take(self.keep).collect() } else { frames };
+        Draft::new(&self.directory, self.next, kept)
     }
 }
 
@@ -101,8 +105,12 @@ impl RecordWriter for FolderWriter {
         Ok(())
     }
 
-    fn rest(&mut self) -> Result<()> {
-        self.pipeline.rest()
+    fn put_off(&self) -> usize {
+        self.pipeline.put_off()
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.pipeline.settle()
     }
 
     /// Does nothing: a folder has too many files for it.
@@ -128,8 +136,16 @@ impl Sink for FolderWriter {
         set.ready();
     }
 
-    fn finish(self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
+    fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
+        self.pipeline.rest()?;
         Ok(Unconfirmed::Count(0))
+    }
+}
+
+impl Drop for FolderWriter {
+    fn drop(&mut self) {
+        // Who drops it does not want to know.
+        let _ = self.pipeline.rest();
     }
 }
 

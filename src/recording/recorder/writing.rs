@@ -1,6 +1,7 @@
 //! The thread of a recorder: takes messages out of the queue, writes them, and does in time what a
 //! writer has to do.
 
+use std::collections::VecDeque;
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,11 +32,22 @@ pub(super) struct Writing<'a> {
     writer: Box<dyn RecordWriter>,
     has_failed: bool,
     next_sync: Option<Instant>,
+    /// What the messages cost that the writer has put off, in their order.
+    put_off: VecDeque<usize>,
+    /// How many messages are written, and their bytes, whose room is not given back yet.
+    written: (u64, usize),
 }
 
 impl<'a> Writing<'a> {
     pub(super) fn new(queue: &'a Queue, writer: Box<dyn RecordWriter>) -> Self {
-        Self { queue, writer, has_failed: false, next_sync: None }
+        Self {
+            queue,
+            writer,
+            has_failed: false,
+            next_sync: None,
+            put_off: VecDeque::new(),
+            written: (0, 0),
+        }
     }
 
     /// Writes until there is nothing any more.
@@ -48,25 +60,44 @@ impl<'a> Writing<'a> {
                 self.writer.lose(&loss.origin, loss.htype.as_deref(), loss.messages);
             }
             let is_end = taken.is_closed && taken.messages.is_empty();
-            let (mut messages, mut bytes) = (0, 0);
             while let Some(Queued { message, number, cost }) = taken.messages.pop_front() {
                 self.write(message, number);
+                self.put_off.push_back(cost);
+                self.release(RELEASE);
                 self.keep_time(fsync);
-                (messages, bytes) = (messages + 1, bytes + cost);
-                if bytes >= RELEASE {
-                    self.queue.release(messages, bytes);
-                    (messages, bytes) = (0, 0);
-                }
             }
-            self.queue.release(messages, bytes);
+            self.release(0);
             self.keep_time(fsync);
-            if !self.has_failed && self.queue.level().messages == 0 {
-                let rested = self.writer.rest();
-                self.check(rested);
+            if self.queue.level().messages == self.put_off.len() as u64 {
+                self.settle();
             }
             if is_end {
                 return;
             }
+        }
+    }
+
+    /// Has everything written that was put off.
+    fn settle(&mut self) {
+        while !self.put_off.is_empty() {
+            let settled = self.writer.settle();
+            self.check(settled);
+            self.release(0);
+        }
+    }
+
+    /// Gives back the room of what is written, once it is more than so many bytes.
+    fn release(&mut self, least: usize) {
+        // What is still put off after an error is never written.
+        let put_off = if self.has_failed { 0 } else { self.writer.put_off() };
+        let written = self.put_off.len().saturating_sub(put_off);
+        for cost in self.put_off.drain(..written) {
+            self.written.0 += 1;
+            self.written.1 += cost;
+        }
+        if self.written.1 > least {
+            let (messages, bytes) = std::mem::take(&mut self.written);
+            self.queue.release(messages, bytes);
         }
     }
 
@@ -98,6 +129,7 @@ impl<'a> Writing<'a> {
         match self.next_sync {
             None => self.next_sync = now.checked_add(interval),
             Some(next) if next <= now => {
+                self.settle();
                 let synced = self.writer.sync();
                 self.check(synced);
                 self.next_sync = Instant::now().checked_add(interval);

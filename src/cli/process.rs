@@ -1,6 +1,15 @@
-//! Tuning the allocator of the programs; a library never does that to its host.
+//! What the programs set for their own process; a library never does that to its host.
 
 #![allow(unsafe_code, reason = "mallopt has no safe binding")]
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Has this process open as many files as it may: usual is a limit far below, for old programs.
+pub(super) fn allow_many_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it may not, the usual limit stays.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
 
 /// Has glibc keep the buffers of large messages rather than give each back to the kernel, which
 /// costs a third of the throughput from 64 KiB up.

@@ -17,6 +17,7 @@
 //! of its own, behind a queue that is bounded in bytes. What a recording *means* is left to
 //! [`handlers`](crate::handlers), when to send it again to [`tools::replay`](crate::tools::replay).
 
+mod close;
 pub mod folder;
 mod map;
 pub mod mcap;

@@ -15,6 +15,8 @@ use std::fs::File;
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::close::close;
+
 /// How much is sent to the disk at once.
 #[cfg(target_os = "linux")]
 const WINDOW: u64 = 8 << 20;
@@ -89,6 +91,14 @@ impl PacedFile {
         self.file.seek(SeekFrom::Start(position))?;
         self.position = position;
         Ok(())
+    }
+
+    /// Asks the file system whether it has room for all that was appended, as closing the file does.
+    ///
+    /// # Errors
+    /// Where it has not.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        close(self.file.try_clone()?)
     }
 
     /// Waits until everything is on the disk for good.

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, unlinkat};
 
 use super::{PROBE, PartNumber};
+use crate::recording::close::close;
 use crate::{Error, Frame, Result};
 
 /// What a file may be used for, less what the user's mask takes away.
@@ -55,6 +56,7 @@ impl Directory {
         let usual = if number.part == 0 { self.usual_mode.get().copied().flatten() } else { None };
         file.write_all(frame.as_ref())
             .and_then(|()| usual.map_or(Ok(()), |usual| Ok(fchmod(&file, usual)?)))
+            .and_then(|()| close(file))
             .map_err(self.failed(number))
     }
 

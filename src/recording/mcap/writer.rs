@@ -273,6 +273,7 @@ impl McapWriter {
         let flushed = self.flush();
         let sealed = self.seal();
         flushed.and(sealed)?;
+        self.file.check().map_err(Error::file("close", &self.path))?;
         let size = self.file.position();
         let tallies = self.channels.all().iter().map(|channel| channel.tally);
         Ok(tallies.fold(Written { size, ..Written::default() }, |sum, tally| Written {

@@ -19,6 +19,9 @@ use crate::{Error, Frames, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 /// system, and whatever copies the folder, knows permissions. A message that could not be written
 /// whole is taken away again.
 ///
+/// A [`Recorder`](crate::recording::Recorder) has it write with two threads where many small
+/// messages wait: one makes their files, the other fills them.
+///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = std::env::temp_dir().join(format!("mflow-writer-{}", std::process::id()));

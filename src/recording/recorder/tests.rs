@@ -219,3 +219,52 @@ fn a_folder_is_written_by_a_thread_too() {
     assert_eq!(read.frames, small);
     std::fs::remove_dir_all(path).unwrap();
 }
+
+#[test]
+fn what_a_writer_puts_off_waits_until_it_is_settled() {
+    /// Puts off every message, and writes one when it is let.
+    struct PutsOff(usize, Receiver<()>);
+
+    impl RecordWriter for PutsOff {
+        fn name(&self) -> String {
+            "puts off".into()
+        }
+        fn record(&mut self, _message: Received, _number: u64) -> Result<()> {
+            self.0 += 1;
+            Ok(())
+        }
+        fn put_off(&self) -> usize {
+            self.0
+        }
+        fn settle(&mut self) -> Result<()> {
+            // Who has dropped the other end lets everything be written.
+            let _ = self.1.recv();
+            self.0 -= 1;
+            Ok(())
+        }
+        fn sync(&mut self) -> Result<()> {
+            Ok(())
+        }
+        fn close(self: Box<Self>, _fsync: Fsync) -> Result<()> {
+            assert_eq!(self.0, 0);
+            Ok(())
+        }
+    }
+
+    let (go, let_go) = channel();
+    let options = RecorderOptions { max_memory: ONE, ..RecorderOptions::default() };
+    let mut recorder = Box::new(Recorder::start(PutsOff(0, let_go), options).unwrap());
+    let gauge = recorder.gauge();
+    assert_eq!(recorder.offer(&message()).unwrap(), Offer::Taken);
+    assert_eq!(recorder.offer(&message()).unwrap(), Offer::Full);
+    assert_eq!((gauge.messages(), gauge.written()), (1, 0));
+    go.send(()).unwrap();
+    let mut set = WaitSet::new();
+    recorder.readiness(&mut set);
+    assert!(set.wait(&Stop::never(), Some(PATIENCE)).unwrap());
+    assert_eq!((gauge.messages(), gauge.written()), (0, 1));
+    assert_eq!(recorder.offer(&message()).unwrap(), Offer::Taken);
+    drop(go);
+    assert_eq!(recorder.finish(PATIENCE).unwrap(), Unconfirmed::Count(0));
+    assert_eq!((gauge.messages(), gauge.written()), (0, 2));
+}

@@ -18,9 +18,9 @@ const MOST_PARTS: usize = 16;
 /// A larger message is written by one thread: making its files is little of the work.
 const MOST_BYTES: usize = 16 << 10;
 /// So many files are handed over together at most: waking a thread takes as long as some twenty.
-const BATCH: usize = 192;
+const BATCH: usize = 160;
 /// So many batches are handed over and not done at most.
-const UNDER_WAY: usize = 2;
+const UNDER_WAY: usize = 3;
 /// All batches together hold no more than this share of the descriptors that there may be.
 const SHARE: usize = 8;
 
@@ -253,7 +253,7 @@ mod tests {
             let mut pipeline = Pipeline::with_batch(20);
             push(&mut pipeline, open(&path, is_marked), small).unwrap();
             assert!(pipeline.filler.is_some());
-            assert!((1..=30).contains(&pipeline.put_off()));
+            assert!((1..=10 * (UNDER_WAY + 1)).contains(&pipeline.put_off()));
             pipeline.rest().unwrap();
             assert_eq!(pipeline.put_off(), 0);
             assert_eq!(whole(&path, small), (0..MESSAGES).collect::<Vec<_>>());

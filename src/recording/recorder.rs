@@ -74,7 +74,7 @@ pub trait RecordWriter: Send {
         0
     }
 
-    /// Writes some of the messages that were put off. A recorder has all written before
+    /// Writes some of the messages that were put off, one at least. A recorder has all written before
     /// [`sync`](Self::sync) and [`close`](Self::close), and where no other waits.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
-//! m_dump to a folder and to an MCAP file in memory, against two others, all reading from the same
-//! sender:
+//! m_dump to a folder and to an MCAP file in memory, against two others:
 //! * P: m_dump of psi-mflow 1.0.0, which writes a folder;
 //! * the loop: a loop over the zmq crate that receives and writes and does nothing else, with the
 //!   programs' allocator settings. It writes the same files, or appends to a plain one.
+//!
+//! All read from the same sender, baseline B. Then m_dump and P once more, each behind the
+//! m_generate of its own: as programs that somebody uses or replaces together.
 //!
 //! Timed is from when the first quarter of the messages is written to when all are. Before, as much
 //! memory is used and freed: a virtual machine may have given it back to its host, and getting it
@@ -21,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use harness::arguments::Arguments;
 use harness::baseline::Role;
-use harness::process::{Running, free_address};
+use harness::process::{Running, free_address, generate};
 use harness::python::Python;
 use harness::table::{Spread, Table, against, rate, size};
 use harness::{Result, float};
@@ -39,39 +41,46 @@ fn main() -> Result<()> {
     if python.is_none() {
         writeln!(stderr(), "skipped: P, no psi-mflow found (see MFLOW_PEERS)")?;
     }
-    let mut table = Table::new(["payload", "to", "m_dump", "/ P", "/ loop", "loop / P"]);
+    let columns =
+        ["payload", "to", "m_dump", "/ P", "/ loop", "loop / P", "with m_generate", "/ P"];
+    let mut table = Table::new(columns);
     for bytes in arguments.sizes_or(&PROMISED.map(|(bytes, _)| bytes)) {
-        let mut ours = [const { Vec::new() }; 2];
-        let mut loops = [const { Vec::new() }; 2];
-        let mut theirs = Vec::new();
+        let [mut ours, mut loops, mut pairs] = [const { [const { Vec::new() }; 2] }; 3];
+        let [mut theirs, mut their_pairs] = [const { Vec::new() }; 2];
         for run in 1..=arguments.runs {
             write!(stderr(), "\r{:>8}: run {run} of {}  ", size(bytes), arguments.runs)?;
-            for (kind, (ours, loops)) in Kind::ALL.into_iter().zip(ours.iter_mut().zip(&mut loops))
-            {
-                ours.push(dump(&Side::Ours, kind, bytes, &arguments)?);
-                loops.push(dump(&Side::Loop, kind, bytes, &arguments)?);
+            let dump = |side: &Side<'_>, kind, sender| dump(side, kind, sender, bytes, &arguments);
+            for (index, kind) in Kind::ALL.into_iter().enumerate() {
+                ours[index].push(dump(&Side::Ours, kind, Sender::Same)?);
+                loops[index].push(dump(&Side::Loop, kind, Sender::Same)?);
+                pairs[index].push(dump(&Side::Ours, kind, Sender::Own)?);
             }
             if let Some(python) = &python {
-                theirs.push(dump(&Side::Python(python), Kind::Folder, bytes, &arguments)?);
+                let side = Side::Python(python);
+                theirs.push(dump(&side, Kind::Folder, Sender::Same)?);
+                their_pairs.push(dump(&side, Kind::Folder, Sender::Own)?);
             }
         }
         writeln!(stderr())?;
         let promised = PROMISED.iter().find(|(of, _)| *of == bytes);
         let promised = promised.map_or([0.0; 2], |(_, ratios)| *ratios);
-        let against_original = |rates: &[f64], promised: f64| match python {
-            Some(_) => against(Spread::of_ratios(rates, &theirs), promised),
+        let median =
+            |rates: &[f64]| rate(Spread::of(rates.iter().copied()).median, float(bytes as u64));
+        let against_original = |rates: &[f64], theirs: &[f64], promised: f64| match python {
+            Some(_) => against(Spread::of_ratios(rates, theirs), promised),
             None => "-".into(),
         };
         for (index, kind) in Kind::ALL.into_iter().enumerate() {
-            let [ours, loops] = [&ours[index], &loops[index]];
-            let median = Spread::of(ours.iter().copied()).median;
+            let [ours, loops, pairs] = [&ours[index], &loops[index], &pairs[index]];
             table.row([
                 size(bytes),
                 kind.name().into(),
-                rate(median, float(bytes as u64)),
-                against_original(ours, promised[index]),
+                median(ours),
+                against_original(ours, &theirs, promised[index]),
                 Spread::of_ratios(ours, loops).to_string(),
-                against_original(loops, 0.0),
+                against_original(loops, &theirs, 0.0),
+                median(pairs),
+                against_original(pairs, &their_pairs, promised[index]),
             ]);
         }
     }
@@ -99,6 +108,15 @@ impl Kind {
     }
 }
 
+/// Who sends them.
+#[derive(Clone, Copy)]
+enum Sender {
+    /// Baseline B, the same for all.
+    Same,
+    /// The m_generate that belongs to the m_dump.
+    Own,
+}
+
 /// Who dumps them.
 enum Side<'a> {
     Ours,
@@ -107,6 +125,15 @@ enum Side<'a> {
 }
 
 impl Side<'_> {
+    /// Returns the command that sends.
+    fn sender(&self, sender: Sender, address: &str, bytes: usize) -> Result<Command> {
+        match (sender, self) {
+            (Sender::Own, Self::Ours) => Ok(generate(address, bytes)),
+            (Sender::Own, Self::Python(python)) => Ok(python.generate(address, bytes)),
+            _ => Role::SendShares.command(&[address, &bytes.to_string()]),
+        }
+    }
+
     /// Returns the command that writes to a folder, or to a file in it.
     fn command(&self, address: &str, to: &Path, kind: Kind) -> Result<Command> {
         let mut command = match self {
@@ -132,12 +159,18 @@ impl Side<'_> {
 }
 
 /// Has messages dumped, and returns how many per second.
-fn dump(side: &Side<'_>, kind: Kind, bytes: usize, arguments: &Arguments) -> Result<f64> {
+fn dump(
+    side: &Side<'_>,
+    kind: Kind,
+    sender: Sender,
+    bytes: usize,
+    arguments: &Arguments,
+) -> Result<f64> {
     let messages = (BYTES / bytes).min(MESSAGES) / if arguments.quick { 10 } else { 1 };
     let folder = Folder::new()?;
     folder.warm_up()?;
     let address = free_address()?;
-    let _sender = Running::start(&mut Role::SendShares.command(&[&address, &bytes.to_string()])?)?;
+    let _sender = Running::start(&mut side.sender(sender, &address, bytes)?)?;
     let to = match kind {
         Kind::Folder => folder.path().to_owned(),
         Kind::File => folder.path().join("dump.mcap"),

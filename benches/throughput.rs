@@ -14,7 +14,7 @@ use std::process::Command;
 
 use harness::arguments::Arguments;
 use harness::baseline::Role;
-use harness::process::free_address;
+use harness::process::{free_address, generate};
 use harness::python::Python;
 use harness::rate::{Rate, measure};
 use harness::table::{Spread, Table, against, rate, size};
@@ -141,19 +141,14 @@ fn commands(
             (role.command(&[&address, &count])?, Role::Receive.command(&[&address, &milliseconds])?)
         }
         (Side::Python, Some(python)) => {
-            let (mut sender, mut receiver) = (python.tool("generate"), python.tool("stats"));
-            // Whole bytes of a fraction of MiB are cut off: half a byte more is on the safe side.
-            let mebibytes = (float(bytes as u64) + 0.5) / 1_048_576.0;
-            sender.args(["-a", &address, "-s", &mebibytes.to_string()]);
+            let mut receiver = python.tool("stats");
             receiver.args(["-i", &seconds, &address]);
-            (sender, receiver)
+            (python.generate(&address, bytes), receiver)
         }
         _ => {
-            let mut sender = Command::new(env!("CARGO_BIN_EXE_m_generate"));
             let mut receiver = Command::new(env!("CARGO_BIN_EXE_m_stats"));
-            sender.args(["--quiet", "-a", &address, "-s", &format!("{count}B")]);
             receiver.args(["-i", &seconds, &address]);
-            (sender, receiver)
+            (generate(&address, bytes), receiver)
         }
     })
 }

@@ -61,6 +61,13 @@ impl Drop for Running {
     }
 }
 
+/// Returns our m_generate, sending so many bytes a message.
+pub(crate) fn generate(address: &str, bytes: usize) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_m_generate"));
+    command.args(["--quiet", "-a", address, "-s", &format!("{bytes}B")]);
+    command
+}
+
 /// Seconds on a processor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cpu {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::float;
+
 /// A Python that has psi-mflow.
 #[derive(Clone, Debug)]
 pub(crate) struct Python(PathBuf);
@@ -29,6 +31,15 @@ impl Python {
     pub(crate) fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(&self.0);
         command.args(["-u", "-m", &format!("mflow.cli.{name}")]);
+        command
+    }
+
+    /// Returns its m_generate, sending so many bytes a message.
+    pub(crate) fn generate(&self, address: &str, bytes: usize) -> Command {
+        // Whole bytes of a fraction of MiB are cut off: half a byte more is on the safe side.
+        let mebibytes = (float(bytes as u64) + 0.5) / 1_048_576.0;
+        let mut command = self.tool("generate");
+        command.args(["-a", address, "-s", &mebibytes.to_string()]);
         command
     }
 }

@@ -1,4 +1,6 @@
-//! The bit-transpose with AVX2: 32 columns of eight rows at a time.
+//! The bit-transpose with AVX2: 32 columns of eight rows at a time. It takes a seventh of the time of
+//! the portable one, which by itself is most of the time that decoding takes.
+#![allow(unsafe_code, reason = "registers are read and written through pointers")]
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi8, _mm256_and_si256, _mm256_loadu_si256, _mm256_movemask_epi8,

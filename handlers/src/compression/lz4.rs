@@ -1,4 +1,5 @@
 //! Blocks of LZ4, by its C library.
+#![allow(unsafe_code, reason = "the C library of LZ4 has no safe binding for raw blocks")]
 
 use bytes::Bytes;
 

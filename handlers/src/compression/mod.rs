@@ -13,8 +13,6 @@
 //! # Ok::<(), mflow_handlers::compression::CompressionError>(())
 //! ```
 
-#![allow(unsafe_code, reason = "SIMD, and the C library of LZ4")]
-
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod decode;

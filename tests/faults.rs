@@ -284,10 +284,10 @@ fn the_kill_of_one_receiver_of_a_split_costs_the_other_nothing_and_its_heir_resu
     };
     send(&mut sender, 1);
     // Some come too early for it, until it is connected.
-    while whole(&dir) == 0 {
+    wait_until("a message of the victim", || {
         send(&mut sender, 1);
-        thread::sleep(Duration::from_millis(1));
-    }
+        whole(&dir) > 0
+    });
     send(&mut sender, 500);
     victim.signal("KILL");
     send(&mut sender, 500);

@@ -66,9 +66,8 @@ fn main() -> Result<()> {
         let promised = promised.map_or([0.0; 2], |(_, ratios)| *ratios);
         let median =
             |rates: &[f64]| rate(Spread::of(rates.iter().copied()).median, float(bytes as u64));
-        let against_original = |rates: &[f64], theirs: &[f64], promised: f64| match python {
-            Some(_) => against(Spread::of_ratios(rates, theirs), promised),
-            None => "-".into(),
+        let against_original = |rates: &[f64], theirs: &[f64], promised: f64| {
+            against(Spread::of_ratios(rates, theirs), promised)
         };
         for (index, kind) in Kind::ALL.into_iter().enumerate() {
             let [ours, loops, pairs] = [&ours[index], &loops[index], &pairs[index]];

@@ -100,9 +100,8 @@ fn run(
         measured.each_ref().map(|rates| rates.iter().map(|rate| rate.messages).collect::<Vec<_>>());
     let bytes = float(promise.bytes as u64);
     let median = |rates: &[f64]| rate(Spread::of(rates.iter().copied()).median, bytes);
-    let ratio = |others: &[f64], promised: Option<f64>| match promised {
-        Some(promised) if !others.is_empty() => against(Spread::of_ratios(&ours, others), promised),
-        _ => "-".into(),
+    let ratio = |others: &[f64], promised: Option<f64>| {
+        against(Spread::of_ratios(&ours, others), promised.unwrap_or_default())
     };
     let cpu = measured.each_ref().map(|rates| {
         let cpu = Spread::of(rates.iter().map(|rate| rate.cpu.user + rate.cpu.system)).median;

@@ -35,17 +35,20 @@ impl Spread {
     }
 }
 
-/// Prints as a ratio with its quartiles.
+/// Prints as a ratio with its quartiles; a dash where there are none.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { low, median, high } = self;
+        if median.is_nan() {
+            return f.write_str("-");
+        }
         write!(f, "{median:.2} ({low:.2}-{high:.2})")
     }
 }
 
-/// Returns a ratio with what was promised, and whether that was kept.
+/// Returns a ratio with what was promised, and whether that was kept; a dash where there is none.
 pub(crate) fn against(ratio: Spread, promised: f64) -> String {
-    if promised == 0.0 {
+    if promised == 0.0 || ratio.median.is_nan() {
         return ratio.to_string();
     }
     let verdict = if ratio.median >= promised { "ok" } else { "LESS" };

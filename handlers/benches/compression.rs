@@ -87,9 +87,12 @@ fn fastest(times: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(best)
 }
 
-/// Prints pixels in GB/s.
+/// Prints pixels in GB/s; a dash where nothing was timed.
 fn speed(bytes: f64, seconds: &[f64]) -> String {
-    format!("{:.2}", bytes / Spread::of(seconds.iter().copied()).median / 1e9)
+    match Spread::of(seconds.iter().copied()).median {
+        median if median.is_nan() => "-".into(),
+        median => format!("{:.2}", bytes / median / 1e9),
+    }
 }
 
 fn main() -> Result<()> {

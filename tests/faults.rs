@@ -198,12 +198,16 @@ fn a_script_ends_what_it_has_started_in_the_background() {
 #[test]
 fn a_second_interrupt_ends_at_once() {
     let dir = Dir::new();
-    let (process, _peer) =
+    let (mut process, _peer) =
         stuck(&dir, "m_generate", &["-a", ANY, "-s", "16MiB", "--linger", "1000s"]);
     process.signal("INT");
     // It has understood, and waits for its messages to leave.
     process.stdout_line("Average message rate");
-    process.signal("INT");
+    // One that comes together with the first is no second one.
+    wait_until("its end", || {
+        process.signal("INT");
+        process.has_ended()
+    });
     process.end().expect(130);
 }
 

@@ -105,6 +105,22 @@ fn a_signal_in_a_burst_loses_nothing_that_was_received() {
 }
 
 #[test]
+fn signals_that_come_together_are_one_and_the_recording_is_closed() {
+    let dir = Dir::new();
+    let mut sender = sender();
+    let dump = dir.start("m_dump", [sender.endpoint(), "-o", "x.mcap"]);
+    sender.send(numbered(0, 1 << 20)).unwrap();
+    wait_until("a message in the file", || {
+        fs::metadata(dir.path("x.mcap")).is_ok_and(|file| file.len() > 1 << 20)
+    });
+    // As `timeout` does, which sends one to the program and one to its group.
+    let pid = dump.id();
+    dir.shell(&format!("kill -INT {pid}; kill -TERM {pid}; kill -INT {pid}"));
+    dump.end().expect(0);
+    dir.run("m_dump", ["x.mcap", "--verify"]).expect(0);
+}
+
+#[test]
 fn a_signal_ends_a_recording_of_a_sender_that_goes_on() {
     let dir = Dir::new();
     let generate = dir.start("m_generate", ["-a", ANY, "-s", "1KiB", "--linger", "0"]);

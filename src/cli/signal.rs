@@ -5,11 +5,16 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::time::{Duration, Instant};
 
 use libc::c_int;
 
 use super::keyboard::restore_terminal;
 use crate::{Error, Result, Stop};
+
+/// Signals that come so shortly after one another are one: `timeout`, and whatever else runs a
+/// program, sends one to the program and to its group, while the terminal may have sent it already.
+const ONE_GESTURE: Duration = Duration::from_millis(100);
 
 /// Makes a stop that the first signal requests; the second one ends the process at once.
 ///
@@ -20,8 +25,10 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
     let stop = Stop::new().map_err(failed)?;
     let asked = stop.clone();
     let hangup = action(libc::SIGHUP).map_err(failed)?;
+    let mut first = None;
     ctrlc::set_handler(move || {
-        if asked.request() > 1 {
+        let since = *first.get_or_insert_with(Instant::now);
+        if asked.request() > 1 && since.elapsed() > ONE_GESTURE {
             restore_terminal();
             std::process::exit(130);
         }

@@ -1,6 +1,7 @@
 //! A message on its way into a folder: whole in the end, or not there.
 
 use std::fs::File;
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -9,9 +10,9 @@ use super::PartNumber;
 use super::directory::Directory;
 use crate::{Frames, Result};
 
-/// A message that is not in its folder yet, or not whole.
+/// A message that is not in its folder yet, or not for good.
 ///
-/// Where it is dropped before it is complete, its files are taken away again.
+/// Where it is dropped before it is kept, its files are taken away again.
 #[derive(Debug)]
 pub(super) struct Draft {
     directory: Arc<Directory>,
@@ -19,14 +20,15 @@ pub(super) struct Draft {
     frames: Frames,
     /// Files that exist and are empty, from the last part on downwards.
     begun: SmallVec<[File; 4]>,
-    /// How many files there are, from the last part on downwards.
-    made: usize,
+    /// The parts that there are files of: the last ones.
+    made: Range<usize>,
 }
 
 impl Draft {
     pub(super) fn new(directory: &Arc<Directory>, message: u64, frames: Frames) -> Self {
         let directory = Arc::clone(directory);
-        Self { directory, message, frames, begun: SmallVec::new(), made: 0 }
+        let made = frames.len()..frames.len();
+        Self { directory, message, frames, begun: SmallVec::new(), made }
     }
 
     /// Returns how many files the message will have.
@@ -42,12 +44,12 @@ impl Draft {
     /// Makes the files, as far as they may be seen before they are whole.
     ///
     /// # Errors
-    /// Where a file cannot be made; [`complete`](Self::complete) tries once more.
+    /// Where a file cannot be made; [`write`](Self::write) tries once more.
     pub(super) fn begin(&mut self) -> Result<()> {
         for part in (0..self.parts()).rev() {
             let Some(file) = self.directory.begin(self.number(part))? else { break };
             self.begun.push(file);
-            self.made += 1;
+            self.made.start = part;
         }
         Ok(())
     }
@@ -55,23 +57,44 @@ impl Draft {
     /// Writes the parts, the first one last: it makes the message whole.
     ///
     /// # Errors
-    /// Where a file cannot be made or written; nothing of the message is left behind then.
-    pub(super) fn complete(mut self) -> Result<()> {
+    /// Where a file cannot be made or written; the message is not whole then.
+    pub(super) fn write(&mut self) -> Result<()> {
         let mut begun = std::mem::take(&mut self.begun).into_iter();
-        for part in (0..self.parts()).rev() {
+        for (part, frame) in self.frames.iter().enumerate().rev() {
             let number = self.number(part);
             let file = match begun.next() {
                 Some(file) => file,
                 None => {
                     let file = self.directory.create(number)?;
-                    self.made += 1;
+                    self.made.start = part;
                     file
                 }
             };
-            self.directory.fill(file, number, &self.frames[part])?;
+            self.directory.fill(file, number, frame)?;
         }
-        self.made = 0;
         Ok(())
+    }
+
+    /// Leaves what is written in the folder.
+    pub(super) fn keep(mut self) {
+        self.made.start = self.made.end;
+    }
+
+    /// Writes the message for good.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); nothing of the message is left behind then.
+    pub(super) fn complete(mut self) -> Result<()> {
+        self.write().map(|()| self.keep())
+    }
+
+    /// Takes the files away again.
+    pub(super) fn take_back(&mut self) {
+        self.begun.clear();
+        // First the part that would make the rest look whole.
+        for part in std::mem::replace(&mut self.made, self.frames.len()..self.frames.len()) {
+            self.directory.remove(self.number(part));
+        }
     }
 
     fn number(&self, part: usize) -> PartNumber {
@@ -81,10 +104,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // First the part that would make the rest look whole.
-        for part in self.parts() - self.made..self.parts() {
-            self.directory.remove(self.number(part));
-        }
+        self.take_back();
     }
 }
 

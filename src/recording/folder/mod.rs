@@ -10,6 +10,7 @@
 
 mod directory;
 mod draft;
+mod filler;
 mod pipeline;
 mod reader;
 mod writer;

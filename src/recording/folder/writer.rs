@@ -19,8 +19,8 @@ use crate::{Error, Frames, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 /// system, and whatever copies the folder, knows permissions. A message that could not be written
 /// whole is taken away again.
 ///
-/// A [`Recorder`](crate::recording::Recorder) has it write with two threads where many small
-/// messages wait: one makes their files, the other fills them.
+/// A [`Recorder`](crate::recording::Recorder) has it write with two threads where many messages
+/// wait.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -332,8 +332,8 @@ fn disk(arguments: &Arguments) -> Result<()> {
             rate(ours.rate().median, float(bytes as u64)),
             rate(theirs.rate().median, float(bytes as u64)),
             against(Spread::of_ratios(&ours.rates(), &theirs.rates()), PROMISED_ON_DISK),
-            format!("{:?}, {LONGEST_STALL:?} {verdict}", ours.stall()),
-            format!("{:?}", theirs.stall()),
+            format!("{:.1?}, {LONGEST_STALL:?} {verdict}", ours.stall()),
+            format!("{:.1?}", theirs.stall()),
         ]);
     }
     write!(stdout(), "\n{table}")?;

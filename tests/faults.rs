@@ -566,7 +566,7 @@ impl Drop for SmallDisk<'_> {
 #[test]
 fn a_full_disk_ends_a_dump_and_what_was_written_is_whole() {
     // The disk has 256 pages of 4 KiB; each part takes whole ones.
-    for (size, fit) in [(100_000, 9), (1000, 128)] {
+    for (size, fit) in [(100_000, 9), (20_000, 42), (1000, 128)] {
         fill_disk(size, fit);
     }
 }

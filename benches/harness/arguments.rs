@@ -1,10 +1,11 @@
 //! The command line of a bench: `cargo bench --bench NAME -- [--quick] [--runs N] [--sizes A,B]`.
 
+use std::io::{Write, stdout};
 use std::time::Duration;
 
 use mflow::cli::parse_size;
 
-use super::{Result, baseline};
+use super::{Result, baseline, machine};
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Reads the command line. Returns nothing where this process is one of the baselines, which
+    /// Reads the command line, and tells on which machine this is. Returns nothing where this process is one of the baselines, which
     /// has run then, or where nobody asked for a bench (`cargo test` runs them too).
     pub(crate) fn read() -> Result<Option<Self>> {
         let mut given = std::env::args().skip(1).peekable();
@@ -57,6 +58,9 @@ impl Arguments {
                 }
                 _ => return Err(format!("'{argument}' is not an option of this bench").into()),
             }
+        }
+        if asked {
+            writeln!(stdout(), "{}", machine::describe())?;
         }
         Ok(asked.then_some(arguments))
     }

@@ -6,6 +6,7 @@
 
 pub(crate) mod arguments;
 pub(crate) mod baseline;
+pub(crate) mod machine;
 pub(crate) mod process;
 pub(crate) mod python;
 pub(crate) mod rate;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, unlinkat};
+use rustix::io::Errno;
 
 use super::{PROBE, PartNumber};
 use crate::recording::close::close;
@@ -51,18 +52,23 @@ impl Directory {
         is_marked.then(|| self.create(number)).transpose()
     }
 
-    /// Writes a part into its file, and lets people read it.
-    pub(super) fn fill(&self, mut file: File, number: PartNumber, frame: &Frame) -> Result<()> {
+    /// Writes a part into its file.
+    pub(super) fn write(&self, mut file: &File, number: PartNumber, frame: &Frame) -> Result<()> {
+        file.write_all(frame.as_ref()).map_err(self.failed(number))
+    }
+
+    /// Closes the file of a part that is written, and lets people read it.
+    pub(super) fn finish(&self, file: File, number: PartNumber) -> Result<()> {
         let usual = if number.part == 0 { self.usual_mode.get().copied().flatten() } else { None };
-        file.write_all(frame.as_ref())
-            .and_then(|()| usual.map_or(Ok(()), |usual| Ok(fchmod(&file, usual)?)))
+        usual
+            .map_or(Ok(()), |usual| Ok(fchmod(&file, usual)?))
             .and_then(|()| close(file))
             .map_err(self.failed(number))
     }
 
-    /// Takes a part away that is of no use; if it stays, readers skip it.
-    pub(super) fn remove(&self, number: PartNumber) {
-        self.unlink(&number.file_name());
+    /// Takes the file of a part away; returns whether it is gone. If it stays, readers skip it.
+    pub(super) fn remove(&self, number: PartNumber) -> bool {
+        self.unlink(&number.file_name())
     }
 
     fn failed(&self, number: PartNumber) -> impl FnOnce(io::Error) -> Error {
@@ -82,6 +88,7 @@ impl Directory {
         }
         let name = number.file_name() + PROBE;
         let file = self.make(&name, MODE)?;
+        // If it stays, it is no part.
         self.unlink(&name);
         // What its owner may not read would count as unfinished.
         let usual = Mode::from_raw_mode(file.metadata()?.mode()).union(Mode::RUSR);
@@ -96,9 +103,9 @@ impl Directory {
         Ok(File::from(openat(&self.opened, name, flags, mode)?))
     }
 
-    /// Takes a file away; if it stays, it is no part, or readers skip it.
-    fn unlink(&self, name: &str) {
-        let _ = unlinkat(&self.opened, name, AtFlags::empty());
+    /// Takes a file away; returns whether it is gone.
+    fn unlink(&self, name: &str) -> bool {
+        matches!(unlinkat(&self.opened, name, AtFlags::empty()), Ok(()) | Err(Errno::NOENT))
     }
 }
 

@@ -1,34 +1,41 @@
 //! A message on its way into a folder: whole in the end, or not there.
 
 use std::fs::File;
-use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::PartNumber;
 use super::directory::Directory;
-use crate::{Frames, Result};
+use crate::{Error, Frames, Result};
 
-/// A message that is not in its folder yet, or not for good.
+/// A message that is not in its folder yet, or not whole.
 ///
-/// Where it is dropped before it is kept, its files are taken away again.
+/// Where it is dropped before it is complete, its files are taken away again.
 #[derive(Debug)]
 pub(super) struct Draft {
     directory: Arc<Directory>,
     message: u64,
     frames: Frames,
-    /// Files that exist and are empty, from the last part on downwards.
+    /// Files that are open and empty, of the last parts before `written`, from the last one on
+    /// downwards.
     begun: SmallVec<[File; 4]>,
-    /// The parts that there are files of: the last ones.
-    made: Range<usize>,
+    /// The first part that there is a file of: all later ones have theirs.
+    made: usize,
+    /// The first part that is written.
+    written: usize,
+    /// The first part, written, which nobody may read yet.
+    first: Option<File>,
+    /// Why parts could not be written ahead.
+    failed: Option<Box<Error>>,
 }
 
 impl Draft {
     pub(super) fn new(directory: &Arc<Directory>, message: u64, frames: Frames) -> Self {
         let directory = Arc::clone(directory);
-        let made = frames.len()..frames.len();
-        Self { directory, message, frames, begun: SmallVec::new(), made }
+        let (made, written) = (frames.len(), frames.len());
+        let begun = SmallVec::new();
+        Self { directory, message, frames, begun, made, written, first: None, failed: None }
     }
 
     /// Returns how many files the message will have.
@@ -44,57 +51,91 @@ impl Draft {
     /// Makes the files, as far as they may be seen before they are whole.
     ///
     /// # Errors
-    /// Where a file cannot be made; [`write`](Self::write) tries once more.
+    /// Where a file cannot be made. None is there then, and [`complete`](Self::complete) tries once
+    /// more.
     pub(super) fn begin(&mut self) -> Result<()> {
         for part in (0..self.parts()).rev() {
-            let Some(file) = self.directory.begin(self.number(part))? else { break };
-            self.begun.push(file);
-            self.made.start = part;
+            match self.directory.begin(self.number(part)) {
+                Ok(Some(file)) => self.begun.push(file),
+                Ok(None) => break,
+                Err(error) => {
+                    self.take_back();
+                    return Err(error);
+                }
+            }
+            self.made = part;
         }
         Ok(())
     }
 
-    /// Writes the parts, the first one last: it makes the message whole.
+    /// Writes into the files that were begun. The message is as little to be seen as before; if it
+    /// fails, [`complete`](Self::complete) tells.
+    pub(super) fn write_ahead(&mut self) {
+        self.failed = self.write_begun().err().map(Box::new);
+    }
+
+    fn write_begun(&mut self) -> Result<()> {
+        for file in std::mem::take(&mut self.begun) {
+            let part = self.written - 1;
+            self.directory.write(&file, self.number(part), &self.frames[part])?;
+            match part {
+                0 => self.first = Some(file),
+                _ => self.directory.finish(file, self.number(part))?,
+            }
+            self.written = part;
+        }
+        Ok(())
+    }
+
+    /// Writes what is not written yet, the first part last: it makes the message whole.
     ///
     /// # Errors
-    /// Where a file cannot be made or written; the message is not whole then.
-    pub(super) fn write(&mut self) -> Result<()> {
+    /// Where a file cannot be made or written. What there is of the message then can be
+    /// [taken back](Self::take_back), and goes with it.
+    pub(super) fn complete(&mut self) -> Result<()> {
+        if let Some(error) = self.failed.take()
+            && !self.take_back()
+        {
+            return Err(*error);
+        }
         let mut begun = std::mem::take(&mut self.begun).into_iter();
-        for (part, frame) in self.frames.iter().enumerate().rev() {
+        for part in (0..self.written).rev() {
             let number = self.number(part);
             let file = match begun.next() {
                 Some(file) => file,
                 None => {
                     let file = self.directory.create(number)?;
-                    self.made.start = part;
+                    self.made = part;
                     file
                 }
             };
-            self.directory.fill(file, number, frame)?;
+            self.directory.write(&file, number, &self.frames[part])?;
+            self.directory.finish(file, number)?;
+            self.written = part;
         }
+        if let Some(first) = self.first.take() {
+            self.directory.finish(first, self.number(0))?;
+        }
+        // There is nothing to take back any more.
+        self.made = self.parts();
         Ok(())
     }
 
-    /// Leaves what is written in the folder.
-    pub(super) fn keep(mut self) {
-        self.made.start = self.made.end;
-    }
-
-    /// Writes the message for good.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write); nothing of the message is left behind then.
-    pub(super) fn complete(mut self) -> Result<()> {
-        self.write().map(|()| self.keep())
-    }
-
-    /// Takes the files away again.
-    pub(super) fn take_back(&mut self) {
+    /// Takes the files away again; returns whether they are gone. The message can be written anew
+    /// then.
+    pub(super) fn take_back(&mut self) -> bool {
         self.begun.clear();
+        self.first = None;
+        self.written = self.parts();
         // First the part that would make the rest look whole.
-        for part in std::mem::replace(&mut self.made, self.frames.len()..self.frames.len()) {
-            self.directory.remove(self.number(part));
+        let mut is_gone = true;
+        for part in self.made..self.parts() {
+            is_gone &= self.directory.remove(self.number(part));
         }
+        if is_gone {
+            self.made = self.parts();
+        }
+        is_gone
     }
 
     fn number(&self, part: usize) -> PartNumber {
@@ -104,6 +145,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
+        // What stays is no message: readers skip it.
         self.take_back();
     }
 }
@@ -112,12 +154,13 @@ impl Drop for Draft {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::recording::folder::is_unfinished;
 
     #[test]
-    fn a_message_that_was_begun_is_unfinished_until_it_is_complete_and_gone_if_it_never_is() {
+    fn a_message_is_unfinished_until_it_is_complete_and_gone_if_it_never_is() {
         let path = std::env::temp_dir().join(format!("mflow-draft-{}", std::process::id()));
         fs::create_dir(&path).unwrap();
         let directory = Arc::new(Directory::open(&path).unwrap());
@@ -128,25 +171,53 @@ mod tests {
             files.sort();
             files
         };
+        let is_unfinished = |file: &PathBuf| is_unfinished(&file.metadata().unwrap());
 
-        let mut draft = Draft::new(&directory, 0, frames.clone());
+        for (number, is_ahead) in [(0, false), (1, true)] {
+            let before = files();
+            let mut draft = Draft::new(&directory, number, frames.clone());
+            draft.begin().unwrap();
+            let begun = files().split_off(before.len());
+            assert_eq!(begun.iter().map(is_unfinished).collect::<Vec<_>>(), [true, false]);
+            if is_ahead {
+                draft.write_ahead();
+                assert_eq!(begun.iter().map(is_unfinished).collect::<Vec<_>>(), [true, false]);
+                assert_eq!(begun[0].metadata().unwrap().len(), 5);
+                assert_eq!(fs::read(&begun[1]).unwrap(), b"other");
+            }
+            draft.complete().unwrap();
+            drop(draft);
+            assert_eq!(fs::read(&begun[0]).unwrap(), b"first");
+            assert_eq!(fs::read(&begun[1]).unwrap(), b"other");
+            let modes = begun.iter().map(|file| file.metadata().unwrap().permissions().mode());
+            assert_eq!(modes.clone().min(), modes.max());
+
+            let before = files();
+            let mut draft = Draft::new(&directory, number + 10, frames.clone());
+            draft.begin().unwrap();
+            if is_ahead {
+                draft.write_ahead();
+            }
+            assert_eq!(files().len(), before.len() + 2);
+            drop(draft);
+            assert_eq!(files(), before);
+        }
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn a_message_that_was_taken_back_is_written_anew() {
+        let path = std::env::temp_dir().join(format!("mflow-anew-{}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        let directory = Arc::new(Directory::open(&path).unwrap());
+        let mut draft = Draft::new(&directory, 0, Frames::from([&b"first"[..], b"other"]));
         draft.begin().unwrap();
-        let begun = files();
-        assert_eq!(begun.len(), 2);
-        assert!(is_unfinished(&begun[0].metadata().unwrap()));
-        assert!(!is_unfinished(&begun[1].metadata().unwrap()));
+        draft.write_ahead();
+        assert!(draft.take_back());
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
         draft.complete().unwrap();
-        assert_eq!(files(), begun);
-        assert_eq!(fs::read(&begun[0]).unwrap(), b"first");
-        assert_eq!(fs::read(&begun[1]).unwrap(), b"other");
-        let modes = begun.iter().map(|file| file.metadata().unwrap().permissions().mode());
-        assert_eq!(modes.clone().min(), modes.max());
-
-        let mut draft = Draft::new(&directory, 1, frames);
-        draft.begin().unwrap();
-        assert_eq!(files().len(), 4);
-        drop(draft);
-        assert_eq!(files(), begun);
+        assert_eq!(fs::read(path.join("000000_000.raw")).unwrap(), b"first");
+        assert_eq!(fs::read(path.join("000000_001.raw")).unwrap(), b"other");
         fs::remove_dir_all(path).unwrap();
     }
 
@@ -166,6 +237,7 @@ mod tests {
             }
             let error = draft.complete().unwrap_err();
             assert_eq!(error.to_string(), format!("cannot write '{}'", in_the_way.display()));
+            drop(draft);
             assert_eq!(fs::read(&in_the_way).unwrap(), b"somebody's");
             assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
             fs::remove_dir_all(path).unwrap();

@@ -1,35 +1,33 @@
 //! Two threads for the files of many messages: one makes them, the other fills them, and the first
 //! one helps where filling takes longer.
 //!
-//! Where something cannot be written, all that comes after it is taken away and written once more,
-//! in its order: in the folder are the messages before the one that is told of, and no others.
-//!
 //! Small files take about as long to be made as to be written and closed, and the system lets only
 //! one thread at a time make one in a folder. Writing large ones is all the work, and two threads
 //! write two of them at once.
-
-use std::collections::VecDeque;
+//!
+//! Whoever writes them, one thread makes messages whole, in their order. Where one cannot be
+//! written, what there is of later ones is taken away, which may make room, and all are tried once
+//! more: in the folder are the messages before the one that is told of, and no others.
 
 use rustix::process::{Resource, getrlimit};
 
 use super::draft::Draft;
-use super::filler::{Filled, Filler};
-use crate::Result;
+use super::filler::{Batch, Filled, Filler};
+use crate::{Error, Result};
 
 /// A message with more parts is written by one thread: each part holds a descriptor.
 const MOST_PARTS: usize = 16;
 /// So many files are handed over together at most: waking a thread takes as long as some twenty.
-const BATCH: usize = 160;
+const BATCH: usize = 80;
 /// Files of so many bytes are handed over, however few they are.
 const BATCH_BYTES: usize = 256 << 10;
-/// So many batches are handed over and not done at most.
-const UNDER_WAY: usize = 3;
-/// No batch is handed over while so many bytes are handed over and not done: they would leave the
-/// processor's cache.
-const BYTES_UNDER_WAY: usize = 1 << 20;
-/// So many batches are not written for good at most, before the one that is not handed over.
-const MOST_STEPS: usize = 2 * UNDER_WAY;
-/// Batches that are handed over, and the next, have no more than this share of the descriptors that
+/// So many batches are under way at most.
+const UNDER_WAY: usize = 6;
+/// The other thread has enough to do with so many batches.
+const ENOUGH: usize = 3;
+/// The other thread has enough to do with so many bytes: more would leave the processor's cache.
+const ENOUGH_BYTES: usize = 1 << 20;
+/// Batches that are under way, and the next, have no more than this share of the descriptors that
 /// there may be.
 const SHARE: usize = 8;
 
@@ -42,43 +40,9 @@ pub(super) struct Pipeline {
     most_files: usize,
     /// Begun, and not handed over.
     next: Batch,
-    /// What comes before.
-    under_way: VecDeque<Step>,
-    filler: Option<Filler>,
-}
-
-/// Messages that are written together.
-#[derive(Debug, Default)]
-struct Batch {
-    drafts: Vec<Draft>,
+    /// How many files that are.
     files: usize,
-    bytes: usize,
-}
-
-/// A batch that is not written for good.
-#[derive(Debug)]
-enum Step {
-    /// Handed over.
-    Handed { messages: usize, bytes: usize },
-    /// Written by this thread, which is good once those before are.
-    Ahead(Vec<Draft>),
-}
-
-impl Step {
-    fn messages(&self) -> usize {
-        match self {
-            Self::Handed { messages, .. } => *messages,
-            Self::Ahead(drafts) => drafts.len(),
-        }
-    }
-
-    /// Returns how many bytes are handed over.
-    fn handed(&self) -> Option<usize> {
-        match self {
-            Self::Handed { bytes, .. } => Some(*bytes),
-            Self::Ahead(_) => None,
-        }
-    }
+    filler: Option<Filler>,
 }
 
 impl Pipeline {
@@ -89,7 +53,7 @@ impl Pipeline {
     }
 
     fn with_batch(most_files: usize) -> Self {
-        Self { most_files, next: Batch::default(), under_way: VecDeque::new(), filler: None }
+        Self { most_files, next: Batch::default(), files: 0, filler: None }
     }
 
     /// Writes a message, now or soon.
@@ -98,7 +62,7 @@ impl Pipeline {
     /// Where this or an earlier message cannot be written; no later one is.
     pub(super) fn push(&mut self, mut draft: Draft) -> Result<()> {
         let is_full =
-            self.next.bytes >= BATCH_BYTES || self.next.files + draft.parts() > self.most_files;
+            self.next.bytes >= BATCH_BYTES || self.files + draft.parts() > self.most_files;
         if is_full && !self.next.drafts.is_empty() {
             self.hand_over()?;
         }
@@ -108,7 +72,7 @@ impl Pipeline {
             self.rest()?;
             return draft.complete();
         }
-        self.next.files += draft.parts();
+        self.files += draft.parts();
         self.next.bytes += draft.bytes();
         self.next.drafts.push(draft);
         Ok(())
@@ -116,7 +80,7 @@ impl Pipeline {
 
     /// Returns how many messages are not written for good yet.
     pub(super) fn put_off(&self) -> usize {
-        self.next.drafts.len() + self.under_way.iter().map(Step::messages).sum::<usize>()
+        self.next.drafts.len() + self.filler.as_ref().map_or(0, Filler::messages)
     }
 
     /// Writes some of the messages that are not written yet.
@@ -124,12 +88,15 @@ impl Pipeline {
     /// # Errors
     /// As [`push`](Self::push).
     pub(super) fn settle(&mut self) -> Result<()> {
-        if !self.next.drafts.is_empty() {
-            self.write()
-        } else if !self.under_way.is_empty() {
-            self.wait()
-        } else {
-            Ok(())
+        match &mut self.filler {
+            Some(filler) if filler.batches() > 0 => {
+                if !self.next.drafts.is_empty() {
+                    return self.hand_over();
+                }
+                let filled = filler.wait();
+                self.learn(filled)
+            }
+            _ => self.take_next().drafts.iter_mut().try_for_each(Draft::complete),
         }
     }
 
@@ -144,86 +111,71 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Hands the next batch over, or writes it where the other thread has enough to do.
+    /// Hands the next batch over; writes it before where the other thread has enough to do.
     fn hand_over(&mut self) -> Result<()> {
-        while let Some(filled) = self.filler.as_ref().and_then(Filler::poll) {
+        while let Some(filler) = &mut self.filler {
+            let is_full = filler.batches() >= UNDER_WAY;
+            let filled = if is_full { Some(filler.wait()) } else { filler.poll() };
+            let Some(filled) = filled else { break };
             self.learn(filled)?;
         }
-        if self.under_way.len() >= MOST_STEPS {
-            self.wait()?;
-        }
-        let handed = self.under_way.iter().filter_map(Step::handed);
-        if handed.clone().count() >= UNDER_WAY || handed.sum::<usize>() >= BYTES_UNDER_WAY {
-            return self.write();
+        if self.next.drafts.is_empty() {
+            // It was written once more, with what came before it.
+            return Ok(());
         }
         if self.filler.is_none() {
             // Where there may be no more threads, this one has to do.
             self.filler = Filler::start().ok();
         }
-        let Some(filler) = &self.filler else { return self.write() };
-        let room = Vec::with_capacity(self.next.drafts.len());
-        let batch = std::mem::replace(&mut self.next, Batch { drafts: room, ..Batch::default() });
-        self.under_way.push_back(Step::Handed { messages: batch.drafts.len(), bytes: batch.bytes });
-        filler.hand_over(batch.drafts);
+        let mut batch = self.take_next();
+        let Some(filler) = &mut self.filler else {
+            return batch.drafts.iter_mut().try_for_each(Draft::complete);
+        };
+        let (batches, bytes) = filler.load();
+        if batches >= ENOUGH || bytes >= ENOUGH_BYTES {
+            batch.drafts.iter_mut().for_each(Draft::write_ahead);
+            batch.bytes = 0;
+        }
+        filler.hand_over(batch);
         Ok(())
     }
 
-    /// Writes the next batch, ahead of what is under way.
-    fn write(&mut self) -> Result<()> {
-        if self.next.drafts.iter_mut().try_for_each(Draft::write).is_ok() {
-            let written = std::mem::take(&mut self.next).drafts;
-            self.under_way.push_back(Step::Ahead(written));
-            self.keep();
-            return Ok(());
-        }
-        while !self.under_way.is_empty() {
-            self.wait()?;
-        }
-        self.write_again(Vec::new())
+    fn take_next(&mut self) -> Batch {
+        self.files = 0;
+        let room = Vec::with_capacity(self.next.drafts.len());
+        std::mem::replace(&mut self.next, Batch { drafts: room, bytes: 0 })
     }
 
-    /// Waits until the first batch that was handed over is done with.
-    fn wait(&mut self) -> Result<()> {
-        let filled = self.filler.as_ref().map_or(Ok(Ok(())), Filler::wait)?;
-        self.learn(filled)
-    }
-
-    /// Deals with what became of the first batch that was handed over.
-    fn learn(&mut self, filled: Filled) -> Result<()> {
-        self.under_way.pop_front();
+    /// Deals with what became of a batch.
+    fn learn(&mut self, filled: Result<Filled>) -> Result<()> {
         match filled {
-            Ok(()) => {
-                self.keep();
-                Ok(())
+            Ok(Filled { error: None, .. }) => Ok(()),
+            Ok(Filled { left, error: Some(error) }) => self.write_again(left, error),
+            Err(error) => {
+                self.take_next();
+                self.filler = None;
+                Err(error)
             }
-            Err(drafts) => self.write_again(drafts),
         }
     }
 
-    /// Keeps what was written ahead of nothing.
-    fn keep(&mut self) {
-        while let Some(Step::Ahead(drafts)) = self.under_way.front_mut() {
-            drafts.drain(..).for_each(Draft::keep);
-            self.under_way.pop_front();
+    /// Takes everything away that was written out of its order, and writes it in its order: the
+    /// first message that cannot be written then is the error.
+    fn write_again(&mut self, mut drafts: Vec<Draft>, error: Error) -> Result<()> {
+        let next = self.take_next().drafts;
+        if let Some(filler) = self.filler.take() {
+            drafts.extend(filler.end()?);
         }
-    }
-
-    /// Takes everything away again that was written out of its order, and writes it in its order:
-    /// the first message that cannot be written is the error, whatever was seen first.
-    fn write_again(&mut self, mut drafts: Vec<Draft>) -> Result<()> {
-        for step in std::mem::take(&mut self.under_way) {
-            match (step, &self.filler) {
-                (Step::Handed { .. }, Some(filler)) => {
-                    drafts.extend(filler.wait()?.err().unwrap_or_default());
-                }
-                (Step::Handed { .. }, None) => {}
-                (Step::Ahead(written), _) => drafts.extend(written),
-            }
+        drafts.extend(next);
+        let mut is_gone = true;
+        for draft in &mut drafts {
+            is_gone &= draft.take_back();
         }
-        self.filler = None;
-        drafts.extend(std::mem::take(&mut self.next).drafts);
-        drafts.iter_mut().for_each(Draft::take_back);
-        drafts.into_iter().try_for_each(Draft::complete)
+        if !is_gone {
+            return Err(error);
+        }
+        tracing::debug!("{error}: once more");
+        drafts.iter_mut().try_for_each(Draft::complete)
     }
 }
 
@@ -298,7 +250,7 @@ mod tests {
             let mut pipeline = Pipeline::with_batch(20);
             push(&mut pipeline, open(&path, is_marked), small).unwrap();
             assert!(pipeline.filler.is_some());
-            assert!((1..=10 * (MOST_STEPS + 1)).contains(&pipeline.put_off()));
+            assert!((1..=10 * (UNDER_WAY + 1)).contains(&pipeline.put_off()));
             pipeline.rest().unwrap();
             assert_eq!(pipeline.put_off(), 0);
             assert_eq!(whole(&path, small), (0..MESSAGES).collect::<Vec<_>>());
@@ -338,62 +290,58 @@ mod tests {
         }
     }
 
-    /// Hands ten messages over and writes the next ten ahead of them, with files of others in the
-    /// way of some.
-    fn write_ahead(name: &str, in_the_way: &[u64]) -> (PathBuf, Result<()>) {
+    /// Hands over ten messages, and ten that were written ahead, with files of others in the way of
+    /// some.
+    fn hand_over_twice(name: &str, in_the_way: &[u64]) -> (PathBuf, Pipeline) {
         let path = fresh(name);
-        // The threads make the first parts where nothing is marked, and so they meet the errors.
-        let directory = Arc::new(open(&path, false));
         for message in in_the_way {
             fs::write(path.join(format!("{message:06}_000.raw")), "somebody's").unwrap();
         }
+        // Where nothing is marked, the other thread makes the first parts, and so it meets the error.
+        let directory = Arc::new(open(&path, false));
         let mut pipeline = Pipeline::with_batch(20);
-        let push = |pipeline: &mut Pipeline, numbers: std::ops::Range<u64>| {
-            for number in numbers {
-                pipeline.push(Draft::new(&directory, number, small(number))).unwrap();
+        for number in 0..20 {
+            if number == 10 {
+                pipeline.hand_over().unwrap();
             }
-        };
-        push(&mut pipeline, 0..10);
-        pipeline.hand_over().unwrap();
-        assert_eq!(pipeline.put_off(), 10);
-        push(&mut pipeline, 10..20);
-        let written = pipeline.write();
-        if written.is_ok() {
-            assert_eq!(pipeline.put_off(), 20);
+            pipeline.push(Draft::new(&directory, number, small(number))).unwrap();
         }
-        let result = written.and_then(|()| pipeline.rest());
-        assert_eq!(pipeline.put_off(), 0);
-        (path, result)
+        pipeline.next.drafts.iter_mut().for_each(Draft::write_ahead);
+        let batch = pipeline.take_next();
+        pipeline.filler.as_mut().unwrap().hand_over(batch);
+        assert_eq!(pipeline.put_off(), 20);
+        (path, pipeline)
     }
 
     #[test]
-    fn what_is_written_ahead_stays_only_if_what_comes_before_does() {
-        let (path, result) = write_ahead("ahead", &[]);
-        result.unwrap();
-        assert_eq!(whole(&path, small), (0..20).collect::<Vec<_>>());
-        fs::remove_dir_all(path).unwrap();
-
-        for (name, in_the_way) in [("before", vec![4]), ("ahead-too", vec![4, 13])] {
-            let (path, result) = write_ahead(name, &in_the_way);
-            let first = path.join("000004_000.raw");
-            let message = format!("cannot write '{}'", first.display());
-            assert_eq!(result.unwrap_err().to_string(), message);
+    fn what_is_written_ahead_is_there_only_if_what_comes_before_is() {
+        for (name, in_the_way) in
+            [("none", vec![]), ("first", vec![4]), ("second", vec![13]), ("both", vec![4, 13])]
+        {
+            let (path, mut pipeline) = hand_over_twice(name, &in_the_way);
+            let result = pipeline.rest();
+            assert_eq!(pipeline.put_off(), 0);
+            let end = in_the_way.first().copied().unwrap_or(20);
+            let told = path.join(format!("{end:06}_000.raw"));
+            let error = (end < 20).then(|| format!("cannot write '{}'", told.display()));
+            assert_eq!(result.err().map(|error| error.to_string()), error);
             for message in in_the_way {
                 fs::remove_file(path.join(format!("{message:06}_000.raw"))).unwrap();
             }
-            assert_eq!(whole(&path, small), (0..4).collect::<Vec<_>>());
+            assert_eq!(whole(&path, small), (0..end).collect::<Vec<_>>());
+            assert_eq!(fs::read_dir(&path).unwrap().count() as u64, 2 * end);
             fs::remove_dir_all(path).unwrap();
         }
     }
 
     #[test]
-    fn what_cannot_be_written_ahead_leaves_what_comes_before_it() {
-        let (path, result) = write_ahead("not-ahead", &[13]);
-        let in_the_way = path.join("000013_000.raw");
-        let message = format!("cannot write '{}'", in_the_way.display());
-        assert_eq!(result.unwrap_err().to_string(), message);
-        fs::remove_file(in_the_way).unwrap();
-        assert_eq!(whole(&path, small), (0..13).collect::<Vec<_>>());
+    fn what_can_be_written_at_last_is_in_its_order_and_nothing_is_told() {
+        let (path, mut pipeline) = hand_over_twice("again", &[4]);
+        let filled = pipeline.filler.as_mut().unwrap().wait();
+        fs::remove_file(path.join("000004_000.raw")).unwrap();
+        pipeline.learn(filled).unwrap();
+        assert_eq!(pipeline.put_off(), 0);
+        assert_eq!(whole(&path, small), (0..20).collect::<Vec<_>>());
         fs::remove_dir_all(path).unwrap();
     }
 
@@ -421,8 +369,8 @@ mod tests {
         let frames: Frames = vec![vec![1]; MOST_PARTS].into();
         for number in 0..100 {
             pipeline.push(Draft::new(&directory, number, frames.clone())).unwrap();
-            assert!(pipeline.next.files <= 20);
-            assert!(pipeline.put_off() <= MOST_STEPS + 1);
+            assert!(pipeline.files <= 20);
+            assert!(pipeline.put_off() <= UNDER_WAY + 1);
         }
         drop(pipeline);
         fs::remove_dir_all(path).unwrap();

@@ -11,8 +11,8 @@ use crate::{Error, Event, Frame, Frames, Origin, Received, Result, Source, Times
 /// The messages of a folder, in the order of their numbers.
 ///
 /// A message that lacks a part, or of which the first one is not whole, is skipped and counted as
-/// damaged: a writer that was killed leaves some, a few hundred of small ones at most. Memory: 16 bytes for each file while reading, and
-/// the message at hand.
+/// damaged: a writer that was killed leaves some at the end, a few hundred of small ones or seven
+/// large ones at most. Memory: 16 bytes for each file while reading, and the message at hand.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -88,16 +88,15 @@ impl Pipeline {
     /// # Errors
     /// As [`push`](Self::push).
     pub(super) fn settle(&mut self) -> Result<()> {
-        match &mut self.filler {
-            Some(filler) if filler.batches() > 0 => {
-                if !self.next.drafts.is_empty() {
-                    return self.hand_over();
-                }
-                let filled = filler.wait();
-                self.learn(filled)
-            }
-            _ => self.take_next().drafts.iter_mut().try_for_each(Draft::complete),
+        if self.filler.as_ref().is_none_or(|filler| filler.batches() == 0) {
+            return complete(self.take_next().drafts);
         }
+        if !self.next.drafts.is_empty() {
+            self.hand_over()?;
+        }
+        let Some(filler) = &mut self.filler else { return Ok(()) };
+        let filled = filler.wait();
+        self.learn(filled)
     }
 
     /// Writes all messages that are not written yet.
@@ -128,9 +127,7 @@ impl Pipeline {
             self.filler = Filler::start().ok();
         }
         let mut batch = self.take_next();
-        let Some(filler) = &mut self.filler else {
-            return batch.drafts.iter_mut().try_for_each(Draft::complete);
-        };
+        let Some(filler) = &mut self.filler else { return complete(batch.drafts) };
         let (batches, bytes) = filler.load();
         if batches >= ENOUGH || bytes >= ENOUGH_BYTES {
             batch.drafts.iter_mut().for_each(Draft::write_ahead);
@@ -175,8 +172,13 @@ impl Pipeline {
             return Err(error);
         }
         tracing::debug!("{error}: once more");
-        drafts.iter_mut().try_for_each(Draft::complete)
+        complete(drafts)
     }
+}
+
+/// Writes messages by this thread alone.
+fn complete(mut drafts: Vec<Draft>) -> Result<()> {
+    drafts.iter_mut().try_for_each(Draft::complete)
 }
 
 #[cfg(test)]

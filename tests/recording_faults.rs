@@ -17,6 +17,7 @@ use std::time::Duration;
 use harness::{Dir, Finished, PATIENCE, Process, numbered, path_of, skip, wait_until};
 use mflow::recording::McapReader;
 use mflow::{Event, Options, Sink, Source, Stream, Unconfirmed, connect};
+use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 
 const ANY: &str = "tcp://127.0.0.1:*";
@@ -285,11 +286,13 @@ fn a_look_overwrites_nothing() {
 
 // ---- a disk that stalls ----
 
-/// Has writes to files wait as long as the file that `STALLED` names is there.
+/// Has writes to files wait as long as the file that `STALLED` names is there and locked.
 const STALL: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -298,21 +301,27 @@ ssize_t writev(int fd, const struct iovec *slices, int count) {
     static ssize_t (*real)(int, const struct iovec *, int);
     if (!real) *(void **)&real = dlsym(RTLD_NEXT, "writev");
     struct stat status;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-        while (access(getenv("STALLED"), F_OK) == 0) usleep(1000);
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+        int stalled = open(getenv("STALLED"), O_RDONLY | O_CLOEXEC);
+        if (stalled >= 0) {
+            flock(stalled, LOCK_SH);
+            close(stalled);
+        }
+    }
     return real(fd, slices, count);
 }
 "#;
 
 /// A recorder whose disk stalls until [`Stalling::go_on`].
-struct Stalling<'a> {
-    dir: &'a Dir,
+struct Stalling {
+    /// Locked.
+    stalled: File,
     dump: Process,
 }
 
-impl<'a> Stalling<'a> {
+impl Stalling {
     /// Starts a recorder; none where there is no compiler for what makes its disk stall.
-    fn start(dir: &'a Dir, arguments: &[&str]) -> Option<Self> {
+    fn start(dir: &Dir, arguments: &[&str]) -> Option<Self> {
         dir.write("stall.c", STALL);
         let built = dir.shell("cc -shared -fPIC -o stall.so stall.c -ldl");
         if built.code != Some(0) {
@@ -325,8 +334,9 @@ impl<'a> Stalling<'a> {
         let dump = dir.start_command(command);
         // What is written ahead of all messages shall not wait.
         wait_until("the file", || fs::metadata(dir.path("x.mcap")).is_ok_and(|it| it.len() > 0));
-        dir.write("stalled", "");
-        Some(Self { dir, dump })
+        let stalled = File::create(dir.path("stalled")).unwrap();
+        flock(&stalled, FlockOperation::LockExclusive).unwrap();
+        Some(Self { stalled, dump })
     }
 
     /// Returns the most memory it has had, in KiB.
@@ -337,7 +347,7 @@ impl<'a> Stalling<'a> {
     }
 
     fn go_on(self) -> Process {
-        fs::remove_file(self.dir.path("stalled")).unwrap();
+        drop(self.stalled);
         self.dump
     }
 }

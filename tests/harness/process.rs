@@ -8,6 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
 use super::PATIENCE;
 
 /// A command that was started; it is killed when this is dropped.
@@ -156,15 +159,14 @@ impl Process {
     pub(crate) fn end(mut self) -> Finished {
         self.record
             .wait("its end", |state| (state.stdout.closed && state.stderr.closed).then_some(()));
-        // Its outputs are closed: the end is a matter of microseconds, for which there is no event.
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "{} does not end", self.record.command);
-            thread::sleep(Duration::from_millis(1));
-        };
+        if !self.has_ended() {
+            // Not reaped yet, so that the number is still its own.
+            let process = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap();
+            let patience = PATIENCE.try_into().unwrap();
+            let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience)).unwrap();
+            assert_eq!(ended, 1, "{} does not end", self.record.command);
+        }
+        let status = self.child.wait().unwrap();
         self.ended = true;
         let mut state = self.record.lock();
         state.code = Some(status.code());

@@ -9,12 +9,15 @@ use std::io::{Read, Write, stderr};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use bytes::Bytes;
 use mflow::handlers::Message;
-use mflow::{Attach, Error, Frame, Frames, MonitorOptions, Options, connect};
+use mflow::{
+    Attach, Error, Frame, Frames, MonitorOptions, Options, PeerEventKind, Stream, connect,
+};
 
 /// How long to wait for anything that has to happen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -180,6 +183,88 @@ fn survive(attach: Attach, size: usize, peers: usize, deaths: usize) {
         "{attach:?}, 3 x {size} bytes, {peers} peers, {deaths} deaths: {sent} sent, {lost} lost"
     );
     assert_eq!((torn, doubled), (0, vec![]));
+}
+
+/// A payload that, once `late`, holds up the thread that gives it back.
+struct Ballast {
+    bytes: Vec<u8>,
+    late: Arc<AtomicBool>,
+}
+
+impl AsRef<[u8]> for Ballast {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Ballast {
+    fn drop(&mut self) {
+        if self.late.load(Ordering::Acquire) {
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// Receives messages until an empty one; says of how many parts each of them was.
+fn receive_until_empty(peer: &mut Stream) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    loop {
+        let message = peer.receive_raw().unwrap().expect("the stream goes on");
+        lengths.push(message.len());
+        if message.parts().iter().all(Bytes::is_empty) {
+            return lengths;
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_libzmq_is_late_to_part_with_tears_no_message() {
+    const PARTS: usize = 200_000;
+    let mut sender =
+        connect("tcp://127.0.0.1:*", Options::push().bind().send_buffer(64 << 10)).unwrap();
+    let (tell, departures) = mpsc::channel();
+    let monitor = sender.monitor(MonitorOptions::default().on_event(move |event| {
+        if event.kind == PeerEventKind::Disconnected {
+            let _ = tell.send(());
+        }
+    }));
+    // The second of four peers takes little, so that the end finds a message on its way to it.
+    let context = zmq::Context::new();
+    let victim = context.socket(zmq::PULL).unwrap();
+    victim.set_rcvhwm(1).unwrap();
+    victim.set_rcvbuf(4096).unwrap();
+    let mut peers = Vec::new();
+    for count in 1..=4 {
+        if count == 2 {
+            victim.connect(sender.endpoint()).unwrap();
+        } else {
+            peers.push(connect(sender.endpoint(), Options::pull().timeout(PATIENCE)).unwrap());
+        }
+        assert!(monitor.wait_for_peers(count, PATIENCE));
+    }
+    let late = Arc::new(AtomicBool::new(false));
+    for number in 0..16 {
+        let ballast = if number % 4 == 1 {
+            Frame::from_owner(Ballast { bytes: vec![1; 4 << 20], late: Arc::clone(&late) })
+        } else {
+            Frame::from(vec![1])
+        };
+        sender.send([ballast]).unwrap();
+    }
+    // It is the turn of the last peer in libzmq's list, which takes the place of one that goes.
+    for _ in 0..3 {
+        sender.send([&b"turn"[..]]).unwrap();
+    }
+    late.store(true, Ordering::Release);
+    drop((victim, context));
+    departures.recv_timeout(PATIENCE).unwrap();
+    sender.send((0..PARTS).map(|_| Frame::from(vec![1])).collect::<Frames>()).unwrap();
+    for _ in &peers {
+        sender.send([&b""[..]]).unwrap();
+    }
+    let mut lengths: Vec<_> = peers.iter_mut().flat_map(receive_until_empty).collect();
+    lengths.retain(|length| *length != 1);
+    assert_eq!(lengths, [PARTS]);
 }
 
 #[test]

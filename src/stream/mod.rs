@@ -11,13 +11,16 @@
 //! * What was handed over is lost with that peer. Where libzmq says so, the stream makes it forget
 //!   the rest, and sends the whole message again to another peer; at times it does not.
 //! * libzmq 4.3 may send the rest of a message to another peer than its beginning, where there are
-//!   three peers or more and it learns in mid-message that one has gone. With so many peers the
-//!   stream has it look before each message, and gives it a moment whenever one has gone. That makes
-//!   it very improbable, but cannot rule it out.
+//!   three peers or more and it takes one that has gone off its list in mid-message. With so many
+//!   peers the stream looks before each message whether one has gone, and waits until libzmq has
+//!   parted with it. What is left is a peer that goes while the parts of one message are handed
+//!   over, where that takes more than a millisecond: with very many parts, or on a thread that loses
+//!   its processor just then. Only libzmq could rule that out.
 //!
 //! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
 
 mod receive;
+mod rounds;
 mod send;
 
 use std::time::{Duration, Instant};
@@ -29,6 +32,8 @@ use crate::options::Attach;
 use crate::receipt::Receipts;
 use crate::statistics::Statistics;
 use crate::{Address, Error, Frame, Frames, Mode, Options, Result, Stop, WaitSet};
+
+use rounds::Rounds;
 
 pub use receive::{Decoded, Messages, Tally};
 pub use send::{More, Offer, Unconfirmed};
@@ -69,8 +74,9 @@ pub struct Stream {
     gathered: Frames,
     /// Where parts are put to be sent; empty between messages.
     outgoing: Frame,
-    /// How many peers had gone when libzmq was last given the time to part with them.
+    /// How many peers had gone when libzmq was last waited for to part with them.
     parted: usize,
+    rounds: Rounds,
     /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
     receipts: Option<Receipts>,
 }
@@ -105,6 +111,7 @@ impl Stream {
             gathered: Frames::new(),
             outgoing: Frame::new(),
             parted: 0,
+            rounds: Rounds::new(&context),
             receipts: (options.mode == Mode::Push).then(Receipts::default),
         };
         if let Err(error) = attach(&context, &stream.socket, &stream.address, &options) {

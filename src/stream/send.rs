@@ -9,8 +9,9 @@ use super::{Direction, Stream, uninterrupted};
 use crate::receipt;
 use crate::{Error, Frame, Frames, Result};
 
-/// How many milliseconds libzmq is given to part with a peer.
-const LOOKS_AT_DEPARTURE: u32 = 10;
+/// How many rounds through its own thread libzmq needs at most to part with a peer: to ask this
+/// side to end the session, to end it and ask for the end of its queues, and to end them.
+const ROUNDS_AT_DEPARTURE: usize = 4;
 
 /// Whether more parts of a message follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,9 +142,9 @@ impl Stream {
     /// Has libzmq part with peers that have gone before a message rather than in the middle of it,
     /// where there are so many that it could mix them up.
     ///
-    /// libzmq reports a departure, then tells this side, and after a round with its own thread it
-    /// takes the peer off the list: that is what must not happen in mid-message. So whenever it may
-    /// have told us we look at the reports, and give it the time for the round.
+    /// libzmq reports a departure, then tells this side, and after some rounds with its own thread
+    /// it takes the peer off the list: that is what must not happen in mid-message. So whenever it
+    /// may have told us we look at the reports, and go through those rounds with it.
     fn part_with_peers(&mut self) -> Result<()> {
         if self.monitor.most_peers() < 3 {
             return Ok(());
@@ -152,8 +153,10 @@ impl Stream {
         self.monitor.catch_up();
         let departures = self.monitor.departures();
         if departures != std::mem::replace(&mut self.parted, departures) {
-            for _ in 0..LOOKS_AT_DEPARTURE {
-                std::thread::sleep(Duration::from_millis(1));
+            for _ in 0..ROUNDS_AT_DEPARTURE {
+                if let Err(error) = self.rounds.wait() {
+                    tracing::debug!(address = %self.address, %error, "a peer may go in mid-message");
+                }
                 self.look_at_peers()?;
             }
         }

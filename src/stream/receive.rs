@@ -108,7 +108,9 @@ impl Stream {
                     let more = frame.more();
                     frames.push(frame);
                     if !more {
-                        self.statistics.count(frames.bytes());
+                        let bytes = frames.bytes();
+                        self.statistics.count(bytes);
+                        self.queue.follow(bytes, &self.socket);
                         return Ok(Some(frames));
                     }
                 }
@@ -134,6 +136,7 @@ impl Stream {
                         message = Some(bytes);
                     } else {
                         self.statistics.count(bytes);
+                        self.queue.follow(bytes, &self.socket);
                         tally.messages += 1;
                         tally.bytes += bytes as u64;
                     }

@@ -135,6 +135,7 @@ impl Stream {
                 }
                 continue 'message;
             }
+            self.queue.follow(frames.bytes(), &self.socket);
             return Ok(Offer::Taken);
         }
     }

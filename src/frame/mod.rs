@@ -19,6 +19,7 @@ use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::ops::Range;
+use std::ptr::null_mut;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -57,6 +58,25 @@ impl Frame {
         let mut message = zmq_msg_t::default();
         // SAFETY: `message` is memory for one message; initialising an empty one cannot fail.
         unsafe { zmq_sys::zmq_msg_init(&raw mut message) };
+        Self(UnsafeCell::new(message))
+    }
+
+    /// Makes a frame of bytes that live as long as the program: they are not copied, and nobody
+    /// counts who uses them.
+    ///
+    /// ```
+    /// use mflow::Frame;
+    /// assert_eq!(Frame::from_static(b"stop").as_ref(), b"stop");
+    /// ```
+    #[must_use]
+    pub fn from_static(bytes: &'static [u8]) -> Self {
+        let mut message = zmq_msg_t::default();
+        let data = bytes.as_ptr().cast_mut().cast();
+        // SAFETY: `message` is memory for one message, and initialising one that frees nothing
+        // cannot fail; libzmq only reads its bytes, which stay where they are for ever.
+        unsafe {
+            zmq_sys::zmq_msg_init_data(&raw mut message, data, bytes.len(), None, null_mut())
+        };
         Self(UnsafeCell::new(message))
     }
 
@@ -395,6 +415,20 @@ mod tests {
                 thread.join().unwrap();
             }
             assert_eq!(drops.load(Ordering::SeqCst), 1);
+        }
+    }
+
+    #[test]
+    fn static_bytes_stay_where_they_are_in_every_share() {
+        static BYTES: [u8; 5000] = [7; 5000];
+        for len in [0, 5, 5000] {
+            let frame = Frame::from_static(&BYTES[..len]);
+            assert_eq!(frame.as_ref(), vec![7; len]);
+            assert_eq!(frame.clone().as_ref().as_ptr(), BYTES.as_ptr());
+            let mut share = Frame::from(pattern(100));
+            share.share_from(&frame);
+            drop(frame);
+            assert_eq!((share.as_ref().as_ptr(), share.len()), (BYTES.as_ptr(), len));
         }
     }
 

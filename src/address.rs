@@ -81,11 +81,6 @@ impl Address {
         self.0.contains('[')
     }
 
-    /// Tells whether the address is of this process, whose sockets meet without a connection.
-    pub(crate) fn is_inproc(&self) -> bool {
-        self.0.starts_with("inproc://")
-    }
-
     /// Looks the host up, to report a name that nobody knows; libzmq would look for it for ever.
     pub(crate) fn resolve(&self) -> Result<(), Error> {
         let Some(rest) = self.0.strip_prefix("tcp://") else {

@@ -85,7 +85,7 @@ pub enum Attach {
 /// use std::time::Duration;
 /// use mflow::Options;
 /// let options = Options::pull().queue_size(10).timeout(Duration::from_secs(5));
-/// assert_eq!(options.queue_size, Some(10));
+/// assert_eq!(options.queue_size, 10);
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
@@ -94,11 +94,9 @@ pub struct Options {
     pub mode: Mode,
     /// Whether to connect (the default) or to bind.
     pub attach: Attach,
-    /// How many messages wait at most for each peer on this side (ZMQ's high-water mark); 0 for no
-    /// limit. It counts messages, not bytes: lower it for large ones. By default
-    /// [`DEFAULT_QUEUE_SIZE`](Self::DEFAULT_QUEUE_SIZE), and twice as many where thousands in a row
-    /// are of up to 512 bytes, but not for `inproc://`.
-    pub queue_size: Option<u32>,
+    /// How many messages wait at most for each peer on this side (ZMQ's high-water mark); 100 by
+    /// default, 0 for no limit. It counts messages, not bytes: lower it for large ones.
+    pub queue_size: u32,
     /// The longest a receive waits; for ever by default, not at all when zero.
     pub timeout: Option<Duration>,
     /// The longest a send waits for a peer that takes the message; for ever by default.
@@ -177,8 +175,8 @@ impl Options {
 
     /// Sets how many messages wait at most for each peer.
     #[must_use]
-    pub fn queue_size(mut self, messages: impl Into<Option<u32>>) -> Self {
-        self.queue_size = messages.into();
+    pub fn queue_size(mut self, messages: u32) -> Self {
+        self.queue_size = messages;
         self
     }
 
@@ -251,7 +249,7 @@ impl Default for Options {
         Self {
             mode: Mode::Pull,
             attach: Attach::Connect,
-            queue_size: None,
+            queue_size: Self::DEFAULT_QUEUE_SIZE,
             timeout: None,
             send_timeout: None,
             linger: Some(Duration::from_secs(1)),

@@ -333,24 +333,6 @@ fn a_full_queue_refuses_and_takes_again_once_it_was_read() {
     assert_eq!(receiver.receive_raw().unwrap().unwrap().parts()[0], taken.to_le_bytes()[..]);
 }
 
-#[test]
-fn a_full_queue_that_grows_and_shrinks_is_read_to_its_end() {
-    const ROUNDS: usize = 20;
-    let sizes =
-        || [vec![16; 4500], vec![600; 250]].concat().into_iter().cycle().take(ROUNDS * 4750);
-    let (mut sender, mut receiver) =
-        pair_at("tcp://127.0.0.1:*", Options::push().send_timeout(PATIENCE), Options::pull());
-    let sending = thread::spawn(move || {
-        sizes().for_each(|size| sender.send([vec![1; 4], vec![2; size]]).unwrap());
-        sender
-    });
-    for size in sizes() {
-        let received = receiver.receive_raw().unwrap().expect("the queue goes on");
-        assert_eq!(received.parts()[1].len(), size);
-    }
-    sending.join().unwrap();
-}
-
 // ---- stopping ----
 
 #[test]

@@ -46,10 +46,9 @@ impl Receiving {
     #[must_use]
     pub fn session(&self) -> Vec<(String, String)> {
         let ReceivingOptions { mode, subscribe, socket } = &self.0;
-        let queue_size = socket.queue_size.unwrap_or(Options::DEFAULT_QUEUE_SIZE);
         let mut session = vec![
             ("mode".to_owned(), mode.to_string()),
-            ("queue_size".to_owned(), queue_size.to_string()),
+            ("queue_size".to_owned(), socket.queue_size.to_string()),
             ("io_threads".to_owned(), socket.io_threads.to_string()),
         ];
         session.extend(subscribe.iter().map(|prefix| ("subscribe".to_owned(), prefix.clone())));
@@ -198,9 +197,9 @@ pub struct Lingering {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 struct Socket {
-    /// Messages that wait at most for each peer [default: 100, and 200 of up to 512 bytes]
-    #[arg(short, long, value_name = "MESSAGES")]
-    queue_size: Option<u32>,
+    /// Messages that wait at most for each peer
+    #[arg(short, long, value_name = "MESSAGES", default_value_t = Options::DEFAULT_QUEUE_SIZE)]
+    queue_size: u32,
     /// Bind the address: others connect
     #[arg(long, conflicts_with = "connect")]
     bind: bool,

@@ -45,8 +45,8 @@ pub struct SourceConfig {
     pub mode: Mode,
     /// Bind or connect.
     pub attach: Attach,
-    /// How many messages wait at most, where that is said.
-    pub queue_size: Option<u32>,
+    /// How many messages wait at most.
+    pub queue_size: u32,
     /// What a SUB wants: messages that start with one of these, all where there are none.
     pub subscribe: Vec<String>,
 }
@@ -60,8 +60,8 @@ pub struct OutputConfig {
     pub mode: Mode,
     /// Bind or connect.
     pub attach: Attach,
-    /// How many messages wait at most for each peer, where that is said.
-    pub queue_size: Option<u32>,
+    /// How many messages wait at most for each peer.
+    pub queue_size: u32,
     /// How many bytes the system holds for each peer; its own choice by default.
     pub send_buffer: Option<NonZeroUsize>,
     /// Sends the k-th, 2k-th, … message only.
@@ -94,7 +94,13 @@ impl SourceConfig {
     #[must_use]
     pub fn new(address: Location) -> Self {
         let attach = address.usual_attach();
-        Self { address, mode: Mode::Pull, attach, queue_size: None, subscribe: Vec::new() }
+        Self {
+            address,
+            mode: Mode::Pull,
+            attach,
+            queue_size: Options::DEFAULT_QUEUE_SIZE,
+            subscribe: Vec::new(),
+        }
     }
 
     /// Returns how to open it, where it is a stream.
@@ -113,7 +119,7 @@ impl OutputConfig {
             address,
             mode: Mode::Push,
             attach: Attach::Bind,
-            queue_size: None,
+            queue_size: Options::DEFAULT_QUEUE_SIZE,
             send_buffer: None,
             modulo: NonZeroU64::MIN,
             on_full: OnFull::default(),
@@ -235,7 +241,7 @@ impl RawSource {
         Ok(SourceConfig {
             attach: check_attach(self.bind, &address),
             mode: check_mode(self.mode, key, [Mode::Pull, Mode::Sub])?,
-            queue_size: self.queue_size,
+            queue_size: self.queue_size.unwrap_or(Options::DEFAULT_QUEUE_SIZE),
             subscribe: self.subscribe,
             address,
         })
@@ -253,7 +259,7 @@ impl RawStream {
         Ok(OutputConfig {
             attach: check_attach(self.bind, &address),
             mode: check_mode(self.mode, key, [Mode::Push, Mode::Pub])?,
-            queue_size: self.queue_size,
+            queue_size: self.queue_size.unwrap_or(Options::DEFAULT_QUEUE_SIZE),
             send_buffer: send_buffer.transpose()?,
             modulo,
             on_full: self.on_full.map_or(Ok(OnFull::default()), |value| {
@@ -341,14 +347,14 @@ mod tests {
             address: "tcp://*:9".parse().unwrap(),
             mode: Mode::Sub,
             attach: Attach::Connect,
-            queue_size: Some(7),
+            queue_size: 7,
             subscribe: vec!["{".into()],
         };
         let first = OutputConfig {
             address: "tcp://h:1".parse().unwrap(),
             mode: Mode::Pub,
             attach: Attach::Bind,
-            queue_size: Some(3),
+            queue_size: 3,
             send_buffer: NonZeroUsize::new(Options::LOCAL_SEND_BUFFER),
             modulo: NonZeroU64::new(5).unwrap(),
             on_full: OnFull::Block,

@@ -19,7 +19,6 @@
 //!
 //! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
 
-mod queue;
 mod receive;
 mod rounds;
 mod send;
@@ -34,7 +33,6 @@ use crate::receipt::Receipts;
 use crate::statistics::Statistics;
 use crate::{Address, Error, Frame, Frames, Mode, Options, Result, Stop, WaitSet};
 
-use queue::Queue;
 use rounds::Rounds;
 
 pub use receive::{Decoded, Messages, Tally};
@@ -67,7 +65,6 @@ pub struct Stream {
     attach: Attach,
     address: Address,
     endpoint: String,
-    queue: Queue,
     timeout: Option<Duration>,
     send_timeout: Option<Duration>,
     stop: Stop,
@@ -105,7 +102,6 @@ impl Stream {
             mode: options.mode,
             attach: options.attach,
             endpoint: address.to_string(),
-            queue: Queue::new(options.queue_size, &address),
             address,
             timeout: options.timeout,
             send_timeout: options.send_timeout,
@@ -243,7 +239,9 @@ fn set_up(
         context.set_io_threads(options.io_threads.max(1).into())?;
     }
     let socket = context.socket(options.mode.socket_type())?;
-    Queue::new(options.queue_size, address).tell(&socket)?;
+    let queue = i32::try_from(options.queue_size).unwrap_or(i32::MAX);
+    socket.set_sndhwm(queue)?;
+    socket.set_rcvhwm(queue)?;
     if let Some(bytes) = options.send_buffer {
         socket.set_sndbuf(i32::try_from(bytes).unwrap_or(i32::MAX))?;
     }

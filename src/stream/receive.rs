@@ -108,9 +108,7 @@ impl Stream {
                     let more = frame.more();
                     frames.push(frame);
                     if !more {
-                        let bytes = frames.bytes();
-                        self.statistics.count(bytes);
-                        self.queue.follow(bytes, &self.socket);
+                        self.statistics.count(frames.bytes());
                         return Ok(Some(frames));
                     }
                 }
@@ -136,7 +134,6 @@ impl Stream {
                         message = Some(bytes);
                     } else {
                         self.statistics.count(bytes);
-                        self.queue.follow(bytes, &self.socket);
                         tally.messages += 1;
                         tally.bytes += bytes as u64;
                     }

@@ -135,7 +135,6 @@ impl Stream {
                 }
                 continue 'message;
             }
-            self.queue.follow(frames.bytes(), &self.socket);
             return Ok(Offer::Taken);
         }
     }

@@ -200,7 +200,7 @@ impl AsRef<[u8]> for Ballast {
 impl Drop for Ballast {
     fn drop(&mut self) {
         if self.late.load(Ordering::Acquire) {
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(30));
         }
     }
 }
@@ -255,10 +255,11 @@ fn a_peer_that_libzmq_is_late_to_part_with_tears_no_message() {
     for _ in 0..3 {
         sender.send([&b"turn"[..]]).unwrap();
     }
+    let long: Frames = (0..PARTS).map(|_| Frame::from_static(b"1")).collect();
     late.store(true, Ordering::Release);
     drop((victim, context));
     departures.recv_timeout(PATIENCE).unwrap();
-    sender.send((0..PARTS).map(|_| Frame::from(vec![1])).collect::<Frames>()).unwrap();
+    sender.send(long).unwrap();
     for _ in &peers {
         sender.send([&b""[..]]).unwrap();
     }

@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Sending, Size, Terminal, Verbosity};
 use mflow::tools::Observer;
-use mflow::tools::generate::{self, send_buffer};
+use mflow::tools::generate::{self, queue_size, send_buffer};
 use mflow::{Result, Stop};
 
 /// Generate messages of zeros, as fast as it goes or at a rate
@@ -33,7 +33,8 @@ fn main() -> Exit {
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut terminal = Terminal::new(&cli.verbosity);
     let buffer = cli.sending.address().and_then(|address| send_buffer(address, cli.size.bytes));
-    let stream = cli.sending.clone().usual_send_buffer(buffer).open(stop)?;
+    let sending = cli.sending.clone().usual_queue_size(queue_size(cli.size.bytes));
+    let stream = sending.usual_send_buffer(buffer).open(stop)?;
     stream.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
     let endpoint = stream.endpoint().to_owned();
     let mut out = stdout().lock();

@@ -48,7 +48,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let summary = match &cli.source {
         Some(source) => {
             let location: Location = source.parse()?;
-            let mut source = location.open_source(cli.receiving.options(&location, stop))?;
+            let receiving = cli.receiving.clone().usual_queue_size(stats::QUEUE_SIZE);
+            let mut source = location.open_source(receiving.options(&location, stop))?;
             source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
             let options = stats::Options { interval: cli.interval, limits };
             let summary = stats::run(source.as_mut(), &options, stop, &mut stdout().lock())?;

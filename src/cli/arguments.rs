@@ -30,6 +30,13 @@ struct ReceivingOptions {
 }
 
 impl Receiving {
+    /// Sets how many messages wait at most for each peer, where the command line does not.
+    #[must_use]
+    pub fn usual_queue_size(mut self, messages: u32) -> Self {
+        self.0.socket.queue_size.get_or_insert(messages);
+        self
+    }
+
     /// Returns how to open a source; for a recording it means nothing.
     #[must_use]
     pub fn options(&self, location: &Location, stop: &Stop) -> Options {
@@ -48,7 +55,7 @@ impl Receiving {
         let ReceivingOptions { mode, subscribe, socket } = &self.0;
         let mut session = vec![
             ("mode".to_owned(), mode.to_string()),
-            ("queue_size".to_owned(), socket.queue_size.to_string()),
+            ("queue_size".to_owned(), socket.queue_size().to_string()),
             ("io_threads".to_owned(), socket.io_threads.to_string()),
         ];
         session.extend(subscribe.iter().map(|prefix| ("subscribe".to_owned(), prefix.clone())));
@@ -61,7 +68,7 @@ impl Receiving {
         SourceConfig {
             mode: self.0.mode,
             attach: self.0.socket.attach(address.usual_attach()),
-            queue_size: self.0.socket.queue_size,
+            queue_size: self.0.socket.queue_size(),
             subscribe: self.0.subscribe.clone(),
             address,
         }
@@ -136,6 +143,13 @@ impl Sending {
         self.open_at(self.address().unwrap_or("tcp://*:9999"), stop)
     }
 
+    /// Sets how many messages wait at most for each peer, where the command line does not.
+    #[must_use]
+    pub fn usual_queue_size(mut self, messages: u32) -> Self {
+        self.socket.queue_size.get_or_insert(messages);
+        self
+    }
+
     /// Sets how many bytes the system holds for each peer, where the command line does not.
     #[must_use]
     pub fn usual_send_buffer(mut self, bytes: Option<usize>) -> Self {
@@ -150,7 +164,7 @@ impl Sending {
     pub fn open_at(&self, address: &str, stop: &Stop) -> Result<Stream> {
         let options = Options::new(self.mode)
             .attach(self.socket.attach(Attach::Bind))
-            .queue_size(self.socket.queue_size)
+            .queue_size(self.socket.queue_size())
             .send_buffer(self.send_buffer)
             .io_threads(self.socket.io_threads)
             .stop(stop);
@@ -197,9 +211,9 @@ pub struct Lingering {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 struct Socket {
-    /// Messages that wait at most for each peer
-    #[arg(short, long, value_name = "MESSAGES", default_value_t = Options::DEFAULT_QUEUE_SIZE)]
-    queue_size: u32,
+    /// Messages that wait at most for each peer [default: 100; to measure with small ones 200]
+    #[arg(short, long, value_name = "MESSAGES")]
+    queue_size: Option<u32>,
     /// Bind the address: others connect
     #[arg(long, conflicts_with = "connect")]
     bind: bool,
@@ -213,6 +227,10 @@ struct Socket {
 }
 
 impl Socket {
+    fn queue_size(&self) -> u32 {
+        self.queue_size.unwrap_or(Options::DEFAULT_QUEUE_SIZE)
+    }
+
     fn attach(&self, usual: Attach) -> Attach {
         match (self.bind, self.connect) {
             (true, _) => Attach::Bind,

@@ -62,7 +62,7 @@ impl Frame {
     }
 
     /// Makes a frame of bytes that live as long as the program: they are not copied, and nobody
-    /// counts who uses them.
+    /// counts who uses them. Over `inproc://` a receiver gets these very bytes, to read only.
     ///
     /// ```
     /// use mflow::Frame;

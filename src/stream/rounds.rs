@@ -3,7 +3,7 @@
 use super::uninterrupted;
 
 /// How many milliseconds a thread of libzmq may take: one that is starved of its processor is late.
-const PATIENCE: i32 = 10_000;
+const PATIENCE: i32 = 1000;
 
 /// Two sockets in a pair for each of the threads that libzmq does its work on.
 ///

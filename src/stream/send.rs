@@ -9,9 +9,11 @@ use super::{Direction, Stream, uninterrupted};
 use crate::receipt;
 use crate::{Error, Frame, Frames, Result};
 
-/// How many rounds through its own thread libzmq needs at most to part with a peer: to ask this
-/// side to end the session, to end it and ask for the end of its queues, and to end them.
+/// How many rounds through its threads libzmq needs at most to part with a peer: two where it has
+/// one thread, and four where a peer is served by another than the one that accepted it.
 const ROUNDS_AT_DEPARTURE: usize = 4;
+/// How long it is given instead where it does not go round.
+const GRACE: Duration = Duration::from_millis(10);
 
 /// Whether more parts of a message follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,18 +151,22 @@ impl Stream {
         if self.monitor.most_peers() < 3 {
             return Ok(());
         }
-        self.look_at_peers()?;
-        self.monitor.catch_up();
-        let departures = self.monitor.departures();
-        if departures != std::mem::replace(&mut self.parted, departures) {
+        loop {
+            self.look_at_peers()?;
+            self.monitor.catch_up();
+            let departures = self.monitor.departures();
+            if departures == std::mem::replace(&mut self.parted, departures) {
+                return Ok(());
+            }
             for _ in 0..ROUNDS_AT_DEPARTURE {
                 if let Err(error) = self.rounds.wait() {
-                    tracing::debug!(address = %self.address, %error, "a peer may go in mid-message");
+                    tracing::warn!(address = %self.address, %error, "a peer may go in mid-message");
+                    std::thread::sleep(GRACE);
+                    break;
                 }
                 self.look_at_peers()?;
             }
         }
-        Ok(())
     }
 
     /// Has libzmq deal with what its own thread has reported: asking for events does that.

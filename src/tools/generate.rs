@@ -35,6 +35,20 @@ impl Default for Options {
     }
 }
 
+/// Returns a good [`queue_size`](crate::Options::queue_size) for messages of so many bytes.
+///
+/// ```
+/// use mflow::tools::generate::queue_size;
+/// assert_eq!((queue_size(512), queue_size(513)), (200, 100));
+/// ```
+#[must_use]
+pub fn queue_size(bytes: usize) -> u32 {
+    match bytes {
+        ..=512 => crate::Options::SMALL_MESSAGES_QUEUE_SIZE,
+        _ => crate::Options::DEFAULT_QUEUE_SIZE,
+    }
+}
+
 /// Returns a good [`send_buffer`](crate::Options::send_buffer) for messages of so many bytes to an
 /// address: a small one for 1 MiB and more to the loopback interface, otherwise the system's
 /// choice.
@@ -92,7 +106,7 @@ pub fn run(
 
 /// Makes a payload, which may be more than there is memory for.
 fn zeros(bytes: usize) -> Result<Frame> {
-    // Counting who shares a small payload costs more than all else that is done for it.
+    // Where nobody counts who shares it, sharing costs nothing.
     static FEW: [u8; 4096] = [0; 4096];
     if let Some(few) = FEW.get(..bytes) {
         return Ok(Frame::from_static(few));

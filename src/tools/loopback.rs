@@ -23,12 +23,14 @@ pub fn run(
     let address = "tcp://127.0.0.1:*";
     let sending = Options::push()
         .bind()
+        .queue_size(generate::queue_size(size))
         .send_buffer(generate::send_buffer(address, size))
         .stop(&measured)
         .linger(Duration::ZERO);
     let sender = connect(address, sending)?;
     observer.listening(sender.endpoint());
-    let mut source = Box::<dyn Source>::from(connect(sender.endpoint(), Options::pull())?);
+    let receiving = Options::pull().queue_size(stats::QUEUE_SIZE);
+    let mut source = Box::<dyn Source>::from(connect(sender.endpoint(), receiving)?);
     let generate = generate::Options { bytes: size, ..generate::Options::default() };
     std::thread::scope(|scope| {
         let generator = scope.spawn(|| {

@@ -8,6 +8,10 @@ use super::run::Run;
 use super::{Ending, Limits};
 use crate::{Result, Source, Stop, Throughput, WaitSet};
 
+/// A good [`queue_size`](crate::Options::queue_size) to measure with: of messages of whatever size,
+/// none is kept.
+pub const QUEUE_SIZE: u32 = crate::Options::SMALL_MESSAGES_QUEUE_SIZE;
+
 /// How to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {

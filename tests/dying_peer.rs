@@ -185,7 +185,8 @@ fn survive(attach: Attach, size: usize, peers: usize, deaths: usize) {
     assert_eq!((torn, doubled), (0, vec![]));
 }
 
-/// A payload that, once `late`, holds up the thread that gives it back.
+/// A payload that, once `late`, holds up the thread that gives it back, as a busy machine would: it
+/// waits for nothing, and how long it does decides no more than whether a fault would be seen.
 struct Ballast {
     bytes: Vec<u8>,
     late: Arc<AtomicBool>,

@@ -106,7 +106,7 @@ pub fn run(
 
 /// Makes a payload, which may be more than there is memory for.
 fn zeros(bytes: usize) -> Result<Frame> {
-    // Where nobody counts who shares it, sharing costs nothing.
+    // Nobody has to count who shares these.
     static FEW: [u8; 4096] = [0; 4096];
     if let Some(few) = FEW.get(..bytes) {
         return Ok(Frame::from_static(few));

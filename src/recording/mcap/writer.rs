@@ -1,5 +1,6 @@
 //! Writing one MCAP file.
 
+mod start;
 mod summary;
 
 use std::fs;
@@ -14,15 +15,13 @@ use super::channel::Channels;
 use super::chunk::{self, Chunk};
 use super::gather::Gather;
 use super::parts::{framed_length, padding, part_head};
-use super::wire::{self, AttachmentHead, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead};
+use super::wire::{self, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead};
 use super::{OWN_CHUNK, SESSION, SUMMARY, USER, session};
 use crate::recording::paced_file::PacedFile;
 use crate::{Error, Frame, Frames, Origin, Received, Result, Timestamp};
 
+use start::{Attachment, Starts};
 use summary::{Summary, schema};
-
-/// The media type of attachments: the data of a message.
-const MEDIA_TYPE: &str = "application/x-protobuf";
 
 /// How an MCAP file is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,19 +89,12 @@ pub struct McapWriter {
     ahead: Vec<u8>,
     batch: Chunk,
     gather: Gather,
-    starts: Vec<Start>,
+    starts: Starts,
     summary: Summary,
     last_time: u64,
     received: u64,
     /// Whether a failed write has left something behind that could not be taken back.
     is_broken: bool,
-}
-
-/// The last start message of a channel.
-#[derive(Debug)]
-struct Start {
-    channel: usize,
-    message: Received,
 }
 
 impl McapWriter {
@@ -119,7 +111,7 @@ impl McapWriter {
             ahead: Vec::new(),
             batch: Chunk::default(),
             gather: Gather::default(),
-            starts: Vec::new(),
+            starts: Starts::default(),
             summary: Summary::default(),
             last_time: 0,
             received: 0,
@@ -286,7 +278,7 @@ impl McapWriter {
 
     /// Returns the last start message of each channel, which a file that goes on needs too.
     pub(crate) fn starts(&self) -> impl Iterator<Item = &Received> {
-        self.starts.iter().map(|start| &start.message)
+        self.starts.iter()
     }
 
     /// Writes a start message that is in another file as an attachment.
@@ -340,42 +332,16 @@ impl McapWriter {
 
     /// Writes the start message of a series again as an attachment, unless it is the last one.
     fn keep_start(&mut self, channel: usize, message: &Received) -> Result<()> {
-        let known = self.starts.iter().position(|start| start.channel == channel);
-        if known.is_some_and(|index| self.starts[index].message.frames == message.frames) {
+        if self.starts.has(channel, &message.frames) {
             return Ok(());
         }
-        self.attach(message)?;
-        let (frames, origin) = (message.frames.detach(), Arc::clone(&message.origin));
-        let start = Start { channel, message: Received { frames, time: message.time, origin } };
-        match known {
-            Some(index) => self.starts[index] = start,
-            None => self.starts.push(start),
+        if let Some(attachment) = Attachment::of(message, self.options.crc) {
+            self.flush()?;
+            let at = self.file.position();
+            attachment.write(|slices| self.append(slices))?;
+            self.summary.add_attachment(at, &attachment.head);
         }
-        Ok(())
-    }
-
-    fn attach(&mut self, message: &Received) -> Result<()> {
-        let frames = &message.frames;
-        let peek = frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
-        let Some(series) = peek.series else { return Ok(()) };
-        self.flush()?;
-        let head = AttachmentHead {
-            log_time: message.time.as_nanos(),
-            create_time: message.time.as_nanos(),
-            name: format!("series-{series}-header"),
-            media_type: MEDIA_TYPE.to_owned(),
-            data: framed_length(frames.iter().map(Frame::len)),
-        };
-        let mut gather = Gather::default();
-        let mut record = Vec::new();
-        wire::attachment_head(&mut record, &head);
-        let (length, fields) = record.split_at(wire::RECORD_HEAD);
-        gather.framing().extend(fields);
-        gather.push_parts(frames, None);
-        let crc = if self.options.crc { gather.crc(frames) } else { 0 };
-        let at = self.file.position();
-        self.append(&mut gather.between(length, frames, &crc.to_le_bytes()))?;
-        self.summary.add_attachment(at, &head);
+        self.starts.keep(channel, message);
         Ok(())
     }
 

@@ -132,7 +132,7 @@ fn the_summary_finds_everything() {
     let attachment = mcap::read::attachment(&bytes, attachment).unwrap();
     assert_eq!(
         (attachment.media_type.as_str(), parts(&attachment.data)),
-        (MEDIA_TYPE, start.to_vec())
+        (start::MEDIA_TYPE, start.to_vec())
     );
     let metadata: Vec<_> = summary
         .metadata_indexes

@@ -8,11 +8,14 @@ use mflow::cli::{self, Exit, Limiting, Receiving, Size, Terminal, Verbosity};
 use mflow::tools::{Observer, loopback, stats};
 use mflow::{Location, Result, Stop};
 
+/// What `--queue-size` is where messages are only counted.
+const QUEUE_SIZE: &str = "Messages that wait at most for each peer [default: 200]";
+
 /// Measure a message stream: rates while it runs, a summary at the end
 ///
 /// A PULL takes its share of the messages away from the other receivers of a PUSH.
 #[derive(Parser)]
-#[command(name = "m_stats")]
+#[command(name = "m_stats", mut_arg("queue_size", |arg| arg.help(QUEUE_SIZE)))]
 struct Cli {
     /// Address of the source, tcp://host:port, or the path of a recording
     #[arg(required_unless_present = "loopback")]

@@ -124,9 +124,9 @@ pub struct Sending {
     /// How to send: push gives each message to one receiver and waits for it, pub to all there are
     #[arg(short, long, value_name = "push|pub", default_value = "push", value_parser = parse_sending)]
     mode: Mode,
-    /// Bytes the system holds for each peer; by default its own choice, or 400KiB where it is known
-    /// that frames of 1 MiB and more stay on this machine
-    #[arg(long, value_name = "SIZE", value_parser = parse_buffer)]
+    /// Bytes the system holds for each peer; 400KiB suits frames of 2 MiB and more that stay on one
+    /// machine [default: its own choice]
+    #[arg(long = "sndbuf", value_name = "SIZE", value_parser = parse_buffer)]
     send_buffer: Option<usize>,
     #[command(flatten)]
     lingering: Lingering,
@@ -211,7 +211,7 @@ pub struct Lingering {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 struct Socket {
-    /// Messages that wait at most for each peer [default: 100; to measure with small ones 200]
+    /// Messages that wait at most for each peer [default: 100]
     #[arg(short, long, value_name = "MESSAGES")]
     queue_size: Option<u32>,
     /// Bind the address: others connect

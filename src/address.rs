@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
+use std::path::Path;
 use std::str::FromStr;
 
 use crate::Error;
@@ -79,6 +80,30 @@ impl Address {
     /// Tells whether the address names an IPv6 host, for which sockets have to be prepared.
     pub(crate) fn is_ipv6(&self) -> bool {
         self.0.contains('[')
+    }
+
+    /// Checks that a stream can attach so: some addresses can be bound only, and names within the
+    /// program need a context that both sides share.
+    pub(crate) fn check(&self, attach: Attach, has_context: bool) -> Result<(), Error> {
+        let reject = |reason| Err(Error::Address { address: self.0.clone(), reason });
+        let port = self.0.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
+        match (attach, port) {
+            (Attach::Connect, Some((_, "*"))) => reject("expected the port to connect to, not any"),
+            (Attach::Connect, Some((_, port))) if port.parse() == Ok(0) => {
+                reject("expected the port to connect to, from 1 to 65535")
+            }
+            _ if self.0.starts_with("inproc://") && !has_context => {
+                reject("inproc:// is for streams of one program that share a context")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the path that binding this address makes a socket at.
+    pub(crate) fn socket_path(&self) -> Option<&Path> {
+        // `ipc://@name` has no path, and `ipc://*` one that libzmq chooses.
+        let path = self.0.strip_prefix("ipc://").filter(|path| !path.starts_with(['@', '*']));
+        path.map(Path::new)
     }
 
     /// Looks the host up, to report a name that nobody knows; libzmq would look for it for ever.

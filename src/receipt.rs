@@ -10,7 +10,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::frame::{COPY_INTO_FRAME, INLINE, Slot};
-use crate::{Frame, Frames};
+use crate::{Frame, Frames, Stop};
 
 /// How often a wait for the last receipts looks whether there was any progress.
 const LOOK: Duration = Duration::from_millis(50);
@@ -122,8 +122,9 @@ impl Receipts {
     }
 
     /// Waits until every counted message was handed over, as long as there is progress at least
-    /// once in `patience`, and returns how many were not.
-    pub(crate) fn settle(&mut self, patience: Duration) -> u64 {
+    /// once in `patience` and nobody asks to stop from now on, and returns how many were not.
+    pub(crate) fn settle(&mut self, patience: Duration, stop: &Stop) -> u64 {
+        let requests = stop.requests();
         // From now on a small receipt lives, and counts, only as long as libzmq has it.
         self.small.clear();
         let _ = self.ledger.waiting.set(std::thread::current());
@@ -136,7 +137,7 @@ impl Receipts {
                 progress = Instant::now();
             }
             let idle = progress.elapsed();
-            if outstanding == 0 || idle >= patience {
+            if outstanding == 0 || idle >= patience || stop.requests() > requests {
                 return outstanding;
             }
             std::thread::park_timeout(LOOK.min(patience - idle));
@@ -162,11 +163,11 @@ mod tests {
             let share = first.clone();
             let second = count(&mut receipts, &Frame::new());
             assert_eq!(share.as_ref(), bytes);
-            assert_eq!(receipts.settle(Duration::ZERO), 2);
+            assert_eq!(receipts.settle(Duration::ZERO, &Stop::never()), 2);
             drop(first);
-            assert_eq!(receipts.settle(Duration::ZERO), 2);
+            assert_eq!(receipts.settle(Duration::ZERO, &Stop::never()), 2);
             drop((share, second));
-            assert_eq!(receipts.settle(Duration::from_secs(60)), 0);
+            assert_eq!(receipts.settle(Duration::from_secs(60), &Stop::never()), 0);
         }
     }
 
@@ -201,8 +202,8 @@ mod tests {
         let all = held.iter().chain(&more);
         let numbers = (0..KEPT - 10).chain(0..20);
         assert!(all.zip(numbers).all(|(frame, number)| *frame == text(number)));
-        assert_eq!(receipts.settle(Duration::ZERO), KEPT as u64 + 10);
+        assert_eq!(receipts.settle(Duration::ZERO, &Stop::never()), KEPT as u64 + 10);
         drop((held, more));
-        assert_eq!(receipts.settle(Duration::from_secs(60)), 0);
+        assert_eq!(receipts.settle(Duration::from_secs(60), &Stop::never()), 0);
     }
 }

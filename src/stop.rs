@@ -63,7 +63,12 @@ impl Stop {
     /// Tells whether somebody has asked to stop.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        self.0.as_ref().is_some_and(|inner| inner.requests.load(Ordering::SeqCst) > 0)
+        self.requests() > 0
+    }
+
+    /// Returns how often that was asked.
+    pub(crate) fn requests(&self) -> usize {
+        self.0.as_ref().map_or(0, |inner| inner.requests.load(Ordering::SeqCst))
     }
 
     /// Returns the descriptor that is readable once a stop is requested.

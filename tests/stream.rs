@@ -608,3 +608,39 @@ fn an_address_in_use_unknown_or_not_of_this_machine_is_an_error_with_its_cause()
     let unknown = connect("tcp://no-such-host.invalid:9", Options::pull()).err().unwrap();
     assert!(matches!(unknown, Error::Resolve { .. }), "{unknown}");
 }
+
+#[test]
+fn binding_a_path_takes_nothing_away_from_anybody() {
+    let path = std::env::temp_dir().join(format!("mflow-taken-{}", std::process::id()));
+    let address = format!("ipc://{}", path.display());
+    std::fs::write(&path, "somebody's").unwrap();
+    let file = connect(&address, Options::push().bind()).err().unwrap();
+    assert_eq!(file.to_string(), format!("cannot bind '{}'", path.display()));
+    assert_eq!(std::fs::read(&path).unwrap(), b"somebody's");
+    std::fs::remove_file(&path).unwrap();
+    // A socket that somebody listens at is in use; one that is left over is not.
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let used = connect(&address, Options::push().bind()).err().unwrap();
+    assert!(matches!(used, Error::Bind { source: zmq::Error::EADDRINUSE, .. }), "{used}");
+    drop(listener);
+    connect(&address, Options::push().bind()).unwrap();
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn addresses_that_nobody_can_ever_be_at_are_errors() {
+    for (address, options, reason) in [
+        ("tcp://127.0.0.1:*", Options::pull(), "expected the port to connect to, not any"),
+        ("tcp://127.0.0.1:0", Options::pull(), "expected the port to connect to, from 1 to 65535"),
+        (
+            "inproc://x",
+            Options::pull(),
+            "inproc:// is for streams of one program that share a context",
+        ),
+    ] {
+        match connect(address, options).err().unwrap() {
+            Error::Address { reason: told, .. } => assert_eq!(told, reason),
+            other => panic!("{other}"),
+        }
+    }
+}

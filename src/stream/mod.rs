@@ -23,6 +23,9 @@ mod receive;
 mod rounds;
 mod send;
 
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use mflow_handlers::Registry;
@@ -85,6 +88,7 @@ impl Stream {
     /// Opens a stream; see [`connect`](crate::connect).
     pub(crate) fn open(address: &str, options: Options) -> Result<Self> {
         let address: Address = address.parse()?;
+        address.check(options.attach, options.context.is_some())?;
         if options.attach == Attach::Connect {
             address.resolve()?;
         }
@@ -278,14 +282,32 @@ fn attach(
     match options.attach {
         Attach::Connect => uninterrupted(|| socket.connect(address.as_str()))
             .map_err(|source| Error::Connect { address: address.to_string(), source }),
-        Attach::Bind => uninterrupted(|| socket.bind(address.as_str())).map_err(|error| {
-            // Reporting the failure to the monitor may have overwritten its reason: a socket
-            // without one tells it.
-            let again = set_up(context, address, options);
-            let source = again.and_then(|socket| socket.bind(address.as_str())).err();
-            Error::Bind { address: address.to_string(), source: source.unwrap_or(error) }
-        }),
+        Attach::Bind => {
+            check_path(address)?;
+            uninterrupted(|| socket.bind(address.as_str())).map_err(|error| {
+                // Reporting the failure to the monitor may have overwritten its reason: a socket
+                // without one tells it.
+                let again = set_up(context, address, options);
+                let source = again.and_then(|socket| socket.bind(address.as_str())).err();
+                Error::Bind { address: address.to_string(), source: source.unwrap_or(error) }
+            })
+        }
     }
+}
+
+/// Checks that binding a path takes nothing from anybody: libzmq removes whatever is there.
+fn check_path(address: &Address) -> Result<()> {
+    let Some(path) = address.socket_path() else { return Ok(()) };
+    let Ok(there) = path.symlink_metadata() else { return Ok(()) };
+    if !there.file_type().is_socket() {
+        return Err(Error::file("bind", path)(io::ErrorKind::AlreadyExists.into()));
+    }
+    // Nobody answers at the socket of a program that has ended.
+    if UnixStream::connect(path).is_ok() {
+        let source = zmq::Error::EADDRINUSE;
+        return Err(Error::Bind { address: address.to_string(), source });
+    }
+    Ok(())
 }
 
 /// Repeats what a signal has interrupted.

@@ -199,9 +199,10 @@ impl Stream {
     }
 
     /// Closes the stream after everything was handed over, as long as there is some progress in
-    /// each `patience`; says how many messages were not.
+    /// each `patience` and nobody asks to stop meanwhile; says how many messages were not.
     pub(crate) fn finish(mut self, patience: Duration) -> Unconfirmed {
-        let left = self.receipts.as_mut().map(|receipts| receipts.settle(patience));
+        let stop = &self.stop;
+        let left = self.receipts.as_mut().map(|receipts| receipts.settle(patience, stop));
         let linger = match left {
             None | Some(0) => i32::try_from(patience.as_millis()).unwrap_or(i32::MAX),
             Some(_) => 0,

@@ -122,6 +122,11 @@ pub trait Source: Send {
     /// Adds what to wait for when [`poll`](Self::poll) was idle.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 
+    /// Returns what a person should know before the source is used, such as gaps in a recording.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns how many messages were skipped so far because they are damaged: a stream has only
     /// whole ones, a recording may lack parts.
     fn damaged(&self) -> u64 {
@@ -195,6 +200,11 @@ pub trait Sink: Send {
     /// Returns how many peers have gone so far: what was on its way to them went with them.
     fn departures(&self) -> usize {
         0
+    }
+
+    /// Tells whether nobody was ever there for what was taken: a PUB takes it all the same.
+    fn is_unheard(&self) -> bool {
+        false
     }
 
     /// Returns how many messages were taken so far that could not be read in full: only a sink that
@@ -278,6 +288,10 @@ impl Sink for Stream {
 
     fn departures(&self) -> usize {
         Self::departures(self)
+    }
+
+    fn is_unheard(&self) -> bool {
+        Self::is_unheard(self)
     }
 
     fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {

@@ -47,6 +47,7 @@
 mod address;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod counted;
 mod endpoint;
 mod error;
 mod frame;

@@ -147,6 +147,14 @@ impl Source for Merge {
         }
     }
 
+    fn notices(&self) -> Vec<String> {
+        let of = |source: &Box<dyn Source>| {
+            let name = source.name().to_owned();
+            source.notices().into_iter().map(move |notice| format!("'{name}': {notice}"))
+        };
+        self.sources.iter().flat_map(of).collect()
+    }
+
     /// Returns the sources that have failed, by name.
     fn failures(&self) -> &[(String, Error)] {
         &self.failures

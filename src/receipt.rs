@@ -122,9 +122,11 @@ impl Receipts {
     }
 
     /// Waits until every counted message was handed over, as long as there is progress at least
-    /// once in `patience` and nobody asks to stop from now on, and returns how many were not.
+    /// once in `patience`, and returns how many were not. A stop ends the wait too, but not one that
+    /// was requested before: then this is what is still to be done.
     pub(crate) fn settle(&mut self, patience: Duration, stop: &Stop) -> u64 {
-        let requests = stop.requests();
+        let never = Stop::never();
+        let stop = if stop.is_requested() { &never } else { stop };
         // From now on a small receipt lives, and counts, only as long as libzmq has it.
         self.small.clear();
         let _ = self.ledger.waiting.set(std::thread::current());
@@ -137,7 +139,7 @@ impl Receipts {
                 progress = Instant::now();
             }
             let idle = progress.elapsed();
-            if outstanding == 0 || idle >= patience || stop.requests() > requests {
+            if outstanding == 0 || idle >= patience || stop.is_requested() {
                 return outstanding;
             }
             std::thread::park_timeout(LOOK.min(patience - idle));

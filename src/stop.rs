@@ -63,12 +63,7 @@ impl Stop {
     /// Tells whether somebody has asked to stop.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        self.requests() > 0
-    }
-
-    /// Returns how often that was asked.
-    pub(crate) fn requests(&self) -> usize {
-        self.0.as_ref().map_or(0, |inner| inner.requests.load(Ordering::SeqCst))
+        self.0.as_ref().is_some_and(|inner| inner.requests.load(Ordering::SeqCst) > 0)
     }
 
     /// Returns the descriptor that is readable once a stop is requested.

@@ -110,10 +110,28 @@ fn stuck(dir: &Dir, program: &str, arguments: &[&str]) -> (Process, Stream) {
     let options = Options::pull().queue_size(1).timeout(PATIENCE);
     let mut peer = connect(&process.endpoint(), options).unwrap();
     peer.receive_raw().unwrap().unwrap();
+    wait_for_sleep(dir, &process);
+    (process, peer)
+}
+
+fn wait_for_sleep(dir: &Dir, process: &Process) {
     wait_until("a sender that sleeps", || {
         dir.shell(&format!("ps -o stat= -p {}", process.id())).stdout.starts_with('S')
     });
-    (process, peer)
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_messages_to_leave() {
+    let dir = Dir::new();
+    for signal in ["INT", "TERM"] {
+        let arguments = ["-a", ANY, "-s", "16MiB", "-n", "20", "--linger", "1000s"];
+        let (mut process, _peer) = stuck(&dir, "m_generate", &arguments);
+        process.stdout_line("Average message rate");
+        wait_for_sleep(&dir, &process);
+        process.signal(signal);
+        let left = left(&process.end().expect(1));
+        assert!((1..20).contains(&left), "{left}");
+    }
 }
 
 #[test]
@@ -140,8 +158,9 @@ fn left(ended: &Finished) -> u64 {
     let [error] = ended.errors()[..] else { panic!("one error: {}", ended.stderr) };
     let (count, peer) = error
         .strip_prefix("error: ")
-        .and_then(|rest| rest.split_once(" messages were not handed to a peer of "))
+        .and_then(|rest| rest.split_once(" not handed to a peer of "))
         .unwrap_or_else(|| panic!("{error}"));
+    let count = count.trim_end_matches(" message was").trim_end_matches(" messages were");
     assert!(peer.starts_with("'tcp://127.0.0.1:"), "{error}");
     count.parse().unwrap()
 }
@@ -346,7 +365,8 @@ fn an_output_without_receiver_does_not_stall_the_other() {
         }
         let received: Vec<_> = (0..1000).map(|_| receive(&mut stream, 10)).collect();
         assert_eq!(received, (0..1000).collect::<Vec<_>>());
-        let ended = split.end().expect(0);
+        // Who asks for it may lose messages.
+        let ended = split.end().expect(if case % 2 == 0 { 4 } else { 0 });
         assert_eq!(table(&ended), [["1000", "0", "0"], ["0", "1000", "0"]]);
     }
 }

@@ -153,7 +153,7 @@ fn every_way_of_writing_is_read_the_same() {
         assert_eq!(read(&mut reader), expected, "{name}");
         assert_eq!((reader.position(), reader.damaged()), (199, 0), "{name}");
         let notices = reader.notices().join("\n");
-        assert!(notices.contains("100 messages of other schemas are left out: 'somebody.Else'"));
+        assert!(notices.contains("leaving out 100 messages of other schemas: 'somebody.Else'"));
         let origins: Vec<_> = reader.origins().iter().map(|origin| (**origin).clone()).collect();
         let names: Vec<_> = origins.iter().map(|origin| origin.name.as_str()).collect();
         assert_eq!(names, ["tcp://a:1", "tcp://b:2"], "{name}");

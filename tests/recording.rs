@@ -555,7 +555,7 @@ fn what_was_saved_of_a_recording_is_told_as_text_and_json() {
     let size = readable(cut + 50);
     let expected = [
         "cut.mcap: damaged",
-        &format!("3 messages in 1 chunks, {size}"),
+        &format!("3 messages in 1 chunk, {size}"),
         "2 checksums",
         "not closed: --recover OUT.mcap writes what there is as a whole file",
         "",
@@ -564,7 +564,7 @@ fn what_was_saved_of_a_recording_is_told_as_text_and_json() {
     let expected = [&expected[..], &damages, &[&end]].concat();
     assert_eq!(told(&dir, &["cut.mcap", "--verify"], 3), expected);
     let told = told(&dir, &["cut.mcap", "--info"], 0);
-    assert_eq!(told[0], format!("cut.mcap: 1 messages, {size}, not closed"));
+    assert_eq!(told[0], format!("cut.mcap: 1 message, {size}, not closed"));
     let last = [
         "warning: it has no end: its writer is still at it, or died",
         "hint: --recover OUT.mcap writes what there is as a whole file",

@@ -267,7 +267,7 @@ fn a_look_overwrites_nothing() {
     let exists = "error: cannot create 'old.mcap': File exists (os error 17)\n\
                   hint: nothing is overwritten: give another name, or move the file away\n";
     let holds = "error: 'old' holds a recording already\n\
-                 hint: give another name, or go on in this folder with --force\n";
+                 hint: give another name; m_dump can go on in a folder with --force\n";
     for (option, to, error) in [
         ("--recover", "old.mcap", exists),
         ("--convert", "old.mcap", exists),
@@ -423,9 +423,8 @@ fn a_disk_that_stalls_drops_and_tells_how_many_of_which() {
                 written + lost >= sent.saturating_sub(1) && written + lost <= sent + 1,
                 "{htype} {sent}: {told}"
             );
-            let notice =
-                format!("{lost} messages of {htype} were dropped as the disk was too slow");
-            assert!(ended.stderr.contains(&notice), "{}", ended.stderr);
+            let notice = format!("{lost} messages of {htype} lost, as the disk was too slow");
+            assert!(ended.stderr.replace(',', "").contains(&notice.replace(',', "")), "{told}");
         }
         let (rare, raw) = (of("rare-1.0"), of("raw-1.0"));
         assert_eq!(rare.0 + rare.1 + raw.0 + raw.1, messages);
@@ -545,7 +544,7 @@ fn a_recording_of_somebody_else_is_told_by_every_program() {
     assert_eq!(dir.run("m_stats", ["other.mcap"]).expect(1).stderr, error);
     // It is a good file, only none of ours.
     let verified = dir.run("m_dump", ["other.mcap", "--verify"]).expect(0);
-    assert!(verified.stdout.contains("1 messages are not mflow's"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("1 message of other schemas"), "{}", verified.stdout);
     let ended = dir.run("m_dump", ["other.mcap", "--recover", "out.mcap"]).expect(1);
     let reason = "there is no message of mflow.Message in it";
     assert_eq!(ended.stderr, format!("error: 'other.mcap' is no recording: {reason}\n"));

@@ -304,7 +304,7 @@ fn a_subscriber_that_comes_late_gets_the_start_of_the_series_again() {
     assert_eq!(text(&mut subscriber(&endpoint)), start);
     assert_eq!(texts(&mut subscriber(&endpoint), 2), [start, start]);
     let told = replay.interrupt().expect(0).stderr;
-    assert!(told.contains("1 messages, "), "{told}");
+    assert!(told.contains("1 message, "), "{told}");
 }
 
 // ---- the keyboard ----

@@ -1,7 +1,6 @@
 //! How senders end: what was handed over arrives, what was not is counted.
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -100,27 +99,4 @@ fn a_publisher_cannot_tell_what_was_handed_over() {
     let mut sink = open_sink("tcp://127.0.0.1:*", Options::publish().bind()).unwrap();
     hand_over(sink.as_mut(), &numbered(0, 10));
     assert_eq!(sink.finish(Duration::from_millis(10)).unwrap(), Unconfirmed::Unknown);
-}
-
-#[test]
-fn a_stop_ends_the_wait_for_messages_to_leave() {
-    let stop = Stop::new().unwrap();
-    let options = Options::push().bind().queue_size(0).stop(&stop);
-    let mut sink = open_sink("tcp://127.0.0.1:*", options).unwrap();
-    let (_context, _reader) = reluctant(sink.listening().unwrap());
-    for number in 0..200 {
-        hand_over(sink.as_mut(), &numbered(number, 1 << 20));
-    }
-    // One that was asked for before is no reason to give up: it asks until the wait has ended.
-    let (ended, is_over) = channel::<()>();
-    let asking = thread::spawn(move || {
-        while is_over.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
-            stop.request();
-        }
-    });
-    let start = Instant::now();
-    let Unconfirmed::Count(left) = sink.finish(PATIENCE).unwrap() else { panic!() };
-    drop(ended);
-    asking.join().unwrap();
-    assert!((1..200).contains(&left) && start.elapsed() < PATIENCE, "{left}");
 }

@@ -1,6 +1,7 @@
 //! Generates messages to measure a link with.
 
 use std::io::{Write, stdout};
+use std::time::Duration;
 
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Sending, Size, Terminal, Verbosity};
@@ -9,8 +10,7 @@ use mflow::tools::generate::{self, queue_size, send_buffer};
 use mflow::{Result, Stop};
 
 /// What depends on the size of the messages here.
-const QUEUE_SIZE: &str =
-    "Messages that wait at most for each peer [default: 100, or 200 of up to 512 bytes]";
+const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit [default: 100, or 200 of up to 512 bytes]";
 const SEND_BUFFER: &str = "Bytes the system holds for each peer [default: its own choice, or \
      400KiB for messages of 1 MiB and more to the loopback interface]";
 
@@ -28,6 +28,9 @@ struct Cli {
     /// Messages per second, such as 100 or 2kHz; as fast as it goes by default
     #[arg(short, long, value_parser = cli::parse_rate)]
     rate: Option<f64>,
+    /// Time between rates; 0 prints them for every message
+    #[arg(short, long, value_name = "DURATION", default_value = "0.2", value_parser = cli::parse_duration)]
+    interval: Duration,
     #[command(flatten)]
     sending: Sending,
     #[command(flatten)]
@@ -50,10 +53,12 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut out = stdout().lock();
     writeln!(out, "Sending messages of size {:.6} MB", cli.size.mebibytes)?;
     let limits = cli.limiting.limits();
-    let options = generate::Options { bytes: cli.size.bytes, rate: cli.rate, limits };
+    let options =
+        generate::Options { bytes: cli.size.bytes, rate: cli.rate, interval: cli.interval, limits };
     let linger = cli.sending.linger();
     let summary = generate::run(Box::new(stream), &options, linger, stop, &mut out, &mut terminal)?;
     Ok(Exit::Done
-        .unless_missed(&limits, summary.total.messages, summary.ending)
+        .unless_missed(&limits, summary.total.messages, summary.ending, &endpoint)
+        .unless_unheard(summary.is_unheard && summary.total.messages > 0, &endpoint)
         .unless_unconfirmed(summary.unconfirmed, &endpoint))
 }

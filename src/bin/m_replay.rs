@@ -152,10 +152,11 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if summary.messages == 0 {
         tell_why(recording.as_ref(), summary.ending, &mut terminal);
     }
-    let exit = Exit::Done.unless_damaged(recording.as_ref(), &mut terminal).unless_missed(
+    let exit = Exit::Done.unless_damaged(recording.as_ref()).unless_missed(
         &limits,
         summary.messages,
         summary.ending,
+        recording.name(),
     );
     let unconfirmed = summary.unconfirmed.iter();
     Ok(unconfirmed.fold(exit, |exit, (endpoint, left)| exit.unless_unconfirmed(*left, endpoint)))
@@ -165,7 +166,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
 fn tell_why(recording: &dyn Recording, ending: Ending, terminal: &mut Terminal) {
     match (ending, recording.messages()) {
         (Ending::SourceEnded, Some(messages)) => terminal.notice(format_args!(
-            "'{}' has {messages} messages, none of them is in the part that was asked for",
+            "none of its {messages} messages is in the part of '{}' that was asked for",
             recording.name()
         )),
         (Ending::Timeout | Ending::Duration, _) => terminal

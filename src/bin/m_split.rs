@@ -3,7 +3,8 @@
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbosity};
 use mflow::routing::{Config, OnFull, OutputConfig};
 use mflow::tools::split;
@@ -14,7 +15,11 @@ use mflow::{Mode, Result, Stop};
 /// An output that takes nothing for two seconds is set aside: messages for it are dropped, and
 /// counted, until it takes one again. --on-full and the configuration can say otherwise.
 #[derive(Parser)]
-#[command(name = "m_split")]
+#[command(
+    name = "m_split",
+    mut_arg("bind", |arg| arg.help("Bind the source's address: others connect")),
+    mut_arg("connect", |arg| arg.help("Connect to the source's address: somebody has bound it, or will")),
+)]
 struct Cli {
     /// Configuration file (JSON)
     #[arg(short, long, value_name = "FILE", conflicts_with_all = [
@@ -22,13 +27,13 @@ struct Cli {
     ])]
     config: Option<PathBuf>,
     /// Check the configuration file, and exit
-    #[arg(long, requires = "config")]
+    #[arg(long, conflicts_with_all = ["source", "streams"])]
     check: bool,
     /// Address of the source, connected to except that tcp://*:PORT is bound, or a recording
-    #[arg(required_unless_present = "config")]
+    #[arg(required_unless_present_any = ["config", "check"])]
     source: Option<String>,
     /// Addresses to send to, which are bound, or recordings to write: x.mcap, ./folder
-    #[arg(required_unless_present = "config")]
+    #[arg(required_unless_present_any = ["config", "check"])]
     streams: Vec<String>,
     /// Communication mode of the outputs
     #[arg(long, value_name = "push|pub", default_value = "push", value_parser = cli::parse_sending)]
@@ -53,27 +58,38 @@ fn main() -> Exit {
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let config = configuration(cli)?;
     if let (true, Some(file)) = (cli.check, &cli.config) {
-        writeln!(stdout(), "{}: ok, {} streams", file.display(), config.streams.len())?;
+        let streams = config.streams.len();
+        let plural = if streams == 1 { "" } else { "s" };
+        writeln!(stdout(), "{}: ok, {streams} stream{plural}", file.display())?;
         return Ok(Exit::Done);
     }
     let mut terminal = Terminal::new(&cli.verbosity).with_bar();
+    terminal.waiting("waiting for messages, and for receivers to take them");
     let tune = |options| cli.receiving.tune(options, stop);
     let (mut source, split) = split::open(&config, tune, &mut terminal)?;
     let (limits, linger) = (cli.limiting.limits(), cli.lingering.linger);
     let summary = split::run(source.as_mut(), split, limits, linger, stop, &mut terminal)?;
     terminal.summary(&summary);
-    let exit = Exit::Done.unless_damaged(source.as_ref(), &mut terminal);
-    let exit = exit.unless_missed(&limits, summary.messages, summary.ending);
-    Ok(summary
-        .outputs
-        .iter()
-        .fold(exit, |exit, output| exit.unless_unconfirmed(output.unconfirmed, &output.name)))
+    let outputs = summary.outputs.iter();
+    let exit = outputs.fold(Exit::Done, |exit, output| {
+        exit.unless_unconfirmed(output.unconfirmed, &output.name).unless_passed_over(output)
+    });
+    Ok(exit.unless_damaged(source.as_ref()).unless_missed(
+        &limits,
+        summary.messages,
+        summary.ending,
+        source.name(),
+    ))
 }
 
 /// Reads the configuration file, or makes a configuration of the command line.
 fn configuration(cli: &Cli) -> Result<Config> {
     if let Some(file) = &cli.config {
         return Config::read(file);
+    }
+    if cli.check {
+        let reason = "--check is for a configuration: --config <FILE> is missing";
+        Cli::command().error(ErrorKind::MissingRequiredArgument, reason).exit();
     }
     // Without a configuration, the command line has a source.
     let source = cli.source.as_deref().unwrap_or_default();

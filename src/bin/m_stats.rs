@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Receiving, Size, Terminal, Verbosity};
-use mflow::tools::{Observer, loopback, stats};
+use mflow::tools::{Observer, loopback, stats, tell_notices};
 use mflow::{Location, Result, Stop};
 
 /// What `--queue-size` is where messages are only counted.
-const QUEUE_SIZE: &str = "Messages that wait at most for each peer [default: 200]";
+const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit [default: 200]";
 
 /// Measure a message stream: rates while it runs, a summary at the end
 ///
@@ -25,9 +25,9 @@ struct Cli {
         "source", "mode", "subscribe", "bind", "connect", "queue_size", "io_threads",
     ])]
     loopback: bool,
-    /// Size of the messages of --loopback, such as 64KiB; a bare number is MiB
-    #[arg(short, long, default_value = "1", value_parser = cli::parse_size, requires = "loopback")]
-    size: Size,
+    /// Size of the messages of --loopback, such as 64KiB; a bare number is MiB [default: 1]
+    #[arg(short, long, value_parser = cli::parse_size, conflicts_with = "source")]
+    size: Option<Size>,
     /// Time between rates; 0 prints them for every message
     #[arg(short = 'i', long = "interval", visible_aliases = ["sampling-interval", "sampling_interval"],
           value_name = "DURATION", default_value = "0.5", value_parser = cli::parse_duration)]
@@ -48,15 +48,18 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut limits = cli.limiting.limits();
     let mut terminal = Terminal::new(&cli.verbosity);
     let mut exit = Exit::Done;
+    let mut name = "--loopback".to_owned();
     let summary = match &cli.source {
         Some(source) => {
             let location: Location = source.parse()?;
             let receiving = cli.receiving.clone().usual_queue_size(stats::QUEUE_SIZE);
             let mut source = location.open_source(receiving.options(&location, stop))?;
             source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+            tell_notices(source.as_ref(), &mut terminal);
             let options = stats::Options { interval: cli.interval, limits };
             let summary = stats::run(source.as_mut(), &options, stop, &mut stdout().lock())?;
-            exit = exit.unless_damaged(source.as_ref(), &mut terminal);
+            exit = exit.unless_damaged(source.as_ref());
+            source.name().clone_into(&mut name);
             summary
         }
         None => {
@@ -64,8 +67,9 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
                 limits.duration = Some(Duration::from_secs(5));
             }
             let options = stats::Options { interval: cli.interval, limits };
-            loopback::run(&options, cli.size.bytes, stop, &mut stdout().lock(), &mut terminal)?
+            let bytes = cli.size.map_or(1 << 20, |size| size.bytes);
+            loopback::run(&options, bytes, stop, &mut stdout().lock(), &mut terminal)?
         }
     };
-    Ok(exit.unless_missed(&limits, summary.total.messages, summary.ending))
+    Ok(exit.unless_missed(&limits, summary.total.messages, summary.ending, &name))
 }

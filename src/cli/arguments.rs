@@ -211,7 +211,7 @@ pub struct Lingering {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 struct Socket {
-    /// Messages that wait at most for each peer [default: 100]
+    /// Messages that wait at most for each peer; 0 is no limit [default: 100]
     #[arg(short, long, value_name = "MESSAGES")]
     queue_size: Option<u32>,
     /// Bind the address: others connect
@@ -222,7 +222,7 @@ struct Socket {
     connect: bool,
     /// Threads for the network
     #[arg(long, value_name = "THREADS", default_value_t = 1,
-          value_parser = clap::value_parser!(u16).range(1..))]
+          value_parser = clap::value_parser!(u16).range(1..=64))]
     io_threads: u16,
 }
 

@@ -1,12 +1,15 @@
 //! Exit codes, the same for all programs.
 
 use std::error::Error as _;
+use std::fmt;
 use std::io;
 use std::process::{ExitCode, Termination};
 
 use super::stderr::say;
+use crate::counted::Counted;
 use crate::recording::Gauge;
-use crate::tools::{Ending, Limits, Observer};
+use crate::tools::split::OutputSummary;
+use crate::tools::{Ending, Limits};
 use crate::{Error, Source, Unconfirmed};
 
 /// How a program ends.
@@ -64,16 +67,17 @@ impl Exit {
         Self::Failed
     }
 
-    /// Ends with [`Damaged`](Self::Damaged) where a source has skipped damaged messages, and tells
+    /// Ends with [`Damaged`](Self::Damaged) where a source has skipped damaged messages, and says
     /// how many.
     #[must_use]
-    pub fn unless_damaged(self, source: &dyn Source, observer: &mut dyn Observer) -> Self {
-        let (name, damaged) = (source.name(), source.damaged());
-        if damaged == 0 {
-            return self;
+    pub fn unless_damaged(self, source: &dyn Source) -> Self {
+        match source.damaged() {
+            0 => self,
+            damaged => {
+                let skipped = Counted(damaged, "damaged message");
+                self.or_damaged(format_args!("'{}': skipped {skipped}", source.name()))
+            }
         }
-        observer.notice(format_args!("'{name}': skipped {damaged} messages that are damaged"));
-        self.or_damaged()
     }
 
     /// Ends with [`Failed`](Self::Failed) where a source of several has failed, and prints why.
@@ -82,45 +86,68 @@ impl Exit {
         source.failures().iter().fold(self, |_, (_, error)| Self::failed(error))
     }
 
-    /// Ends with [`Damaged`](Self::Damaged) where everything else was done.
-    fn or_damaged(self) -> Self {
+    /// Says what is lost or damaged, and ends with [`Damaged`](Self::Damaged) where everything else
+    /// was done.
+    fn or_damaged(self, what: fmt::Arguments<'_>) -> Self {
+        say(format_args!("error: {what}"));
         if self == Self::Done { Self::Damaged } else { self }
     }
 
-    /// Ends with [`Damaged`](Self::Damaged) where messages could not be read in full, and tells how
+    /// Ends with [`Damaged`](Self::Damaged) where messages could not be read in full, and says how
     /// many.
     #[must_use]
-    pub fn unless_unread(self, damaged: u64, observer: &mut dyn Observer) -> Self {
-        if damaged == 0 {
-            return self;
+    pub fn unless_unread(self, damaged: u64) -> Self {
+        match damaged {
+            0 => self,
+            _ => {
+                let damaged = Counted(damaged, "message");
+                self.or_damaged(format_args!("{damaged} could not be decoded in full"))
+            }
         }
-        observer.notice(format_args!("{damaged} messages could not be decoded in full"));
-        self.or_damaged()
     }
 
-    /// Ends with [`Damaged`](Self::Damaged) where images of a series did not come, and tells how
+    /// Ends with [`Damaged`](Self::Damaged) where images of a series did not come, and says how
     /// many.
     #[must_use]
-    pub fn unless_missing(self, images: u64, observer: &mut dyn Observer) -> Self {
-        if images == 0 {
-            return self;
+    pub fn unless_missing(self, images: u64) -> Self {
+        match images {
+            0 => self,
+            _ => {
+                let images = Counted(images, "image");
+                self.or_damaged(format_args!("{images} that the series announced did not come"))
+            }
         }
-        observer.notice(format_args!("{images} images that the series announced did not come"));
-        self.or_damaged()
     }
 
-    /// Ends with [`Damaged`](Self::Damaged) where a recorder had no room for messages, and tells
-    /// how many of which.
+    /// Ends with [`Damaged`](Self::Damaged) where a recorder had no room for messages, and says how
+    /// many of which.
     #[must_use]
-    pub fn unless_dropped(self, gauge: &Gauge, observer: &mut dyn Observer) -> Self {
-        let dropped = gauge.dropped();
-        for (source, htype, messages) in &dropped {
-            let htype = htype.as_deref().unwrap_or("raw");
-            observer.notice(format_args!(
-                "'{source}': {messages} messages of {htype} were dropped as the disk was too slow"
-            ));
+    pub fn unless_dropped(self, gauge: &Gauge) -> Self {
+        gauge.dropped().iter().fold(self, |exit, (source, htype, messages)| {
+            let (messages, htype) =
+                (Counted(*messages, "message"), htype.as_deref().unwrap_or("raw"));
+            exit.or_damaged(format_args!(
+                "'{source}': {messages} of {htype} lost, as the disk was too slow"
+            ))
+        })
+    }
+
+    /// Ends with [`Missed`](Self::Missed) where an output of a split has taken nothing of what was
+    /// for it, and with [`Damaged`](Self::Damaged) where some of it was dropped; unless that is what
+    /// was asked for.
+    #[must_use]
+    pub fn unless_passed_over(self, output: &OutputSummary) -> Self {
+        let OutputSummary { name, sent, dropped, may_drop, .. } = output;
+        if *may_drop || *dropped == 0 {
+            return self;
         }
-        if dropped.is_empty() { self } else { self.or_damaged() }
+        let dropped = Counted(*dropped, "message");
+        if *sent > 0 {
+            return self
+                .or_damaged(format_args!("{dropped} for '{name}' dropped: it took no more"));
+        }
+        say(format_args!("error: {dropped} for '{name}' dropped: nobody was there to take any"));
+        if self == Self::Done { Self::Missed } else { self }
     }
 
     /// Ends with [`Failed`](Self::Failed) where messages were received and not written, and says how
@@ -130,7 +157,8 @@ impl Exit {
         if messages == 0 {
             return self;
         }
-        say(format_args!("error: {messages} messages were not written: the disk hangs"));
+        let messages = Counted(messages, "message").were();
+        say(format_args!("error: {messages} not written: the disk hangs"));
         Self::Failed
     }
 
@@ -141,27 +169,36 @@ impl Exit {
         match unconfirmed {
             Unconfirmed::Count(0) | Unconfirmed::Unknown => self,
             Unconfirmed::Count(messages) => {
-                say(format_args!(
-                    "error: {messages} messages were not handed to a peer of '{endpoint}'"
-                ));
+                let messages = Counted(messages, "message").were();
+                say(format_args!("error: {messages} not handed to a peer of '{endpoint}'"));
                 Self::Failed
             }
         }
     }
 
     /// Ends with [`Missed`](Self::Missed) where a run has done less than its limits asked for, and
-    /// says so.
+    /// says so; `name` is who the messages came from or went to.
     #[must_use]
-    pub fn unless_missed(self, limits: &Limits, messages: u64, ending: Ending) -> Self {
+    pub fn unless_missed(self, limits: &Limits, messages: u64, ending: Ending, name: &str) -> Self {
         if self != Self::Done || !limits.missed_by(messages, ending) {
             return self;
         }
         match limits.count {
             Some(count) if messages > 0 => {
-                say(format_args!("error: only {messages} of {count} messages {ending}"));
+                say(format_args!("error: '{name}': only {messages} of {count} messages {ending}"));
             }
-            _ => say(format_args!("error: no messages {ending}")),
+            _ => say(format_args!("error: '{name}': no messages {ending}")),
         }
+        Self::Missed
+    }
+
+    /// Ends with [`Missed`](Self::Missed) where nobody was there to take what was sent, and says so.
+    #[must_use]
+    pub fn unless_unheard(self, is_unheard: bool, endpoint: &str) -> Self {
+        if self != Self::Done || !is_unheard {
+            return self;
+        }
+        say(format_args!("error: nobody has subscribed to '{endpoint}'"));
         Self::Missed
     }
 
@@ -181,18 +218,21 @@ impl Exit {
 fn hint(error: &Error) -> Option<&'static str> {
     match error {
         Error::RecordingExists { path } if path.is_dir() => {
-            Some("give another name, or go on in this folder with --force")
+            Some("give another name; m_dump can go on in a folder with --force")
         }
         Error::RecordingExists { .. } => {
             Some("nothing is overwritten: give another name, or move these files away")
         }
-        Error::File { verb: "create", source, .. }
+        Error::File { verb: "create" | "bind", source, .. }
             if source.kind() == io::ErrorKind::AlreadyExists =>
         {
             Some("nothing is overwritten: give another name, or move the file away")
         }
         Error::Memory { .. } => {
             Some("a size takes a unit, as 100B or 64KiB; without one it is MiB")
+        }
+        Error::Bind { source: zmq::Error::ENODEV, .. } => {
+            Some("bind an address of this machine, such as 127.0.0.1, a network interface, or *")
         }
         Error::NoTimes { .. } => Some("go by messages instead: --rate 100Hz or max, --from, --to"),
         _ => None,

@@ -5,13 +5,14 @@ use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use rustix::fs::statvfs;
 
 use super::Verbosity;
 use super::stderr::say;
 use crate::ThroughputStatistics;
+use crate::counted::Counted;
 use crate::recording::Gauge;
 use crate::tools::replay::{Playing, Rest};
 use crate::tools::{Observer, Progress};
@@ -64,13 +65,17 @@ impl Terminal {
     /// Draws a bar too, where stderr is a terminal.
     #[must_use]
     pub fn with_bar(mut self) -> Self {
+        self.draw_bar("waiting for messages");
+        self
+    }
+
+    fn draw_bar(&mut self, message: &'static str) {
         if !self.quiet && stderr().is_terminal() {
             self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             self.bar.set_style(style("{spinner} {elapsed_precise}  {wide_msg}"));
-            self.bar.set_message("waiting for messages");
+            self.bar.set_message(message);
             self.bar.enable_steady_tick(REDRAW);
         }
-        self
     }
 
     /// Shows on the bar how much waits to be written, and how much room the disk has.
@@ -96,9 +101,9 @@ impl Terminal {
 
     /// Tells how much was done and in which time, after the run.
     pub fn total(&mut self, messages: u64, bytes: u64, elapsed: Duration) {
-        let (messages, bytes) = (HumanCount(messages), DecimalBytes(bytes));
+        let (messages, bytes) = (Counted(messages, "message"), DecimalBytes(bytes));
         let seconds = elapsed.as_secs_f64();
-        self.summary(format_args!("{messages} messages, {bytes} in {seconds:.1} s"));
+        self.summary(format_args!("{messages}, {bytes} in {seconds:.1} s"));
     }
 
     /// Leaves the bar as it is at last.
@@ -146,7 +151,7 @@ impl Terminal {
         if let Some(Playing { at: Some(at), span: Some(span), .. }) = self.playing {
             facts.push((1, format!("{} / {}", Clock(at), Clock(span))));
         }
-        facts.push((3, format!("{} messages", HumanCount(progress.messages))));
+        facts.push((3, Counted(progress.messages, "message").to_string()));
         facts.push((4, DecimalBytes(progress.bytes).to_string()));
         match self.rest {
             Some(Rest::Paused) => facts.push((0, "paused".to_owned())),
@@ -181,6 +186,16 @@ impl Terminal {
 }
 
 impl Observer for Terminal {
+    fn leaving(&mut self) {
+        const LEAVING: &str = "waiting for messages to leave (Ctrl-C gives up)";
+        if self.bar.is_hidden() {
+            // What it says is of no use any more when it goes, with all the rest.
+            self.draw_bar(LEAVING);
+        } else {
+            self.bar.set_message(LEAVING);
+        }
+    }
+
     fn listening(&mut self, endpoint: &str) {
         self.tell(format_args!("listening on {endpoint}"));
     }

@@ -111,8 +111,13 @@ impl Shared {
         loop {
             match reports.socket.as_ref().map_or(Report::End, read) {
                 Report::Event(kind, endpoint) => {
+                    let before = self.peers();
                     let peers = self.count(kind, &mut reports.failed_handshakes);
                     tracing::debug!(?kind, %endpoint, peers, "connection");
+                    if peers != before {
+                        let what = if peers > before { "has come" } else { "has gone" };
+                        tracing::info!(%endpoint, peers, "a peer {what}");
+                    }
                     reports.events.push_back(PeerEvent { kind, endpoint, peers });
                 }
                 Report::None => break,

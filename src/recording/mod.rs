@@ -30,7 +30,7 @@ mod rotation;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use folder::{FolderReader, FolderWriter};
+pub use folder::{FolderInfo, FolderReader, FolderWriter};
 pub use mcap::{McapOptions, McapReader, McapWriter, Written};
 pub(crate) use range::{Bounds, Extent};
 pub use range::{Place, Range};
@@ -95,11 +95,6 @@ pub trait Recording: Source {
 
     /// Returns the sources that the messages were recorded from, as far as that is known.
     fn origins(&self) -> &[Arc<Origin>];
-
-    /// Returns what a person should know of the recording before it is used, such as gaps in it.
-    fn notices(&self) -> Vec<String> {
-        Vec::new()
-    }
 }
 
 /// Tells whether a recording that is written to a path is to be an MCAP file: its name ends in

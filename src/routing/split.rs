@@ -67,6 +67,12 @@ impl Output {
         self.set_aside.is_some()
     }
 
+    /// Tells whether its messages are to be dropped rather than waited for.
+    #[must_use]
+    pub fn may_drop(&self) -> bool {
+        self.on_full == OnFull::Drop
+    }
+
     /// Returns how many of its peers have gone so far.
     #[must_use]
     pub fn departures(&self) -> usize {

@@ -128,7 +128,7 @@ impl Stream {
         {
             stream.endpoint = endpoint;
         }
-        tracing::debug!(
+        tracing::info!(
             address = %stream.address, endpoint = stream.endpoint, mode = %stream.mode, "stream is open"
         );
         Ok(stream)
@@ -184,6 +184,11 @@ impl Stream {
     #[must_use]
     pub fn departures(&self) -> usize {
         self.monitor.departures()
+    }
+
+    /// Tells whether nobody was ever connected to a stream that publishes.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.mode == Mode::Pub && self.monitor.most_peers() == 0
     }
 
     /// Watches the connections of this stream, in place of a monitor that did so before.

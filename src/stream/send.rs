@@ -199,7 +199,7 @@ impl Stream {
     }
 
     /// Closes the stream after everything was handed over, as long as there is some progress in
-    /// each `patience` and nobody asks to stop meanwhile; says how many messages were not.
+    /// each `patience` and no stop is requested meanwhile; says how many messages were not.
     pub(crate) fn finish(mut self, patience: Duration) -> Unconfirmed {
         let stop = &self.stop;
         let left = self.receipts.as_mut().map(|receipts| receipts.settle(patience, stop));

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::report::Report;
 use super::run::Run;
-
 use super::{Ending, Limits, Observer, tell_departures};
 use crate::{
     Address, Error, Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput,
     Timestamp, Unconfirmed, WaitSet,
 };
 
-/// How often rates are printed.
+/// How often rates are printed where nobody says.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// What to generate.
@@ -25,13 +24,15 @@ pub struct Options {
     pub bytes: usize,
     /// Messages per second, as fast as it goes by default.
     pub rate: Option<f64>,
+    /// How often to print rates: 0.2 s by default, as the original does.
+    pub interval: Duration,
     /// When to end.
     pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bytes: 1 << 20, rate: None, limits: Limits::default() }
+        Self { bytes: 1 << 20, rate: None, interval: INTERVAL, limits: Limits::default() }
     }
 }
 
@@ -72,6 +73,8 @@ pub struct Summary {
     pub total: Throughput,
     /// How many messages were not handed to a peer.
     pub unconfirmed: Unconfirmed,
+    /// Whether nobody was ever there, though messages were sent: to a PUB.
+    pub is_unheard: bool,
     /// What ended the run.
     pub ending: Ending,
 }
@@ -89,9 +92,10 @@ pub fn run(
     out: &mut dyn Write,
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
-    let mut report = Report::new(INTERVAL);
+    let payload = zeros(options.bytes)?;
+    let mut report = Report::new(options.interval);
     let mut run = Run::new(options.limits, stop);
-    let result = generate(sink.as_mut(), options, &mut run, &mut report, out, observer);
+    let result = generate(sink.as_mut(), payload, options, &mut run, &mut report, out, observer);
     tell_departures(sink.name(), sink.departures(), observer);
     let told = result.and_then(|ending| {
         if ending == Ending::Stopped {
@@ -99,13 +103,15 @@ pub fn run(
         }
         Ok((ending, report.finish(run.latest(), out)?))
     });
+    let is_unheard = sink.is_unheard();
+    observer.leaving();
     let unconfirmed = sink.finish(linger);
     let (ending, total) = told?;
-    Ok(Summary { total, unconfirmed: unconfirmed?, ending })
+    Ok(Summary { total, unconfirmed: unconfirmed?, is_unheard, ending })
 }
 
 /// Makes a payload, which may be more than there is memory for.
-fn zeros(bytes: usize) -> Result<Frame> {
+pub(super) fn zeros(bytes: usize) -> Result<Frame> {
     // Nobody has to count who shares these.
     static FEW: [u8; 4096] = [0; 4096];
     if let Some(few) = FEW.get(..bytes) {
@@ -123,6 +129,7 @@ fn zeros(bytes: usize) -> Result<Frame> {
 /// Sends messages until the run ends.
 fn generate(
     sink: &mut dyn Sink,
+    payload: Frame,
     options: &Options,
     run: &mut Run<'_>,
     report: &mut Report,
@@ -130,7 +137,7 @@ fn generate(
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
     let mut header = Header::new(options.bytes);
-    let frames = Frames::from([Frame::new(), zeros(options.bytes)?]);
+    let frames = Frames::from([Frame::new(), payload]);
     let origin = Origin::new("m_generate");
     let mut message = Received { frames, time: Timestamp::now(), origin };
     let batch = batch(options);
@@ -142,7 +149,7 @@ fn generate(
             let mut set = WaitSet::new();
             // What is due after the end of time is never due.
             start.checked_add(offset(number, rate)).into_iter().for_each(|due| set.deadline(due));
-            if let Some(ending) = run.wait(set, sink.name())? {
+            if let Some(ending) = run.rest(set, sink.name())? {
                 return Ok(ending);
             }
         }
@@ -190,6 +197,7 @@ fn tell(
 /// Returns how many messages to send before looking at the clock.
 fn batch(options: &Options) -> u64 {
     match (options.rate, options.bytes) {
+        _ if options.interval.is_zero() => 1,
         (None, 0..=1023) => 64,
         (None, 1024..=65_535) => 8,
         _ => 1,

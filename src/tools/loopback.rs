@@ -18,6 +18,8 @@ pub fn run(
     out: &mut dyn Write,
     observer: &mut dyn Observer,
 ) -> Result<stats::Summary> {
+    // Said before anybody waits for the first message.
+    drop(generate::zeros(size)?);
     let failed = |source| Error::System { what: "the loopback generator", source };
     let measured = Stop::new().map_err(failed)?;
     let address = "tcp://127.0.0.1:*";

@@ -30,6 +30,9 @@ pub mod stats;
 
 use std::fmt;
 
+use crate::Source;
+use crate::counted::Counted;
+
 pub use run::{Ending, Limits};
 
 /// How far a tool is.
@@ -65,6 +68,9 @@ pub trait Observer {
         let _ = rest;
     }
 
+    /// All was sent, and the tool waits until it has left.
+    fn leaving(&mut self) {}
+
     /// There is something that a person should know.
     fn notice(&mut self, text: fmt::Arguments<'_>) {
         let _ = text;
@@ -77,11 +83,19 @@ pub struct Silent;
 
 impl Observer for Silent {}
 
+/// Tells what a person should know of a source before it is used.
+pub fn tell_notices(source: &dyn Source, observer: &mut dyn Observer) {
+    for notice in source.notices() {
+        observer.notice(format_args!("'{}': {notice}", source.name()));
+    }
+}
+
 /// Tells where peers have left before all was sent.
 fn tell_departures(name: &str, departures: usize, observer: &mut dyn Observer) {
     if departures > 0 {
         observer.notice(format_args!(
-            "{departures} receivers of '{name}' left on the way: what was queued for them is lost"
+            "{} of '{name}' left on the way: what was queued for them is lost",
+            Counted(departures as u64, "receiver")
         ));
     }
 }

@@ -5,9 +5,13 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::Run;
-use super::{Ending, Limits, Observer, tell_departures};
+use super::{Ending, Limits, Observer, tell_departures, tell_notices};
+use crate::counted::Counted;
 use crate::routing::{Config, Output, Split};
 use crate::{Result, Source, Stop, Unconfirmed};
+
+/// How often at most it is told of an output that it takes messages, or takes none.
+const TELL: Duration = Duration::from_secs(2);
 
 /// What went to one output.
 #[derive(Clone, Debug)]
@@ -18,6 +22,8 @@ pub struct OutputSummary {
     pub sent: u64,
     /// How many were dropped because it took nothing.
     pub dropped: u64,
+    /// Whether that is what was asked for: it is not waited for.
+    pub may_drop: bool,
     /// How many it could not hand to a peer at the end.
     pub unconfirmed: Unconfirmed,
 }
@@ -44,7 +50,7 @@ impl fmt::Display for Summary {
             "output", "sent", "dropped", "not handed over"
         )?;
         for output in &self.outputs {
-            let OutputSummary { name, sent, dropped, unconfirmed } = output;
+            let OutputSummary { name, sent, dropped, unconfirmed, .. } = output;
             write!(f, "\n{name:<width$}  {sent:>12}  {dropped:>12}  {unconfirmed:>15}")?;
         }
         Ok(())
@@ -84,6 +90,7 @@ pub fn run(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
+    tell_notices(source, observer);
     let mut run = Run::new(limits, stop).draining();
     let result = route(source, &mut split, &mut run, stop, observer);
     for output in split.outputs() {
@@ -96,9 +103,11 @@ pub fn run(
             name: output.endpoint().to_owned(),
             sent: output.sent(),
             dropped: output.dropped(),
+            may_drop: output.may_drop(),
             unconfirmed: Unconfirmed::Unknown,
         })
         .collect();
+    observer.leaving();
     for (output, unconfirmed) in outputs.iter_mut().zip(split.finish(linger)?) {
         output.unconfirmed = unconfirmed;
     }
@@ -113,33 +122,55 @@ fn route(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
-    let mut told = vec![false; split.outputs().len()];
+    let mut told = vec![Told::default(); split.outputs().len()];
     loop {
         let received = match run.next(source)? {
             ControlFlow::Continue(received) => received,
             ControlFlow::Break(ending) => return Ok(ending),
         };
-        split.route(&received, stop, run.ends_at())?;
-        run.count(1, received.frames.bytes() as u64, Instant::now());
-        tell_changes(split, &mut told, observer);
+        run.pass(Instant::now());
+        let ends_at = run.ends_at();
+        split.route(&received, stop, ends_at)?;
+        let now = Instant::now();
+        tell_changes(split, &mut told, now, observer);
+        // What was waited for until then was waited for in vain.
+        let is_over = ends_at.is_some_and(|end| end <= now);
+        let ending = run.ending(now).unwrap_or(Ending::Timeout);
+        run.count(1, received.frames.bytes() as u64, now);
         observer.progress(run.progress());
+        if is_over {
+            return Ok(ending);
+        }
     }
 }
 
-/// Tells which outputs have stopped or started to take messages since the last time.
-fn tell_changes(split: &Split, told: &mut [bool], observer: &mut dyn Observer) {
+/// What was told of an output.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    is_set_aside: bool,
+    dropped: u64,
+    at: Option<Instant>,
+}
+
+/// Tells which outputs have stopped or started to take messages since the last time, of each now
+/// and then at most.
+fn tell_changes(split: &Split, told: &mut [Told], now: Instant, observer: &mut dyn Observer) {
     for (output, told) in split.outputs().iter().zip(told) {
-        if output.is_set_aside() == *told {
+        let is_set_aside = output.is_set_aside();
+        let is_soon = || told.at.is_some_and(|at| now - at < TELL);
+        if is_set_aside == told.is_set_aside || is_soon() {
             continue;
         }
-        *told = output.is_set_aside();
-        let (name, dropped) = (output.endpoint(), output.dropped());
-        if *told {
+        let name = output.endpoint();
+        if is_set_aside {
             observer.notice(format_args!(
                 "'{name}' takes no messages: dropping what is for it until it does"
             ));
         } else {
-            observer.notice(format_args!("'{name}' takes messages again, {dropped} were dropped"));
+            let dropped = Counted(output.dropped() - told.dropped, "message").were();
+            observer.notice(format_args!("'{name}' takes messages again, {dropped} dropped"));
+            told.dropped = output.dropped();
         }
+        (told.is_set_aside, told.at) = (is_set_aside, Some(now));
     }
 }

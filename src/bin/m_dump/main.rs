@@ -66,14 +66,15 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     }
     let exit = Exit::Done
         .unless_failed(source.as_ref())
-        .unless_damaged(source.as_ref(), &mut terminal)
-        .unless_unread(summary.damaged, &mut terminal)
-        .unless_missing(summary.missing, &mut terminal);
-    let exit = gauge.iter().fold(exit, |exit, gauge| exit.unless_dropped(gauge, &mut terminal));
+        .unless_damaged(source.as_ref())
+        .unless_unread(summary.damaged)
+        .unless_missing(summary.missing);
+    let exit = gauge.iter().fold(exit, Exit::unless_dropped);
     Ok(exit.unless_unwritten(summary.unwritten).unless_missed(
         &limits,
         summary.messages,
         summary.ending,
+        source.name(),
     ))
 }
 

@@ -110,6 +110,6 @@ impl Directory {
 }
 
 /// Tells whether a first part is not whole: not even its owner may read it.
-pub(crate) fn is_unfinished(first: &Metadata) -> bool {
+pub(super) fn is_unfinished(first: &Metadata) -> bool {
     !Mode::from_raw_mode(first.mode()).contains(Mode::RUSR)
 }

@@ -11,6 +11,7 @@
 mod directory;
 mod draft;
 mod filler;
+mod info;
 mod pipeline;
 mod reader;
 mod writer;
@@ -20,7 +21,8 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
-pub(crate) use directory::is_unfinished;
+use directory::is_unfinished;
+pub use info::FolderInfo;
 pub use reader::FolderReader;
 pub use writer::FolderWriter;
 
@@ -59,8 +61,8 @@ const PROBE: &str = ".part";
 struct Listing {
     /// The parts, in no order.
     parts: Vec<PartNumber>,
-    /// How many files are none.
-    foreign: usize,
+    /// How much is none: other files, and whatever is no file.
+    foreign: u64,
     /// The first number after those of all messages, unfinished ones included.
     end: u64,
 }
@@ -68,19 +70,30 @@ struct Listing {
 fn list(folder: &Path) -> Result<Listing> {
     let mut listing = Listing::default();
     for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
-        let name = entry.map_err(Error::file("read", folder))?.file_name();
+        let entry = entry.map_err(Error::file("read", folder))?;
+        let name = entry.file_name();
         let name = name.to_str().unwrap_or_default();
         let whole = PartNumber::parse(name);
         let probed = || PartNumber::parse(name.strip_suffix(PROBE)?);
         match whole {
-            Some(number) => listing.parts.push(number),
-            None => listing.foreign += 1,
+            Some(number) if is_file(&entry) => listing.parts.push(number),
+            _ => listing.foreign += 1,
         }
         if let Some(number) = whole.or_else(probed) {
             listing.end = listing.end.max(number.message.saturating_add(1));
         }
     }
     Ok(listing)
+}
+
+/// Tells whether there is a file to be read: anything else by its name, such as a pipe, might never
+/// be read to its end.
+fn is_file(entry: &fs::DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if kind.is_symlink() => fs::metadata(entry.path()).is_ok_and(|at| at.is_file()),
+        Ok(kind) => kind.is_file(),
+        Err(_) => false,
+    }
 }
 
 #[cfg(test)]

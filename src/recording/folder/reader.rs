@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Listing, PartNumber, is_unfinished, list};
+use crate::counted::Counted;
 use crate::recording::{Recording, Seek};
 use crate::{Error, Event, Frame, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
@@ -36,7 +37,7 @@ pub struct FolderReader {
     next: usize,
     origin: Arc<Origin>,
     messages: u64,
-    foreign: usize,
+    foreign: u64,
     damaged: u64,
     /// The end of the parts whose damage is counted already: reading them again counts none twice.
     counted: usize,
@@ -77,7 +78,7 @@ impl FolderReader {
 
     /// Returns how many files in the folder do not belong to a recording.
     #[must_use]
-    pub fn foreign_files(&self) -> usize {
+    pub fn foreign_files(&self) -> u64 {
         self.foreign
     }
 
@@ -142,6 +143,17 @@ impl Source for FolderReader {
         set.ready();
     }
 
+    fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.foreign > 0 {
+            notices.push(format!("ignoring {}", Counted(self.foreign, "other file")));
+        }
+        if self.gaps() > 0 {
+            notices.push(format!("{} missing in between", Counted(self.gaps(), "message")));
+        }
+        notices
+    }
+
     /// Returns how many messages were skipped so far because they are not whole, each counted once.
     fn damaged(&self) -> u64 {
         self.damaged
@@ -170,17 +182,6 @@ impl Recording for FolderReader {
     fn origins(&self) -> &[Arc<Origin>] {
         std::slice::from_ref(&self.origin)
     }
-
-    fn notices(&self) -> Vec<String> {
-        let mut notices = Vec::new();
-        if self.foreign > 0 {
-            notices.push(format!("ignoring {} files that are no parts", self.foreign));
-        }
-        if self.gaps() > 0 {
-            notices.push(format!("{} messages are missing in between", self.gaps()));
-        }
-        notices
-    }
 }
 
 #[cfg(test)]
@@ -197,7 +198,7 @@ mod tests {
         }
         let mut reader = FolderReader::open(&folder).unwrap();
         assert_eq!((reader.messages(), reader.position()), (Some(3), 2));
-        assert_eq!(reader.notices(), ["3 messages are missing in between"]);
+        assert_eq!(reader.notices(), ["3 messages missing in between"]);
         for (to, found) in [(3, Some(3)), (0, Some(2)), (4, Some(7)), (8, None)] {
             reader.seek(Seek::Message(to)).unwrap();
             let read = reader.read_next().unwrap();

@@ -16,8 +16,7 @@ use super::reader::McapReader;
 use super::record::{Fields, Records};
 use super::verify::read_index;
 use super::wire::{MESSAGE_HEAD, opcode};
-use crate::recording::Recording;
-use crate::{Error, Mode, Result};
+use crate::{Error, Mode, Result, Source};
 
 /// How closely a recording is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::piece::{self, Entry, Piece};
 use super::record;
 use super::scan::Scan;
 use super::wire::MAGIC;
+use crate::counted::Counted;
 use crate::recording::{Recording, Seek};
 use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
@@ -290,6 +291,26 @@ impl Source for McapReader {
         Ok(read.map_or(Event::End, |(received, ..)| Event::Message(received)))
     }
 
+    fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.scan.as_ref().is_some_and(|scan| !scan.is_finished()) {
+            notices.push("it has no end: its writer is still at it, or died".to_owned());
+        }
+        if let Some(reason) = self.no_summary {
+            notices.push(format!("{reason}: it was read through"));
+        }
+        let foreign: u64 =
+            self.contents.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.foreign));
+        if foreign > 0 {
+            let schemas = self.contents.definitions.foreign_schemas();
+            let left_out = Counted(foreign, "message");
+            notices.push(format!("leaving out {left_out} of other schemas: {schemas}"));
+        }
+        let places = self.faults.places.iter();
+        notices.extend(places.map(|(at, what)| format!("at byte {at}: {what}")));
+        notices
+    }
+
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         set.ready();
     }
@@ -339,24 +360,5 @@ impl Recording for McapReader {
 
     fn origins(&self) -> &[Arc<Origin>] {
         self.contents.definitions.origins()
-    }
-
-    fn notices(&self) -> Vec<String> {
-        let mut notices = Vec::new();
-        if self.scan.as_ref().is_some_and(|scan| !scan.is_finished()) {
-            notices.push("it has no end: its writer is still at it, or died".to_owned());
-        }
-        if let Some(reason) = self.no_summary {
-            notices.push(format!("{reason}: it was read through"));
-        }
-        let foreign: u64 =
-            self.contents.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.foreign));
-        if foreign > 0 {
-            let schemas = self.contents.definitions.foreign_schemas();
-            notices.push(format!("{foreign} messages of other schemas are left out: {schemas}"));
-        }
-        let places = self.faults.places.iter();
-        notices.extend(places.map(|(at, what)| format!("at byte {at}: {what}")));
-        notices
     }
 }

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run};
-use super::{Ending, Limits, Observer};
+use super::{Ending, Limits, Observer, tell_notices};
 use crate::routing::{Filter, FilterOptions, SeriesWatch};
 use crate::{Error, Offer, Received, Result, Sink, Source, Stop, Unconfirmed, WaitSet};
 
@@ -70,6 +70,7 @@ pub fn run(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
+    tell_notices(source, observer);
     let mut run = Run::new(options.limits, stop).draining();
     let mut series = options.until_series_end.map(|grace| Followed::new(grace, &options.filter));
     let mut filter = Filter::new(options.filter.clone());

@@ -2,7 +2,6 @@
 //!
 //! What they find is told as text for people or as JSON for programs.
 
-mod folder;
 mod text;
 
 use std::io::Write;
@@ -10,10 +9,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::recording::FolderInfo;
 use crate::recording::mcap::{self, Detail};
 use crate::{Error, Result};
-
-pub use folder::FolderInfo;
 
 /// How a look at a recording is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub enum Form {
 /// std::fs::write(folder.join("000000_000.raw"), b"{}")?;
 /// let mut out = Vec::new();
 /// info(&folder, Detail::Index, Form::Text { columns: Some(80) }, &mut out)?;
-/// assert!(String::from_utf8(out)?.ends_with(": 1 messages in 1 files, 2 B\n"));
+/// assert!(String::from_utf8(out)?.ends_with(": 1 message in 1 file, 2 B\n"));
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok(())
 /// # }

@@ -6,8 +6,9 @@ use std::path::Path;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use indicatif::{DecimalBytes, HumanCount};
 
-use super::FolderInfo;
 use crate::Result;
+use crate::counted::Counted;
+use crate::recording::FolderInfo;
 use crate::recording::mcap::{ChannelInfo, Damage, Info, Recovery, SUMMARY, Verification};
 
 /// How many damaged places are told one by one.
@@ -20,9 +21,9 @@ pub(super) fn info(
     columns: Option<u16>,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let (size, messages) = (DecimalBytes(info.size), HumanCount(info.messages));
+    let (size, messages) = (DecimalBytes(info.size), Counted(info.messages, "message"));
     let state = if info.is_closed { "closed" } else { "not closed" };
-    writeln!(out, "{}: {messages} messages, {size}, {state}", path.display())?;
+    writeln!(out, "{}: {messages}, {size}, {state}", path.display())?;
     if let (Some(first), Some(last)) = (info.first, info.last) {
         let seconds = seconds(last.saturating_sub(first));
         writeln!(out, "{} to {}, {seconds:.3} s", time(first), time(last))?;
@@ -97,18 +98,19 @@ fn sources(info: &Info) -> Vec<Vec<String>> {
 
 /// Tells what is in a folder.
 pub(super) fn folder_info(path: &Path, info: &FolderInfo, out: &mut dyn Write) -> Result<()> {
-    let (messages, files) = (HumanCount(info.messages), HumanCount(info.files));
+    let (messages, files) = (Counted(info.messages, "message"), Counted(info.files, "file"));
     let bytes = DecimalBytes(info.bytes);
-    writeln!(out, "{}: {messages} messages in {files} files, {bytes}", path.display())?;
+    writeln!(out, "{}: {messages} in {files}, {bytes}", path.display())?;
     if info.gaps > 0 {
         let FolderInfo { first, last, gaps, .. } = *info;
-        writeln!(out, "{} messages are missing between {first} and {last}", HumanCount(gaps))?;
+        let missing = Counted(gaps, "message");
+        writeln!(out, "{missing} missing between {first} and {last}")?;
     }
     if info.incomplete > 0 {
-        writeln!(out, "{} messages are not whole: they are skipped", HumanCount(info.incomplete))?;
+        writeln!(out, "{} not whole: skipped", Counted(info.incomplete, "message"))?;
     }
     if info.foreign_files > 0 {
-        writeln!(out, "{} files are no parts: they are ignored", HumanCount(info.foreign_files))?;
+        writeln!(out, "{} ignored", Counted(info.foreign_files, "other file"))?;
     }
     Ok(())
 }
@@ -124,14 +126,14 @@ pub(super) fn verification(
     writeln!(out, "{}: {state}", path.display())?;
     writeln!(
         out,
-        "{} messages in {} chunks, {}",
-        HumanCount(messages),
-        HumanCount(chunks),
+        "{} in {}, {}",
+        Counted(messages, "message"),
+        Counted(chunks, "chunk"),
         DecimalBytes(verification.size),
     )?;
     match checksums {
         0 => writeln!(out, "no checksums: changed bytes cannot be told (record with --crc)")?,
-        _ => writeln!(out, "{} checksums", HumanCount(checksums))?,
+        _ => writeln!(out, "{}", Counted(checksums, "checksum"))?,
     }
     if !verification.is_closed {
         writeln!(out, "not closed: --recover OUT.mcap writes what there is as a whole file")?;
@@ -139,10 +141,10 @@ pub(super) fn verification(
         writeln!(out, "no summary: readers have to read it through")?;
     }
     if verification.foreign > 0 {
-        writeln!(out, "{} messages are not mflow's", HumanCount(verification.foreign))?;
+        writeln!(out, "{} of other schemas", Counted(verification.foreign, "message"))?;
     }
     if out_of_order > 0 {
-        writeln!(out, "{} messages are not later than the one before", HumanCount(out_of_order))?;
+        writeln!(out, "{} not later than the one before", Counted(out_of_order, "message"))?;
     }
     damages(&verification.damages, verification.damaged_places, out)
 }
@@ -154,13 +156,13 @@ pub(super) fn recovery(
     recovery: &Recovery,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let (messages, bytes) = (HumanCount(recovery.messages), DecimalBytes(recovery.bytes));
-    writeln!(out, "{}: {messages} messages, {bytes} saved from {}", to.display(), path.display())?;
+    let (messages, bytes) = (Counted(recovery.messages, "message"), DecimalBytes(recovery.bytes));
+    writeln!(out, "{}: {messages}, {bytes} saved from {}", to.display(), path.display())?;
     if recovery.damaged > 0 {
-        writeln!(out, "{} messages are damaged and left out", HumanCount(recovery.damaged))?;
+        writeln!(out, "{} damaged: left out", Counted(recovery.damaged, "message"))?;
     }
     if recovery.foreign > 0 {
-        writeln!(out, "{} messages are not mflow's and left out", HumanCount(recovery.foreign))?;
+        writeln!(out, "{} of other schemas: left out", Counted(recovery.foreign, "message"))?;
     }
     damages(&recovery.damages, recovery.damaged_places, out)
 }
@@ -176,7 +178,7 @@ fn damages(damages: &[Damage], count: u64, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "\n{}", table(&["damage", "at byte", "bytes"], rows, 1, None))?;
     let more = count.saturating_sub(TOLD as u64);
     if more > 0 {
-        writeln!(out, "and {} more places", HumanCount(more))?;
+        writeln!(out, "and {} more", Counted(more, "place"))?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::counted::Counted;
+
 /// From when on a message counts as late.
 pub const LATE: Duration = Duration::from_millis(1);
 
@@ -86,11 +88,9 @@ impl Lateness {
 impl fmt::Display for Lateness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [p50, p99] = [0.5, 0.99].map(|share| Short(self.quantile(share)));
-        let (max, late, limit) = (Short(self.max), self.late, Short(LATE));
-        write!(
-            f,
-            "behind schedule: p50 {p50}, p99 {p99}, max {max}; {late} messages by more than {limit}"
-        )
+        let (max, limit) = (Short(self.max), Short(LATE));
+        let late = Counted(self.late, "message");
+        write!(f, "behind schedule: p50 {p50}, p99 {p99}, max {max}; {late} by more than {limit}")
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
         lateness.record(Duration::from_secs(2));
         assert_eq!(
             lateness.to_string(),
-            "behind schedule: p50 20 us, p99 20 us, max 2 s; 1 messages by more than 1 ms"
+            "behind schedule: p50 20 us, p99 20 us, max 2 s; 1 message by more than 1 ms"
         );
     }
 }

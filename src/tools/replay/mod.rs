@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::run::Run;
-use super::{Ending, Limits, Observer};
+use super::{Ending, Limits, Observer, tell_notices};
 use crate::recording::{Range, Recording};
 use crate::routing::FilterOptions;
 use crate::{Error, Result, Stop, Throughput, Unconfirmed, WaitSet};
@@ -192,9 +192,7 @@ pub fn run(
     out: &mut dyn Write,
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
-    for notice in recording.notices() {
-        observer.notice(format_args!("'{}': {notice}", recording.name()));
-    }
+    tell_notices(recording, observer);
     let rate = rate(recording, options)?;
     let bounds = options.range.bounds(recording)?;
     outlets.check(recording)?;
@@ -203,6 +201,7 @@ pub fn run(
     let mut player = Player::new(recording, &mut outlets, bounds, rate, options, run);
     let result = player.play(controls, out, observer);
     let played = player.played();
+    observer.leaving();
     let unconfirmed = outlets.finish(options.linger, observer);
     Ok(Summary {
         messages: played.progress.messages,

@@ -703,7 +703,7 @@ fn check_names_the_file_and_the_key_of_what_is_wrong() {
         (
             "modulo",
             stream(r#""address": "tcp://h:2", "modulo": 0"#),
-            "streams[0].modulo: expected 1 or more, found 0",
+            "streams[0].modulo: expected a whole number, 1 or more, found 0",
         ),
         (
             "twice",

@@ -11,19 +11,21 @@
 //! ```
 //!
 //! `tcp://*:PORT` binds and everything else connects, unless `"bind": true` or `false` says so.
-//! A SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message.
-//! `send_buffer` is how many bytes the system holds for each peer: 409600 suits large frames that
+//! A SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message. Whole
+//! numbers may stand in quotes, as the original takes them. `send_buffer` is how many bytes the system holds for each peer: 409600 suits large frames that
 //! stay on this machine. `on_full` says what to do when an output takes nothing: `"block"`,
 //! `"drop"`, or a number of seconds to wait for it before messages are dropped.
 
 use std::fs;
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::clash::Clash;
 use crate::options::Attach;
 use crate::{Error, Location, Mode, Options};
 
@@ -155,6 +157,7 @@ impl Config {
     }
 
     fn parse(text: &[u8]) -> Result<Self, Problem> {
+        expect_objects(text)?;
         let json = &mut serde_json::Deserializer::from_slice(text);
         let raw: RawConfig = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
             // It writes `.` for the whole, and `?` for a key that did not come to its end.
@@ -186,15 +189,8 @@ impl Config {
         for (index, stream) in self.streams.iter().enumerate() {
             let (key, address) = (format!("streams[{index}]"), &stream.address);
             for (other, taken, attach) in &seen {
-                let excludes = || match (address, taken) {
-                    (Location::Stream(one), Location::Stream(other)) => one.excludes(other),
-                    _ => false,
-                };
-                let reason = if address == *taken && !address.to_string().ends_with(":*") {
-                    format!("'{address}' is the address of {other} too")
-                } else if (stream.attach, *attach) == (Attach::Bind, Attach::Bind) && excludes() {
-                    format!("'{address}' is bound by {other} already, as '{taken}'")
-                } else {
+                let clash = Clash::of((address, stream.attach), (taken, *attach));
+                let Some(reason) = clash.map(|clash| clash.tell(address, other, taken)) else {
                     continue;
                 };
                 return Err((format!("{key}.address"), reason));
@@ -202,6 +198,20 @@ impl Config {
             seen.push((key, address, stream.attach));
         }
         Ok(())
+    }
+}
+
+/// Checks that objects stand where objects have to: reading takes lists of values for them too.
+fn expect_objects(text: &[u8]) -> Result<(), Problem> {
+    // What is no JSON at all is told later, with its place.
+    let Ok(json) = serde_json::from_slice::<Value>(text) else { return Ok(()) };
+    let streams = json.get("streams").and_then(Value::as_array).into_iter().flatten();
+    let streams = streams.enumerate().map(|(index, json)| (format!("streams[{index}]"), json));
+    let source = json.get("source").map(|source| ("source".to_owned(), source));
+    let mut values = [(String::new(), &json)].into_iter().chain(source).chain(streams);
+    match values.find(|(_, value)| !value.is_object()) {
+        Some((key, value)) => Err((key, format!("expected an object, found {value}"))),
+        None => Ok(()),
     }
 }
 
@@ -217,7 +227,7 @@ struct RawConfig {
 struct RawSource {
     address: String,
     mode: Option<String>,
-    queue_size: Option<u32>,
+    queue_size: Option<Value>,
     bind: Option<bool>,
     #[serde(default)]
     subscribe: Vec<String>,
@@ -228,20 +238,24 @@ struct RawSource {
 struct RawStream {
     address: String,
     mode: Option<String>,
-    queue_size: Option<u32>,
+    queue_size: Option<Value>,
     bind: Option<bool>,
-    send_buffer: Option<usize>,
-    modulo: Option<u64>,
+    send_buffer: Option<Value>,
+    modulo: Option<Value>,
     on_full: Option<Value>,
 }
 
 impl RawSource {
     fn check(self, key: &str) -> Result<SourceConfig, Problem> {
         let address = check_address(&self.address, key)?;
+        let mode = check_mode(self.mode, key, [Mode::Pull, Mode::Sub])?;
+        if mode != Mode::Sub && !self.subscribe.is_empty() {
+            return Err((format!("{key}.subscribe"), format!("is for SUB, not for {mode}")));
+        }
         Ok(SourceConfig {
-            attach: check_attach(self.bind, &address),
-            mode: check_mode(self.mode, key, [Mode::Pull, Mode::Sub])?,
-            queue_size: self.queue_size.unwrap_or(Options::DEFAULT_QUEUE_SIZE),
+            attach: check_attach(self.bind, &address, key)?,
+            mode,
+            queue_size: check_queue_size(self.queue_size.as_ref(), key)?,
             subscribe: self.subscribe,
             address,
         })
@@ -251,17 +265,16 @@ impl RawSource {
 impl RawStream {
     fn check(self, key: &str) -> Result<OutputConfig, Problem> {
         let address = check_address(&self.address, key)?;
-        let zero = |name| (format!("{key}.{name}"), "expected 1 or more, found 0".to_owned());
-        let send_buffer = self
-            .send_buffer
-            .map(|bytes| NonZeroUsize::new(bytes).ok_or_else(|| zero("send_buffer")));
-        let modulo = NonZeroU64::new(self.modulo.unwrap_or(1)).ok_or_else(|| zero("modulo"))?;
+        let modulo = check_number(self.modulo.as_ref(), key, "modulo", 1..=u64::MAX)?;
+        let most = u64::try_from(i32::MAX).unwrap_or(u64::MAX);
+        let send_buffer = check_number(self.send_buffer.as_ref(), key, "send_buffer", 1..=most)?;
+        let send_buffer = send_buffer.and_then(|bytes| usize::try_from(bytes).ok());
         Ok(OutputConfig {
-            attach: check_attach(self.bind, &address),
+            attach: check_attach(self.bind, &address, key)?,
             mode: check_mode(self.mode, key, [Mode::Push, Mode::Pub])?,
-            queue_size: self.queue_size.unwrap_or(Options::DEFAULT_QUEUE_SIZE),
-            send_buffer: send_buffer.transpose()?,
-            modulo,
+            queue_size: check_queue_size(self.queue_size.as_ref(), key)?,
+            send_buffer: send_buffer.and_then(NonZeroUsize::new),
+            modulo: modulo.and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN),
             on_full: self.on_full.map_or(Ok(OnFull::default()), |value| {
                 check_on_full(&value).ok_or_else(|| {
                     let reason = format!("expected \"block\", \"drop\" or seconds, found {value}");
@@ -277,11 +290,39 @@ fn check_address(text: &str, key: &str) -> Result<Location, Problem> {
     text.parse().map_err(|error: Error| (format!("{key}.address"), error.to_string()))
 }
 
-fn check_attach(bind: Option<bool>, address: &Location) -> Attach {
-    match bind {
+fn check_attach(bind: Option<bool>, address: &Location, key: &str) -> Result<Attach, Problem> {
+    let attach = match bind {
         Some(true) => Attach::Bind,
         Some(false) => Attach::Connect,
         None => address.usual_attach(),
+    };
+    let checked = address.address().map_or(Ok(()), |address| address.check(attach, false));
+    checked.map_err(|error| (format!("{key}.address"), error.to_string()))?;
+    Ok(attach)
+}
+
+/// Takes how many messages wait at most; 0 is no limit.
+fn check_queue_size(value: Option<&Value>, key: &str) -> Result<u32, Problem> {
+    let number = check_number(value, key, "queue_size", 0..=u64::from(u32::MAX))?;
+    Ok(number.and_then(|number| number.try_into().ok()).unwrap_or(Options::DEFAULT_QUEUE_SIZE))
+}
+
+/// Takes a whole number within a range, in quotes or without.
+fn check_number(
+    value: Option<&Value>,
+    key: &str,
+    name: &str,
+    range: RangeInclusive<u64>,
+) -> Result<Option<u64>, Problem> {
+    let Some(value) = value else { return Ok(None) };
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    match number.filter(|number| range.contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => {
+            let least = range.start();
+            let reason = format!("expected a whole number, {least} or more, found {value}");
+            Err((format!("{key}.{name}"), reason))
+        }
     }
 }
 
@@ -377,11 +418,11 @@ mod tests {
         let cases = [
             (
                 stream(r#"{"address": "tcp://*:3", "modulo": 0}"#),
-                "streams[1].modulo: expected 1 or more, found 0",
+                "streams[1].modulo: expected a whole number, 1 or more, found 0",
             ),
             (
                 stream(r#"{"address": "tcp://*:3", "send_buffer": 0}"#),
-                "streams[1].send_buffer: expected 1 or more, found 0",
+                "streams[1].send_buffer: expected a whole number, 1 or more, found 0",
             ),
             (
                 stream(r#"{"address": "tcp://*:3", "mode": "PULL"}"#),
@@ -406,6 +447,35 @@ mod tests {
                  'tcp://*:3'",
             ),
             (
+                stream(r#"{"address": "tcp://*:1"}"#).replace("h:1", "localhost:1"),
+                "streams[1].address: 'tcp://*:1' would send to source, which connects to \
+                 'tcp://localhost:1'",
+            ),
+            (
+                stream(r#"{"address": "./out.mcap"}, {"address": "out.mcap"}"#),
+                "streams[2].address: 'out.mcap' is the address of streams[1] too, as './out.mcap'",
+            ),
+            (
+                stream(r#"{"address": "ipc:///tmp/x"}, {"address": "ipc:///tmp/./x"}"#),
+                "streams[2].address: 'ipc:///tmp/./x' is the address of streams[1] too, as \
+                 'ipc:///tmp/x'",
+            ),
+            (
+                stream(r#"{"address": "tcp://h:0"}"#),
+                "streams[1].address: 'tcp://h:0' is not an address: expected the port to connect \
+                 to, from 1 to 65535",
+            ),
+            (
+                stream(r#"{"address": "tcp://*:3", "modulo": "ten"}"#),
+                "streams[1].modulo: expected a whole number, 1 or more, found \"ten\"",
+            ),
+            (stream("[3]"), "streams[1]: expected an object, found [3]"),
+            ("[]".to_owned(), "expected an object, found []"),
+            (
+                r#"{"source": {"address": "tcp://h:1", "subscribe": ["x"]}, "streams": []}"#.into(),
+                "source.subscribe: is for SUB, not for PULL",
+            ),
+            (
                 stream(r#"{"address": "h:1"}"#),
                 "streams[1].address: 'h:1' is not an address: expected tcp://host:port, ipc://path \
                  or inproc://name",
@@ -426,7 +496,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_connected_to_excludes_none_that_is_bound() {
-        let text = br#"{"source": {"address": "tcp://127.0.0.1:2"},
+        let text = br#"{"source": {"address": "tcp://10.0.0.1:2"},
                         "streams": [{"address": "tcp://*:2"}, {"address": "tcp://0.0.0.0:2"}]}"#;
         assert_eq!(Config::parse(text).unwrap().streams.len(), 2);
     }

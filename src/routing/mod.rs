@@ -4,6 +4,7 @@
 //! messages travel as frames, shared between the outputs. A [`Filter`] says which messages to take,
 //! and [`SeriesWatch`] when a series has come to its end.
 
+mod clash;
 mod config;
 mod filter;
 mod series;

@@ -76,7 +76,11 @@ impl Location {
                 let writer = McapWriter::create(path, McapOptions::default())?;
                 Box::new(Recorder::start(writer, RecorderOptions::default())?)
             }
-            Self::Recording(path) => Box::new(FolderWriter::create(path)?),
+            Self::Recording(path) => {
+                let max_memory = FolderWriter::MAX_MEMORY;
+                let options = RecorderOptions { max_memory, ..RecorderOptions::default() };
+                Box::new(Recorder::start(FolderWriter::create(path)?, options)?)
+            }
         })
     }
 

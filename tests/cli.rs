@@ -600,6 +600,30 @@ fn a_recording_and_its_replay_end_with_their_total() {
 }
 
 #[test]
+fn a_dump_until_the_end_of_a_series_ends_though_another_one_follows_at_once() {
+    let dir = Dir::new();
+    let header = |htype: &str, series: u32| {
+        format!(r#"{{"htype":"{htype}-1.0","header_detail":"basic","series":{series}}}"#)
+    };
+    let series = [4, 5].map(|series| {
+        [header("dheader", series), header("dimage", series), header("dseries_end", series)]
+    });
+    let messages: Vec<_> = series.iter().flatten().zip(0..).collect();
+    for (header, number) in messages {
+        let announced: &[&str] = &[header, r#"{"nimages":1}"#];
+        let is_start = header.contains("dheader");
+        write_folder(&dir, "in", &[(number, if is_start { announced } else { &announced[..1] })]);
+    }
+    dir.run("m_dump", ["in", "out", "--until-series-end=1000s"]).expect(0);
+    assert_eq!(messages_of(&dir, "out"), series[0]);
+}
+
+/// Returns the first part of each message in a folder.
+fn messages_of(dir: &Dir, folder: &str) -> Vec<String> {
+    messages(&dir.path(folder)).into_iter().map(|mut parts| parts.remove(0)).collect()
+}
+
+#[test]
 fn a_folder_of_damaged_messages_alone_exits_with_3() {
     let dir = Dir::new();
     dir.write("in/000000_001.raw", "");

@@ -14,6 +14,8 @@ use crate::{Error, Frame, Origin, Received};
 
 /// How many kinds of lost messages are told apart; the rest counts as one.
 const MOST_KINDS: usize = 256;
+/// Who waits for room is told of it once there is so much, or half of a smaller queue is empty.
+const ROOM: usize = 64 << 20;
 /// What a part costs beside its bytes: itself, and what the allocator adds.
 const PART: usize = size_of::<Frame>() + 32;
 
@@ -225,7 +227,7 @@ impl Queue {
         level.bytes -= bytes;
         level.written += messages;
         // Not for each message: who waits shall have something to do then.
-        if state.is_awaited && state.level.bytes <= self.bound / 2 {
+        if state.is_awaited && state.level.bytes <= self.bound - ROOM.min(self.bound / 2) {
             self.tell(&mut state);
         }
         if state.is_closed {

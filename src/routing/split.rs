@@ -79,6 +79,11 @@ impl Output {
         self.sink.departures()
     }
 
+    /// Adds what tells that the sink may have failed, so that [`Split::check`] is worth a call.
+    pub fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
+        self.sink.watch(set);
+    }
+
     /// Returns how long to wait for the sink from now on, for ever where it is `None`.
     fn patience(&self) -> Option<Duration> {
         match self.on_full {
@@ -125,6 +130,14 @@ impl Split {
     #[must_use]
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    /// Tells whether an output has failed since the last message.
+    ///
+    /// # Errors
+    /// Where one has.
+    pub fn check(&mut self) -> Result<()> {
+        self.outputs.iter_mut().try_for_each(|output| output.sink.check())
     }
 
     /// Hands a message to every output whose turn it is. Each gets a share of it, not a copy.

@@ -61,14 +61,35 @@ impl Limits {
 /// What came before a stop is still dealt with: it is all there once nothing has come for so long,
 /// as it may have to be read off a connection yet.
 const QUIET: Duration = Duration::from_millis(50);
-/// A sender that goes on has no end: so long after a stop, what came before it is dealt with.
+/// A sender that goes on has no end: after so much time of taking messages, and so long after a stop
+/// in any case, what came before it is dealt with.
 const DRAINING: Duration = Duration::from_secs(1);
+const MOST_DRAINING: Duration = Duration::from_secs(10);
+
+/// Where messages go: it may fail while none comes.
+pub(super) trait Watched {
+    /// Adds what tells that it may have failed.
+    fn watch<'a>(&'a self, set: &mut WaitSet<'a>);
+
+    /// Tells whether it has.
+    fn check(&mut self) -> Result<()>;
+}
+
+impl Watched for &mut (dyn Sink + '_) {
+    fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
+        Sink::watch(&**self, set);
+    }
+
+    fn check(&mut self) -> Result<()> {
+        Sink::check(&mut **self)
+    }
+}
 
 /// What else matters to who waits for messages; nothing by default.
 #[derive(Default)]
 pub(super) struct Beside<'a> {
     /// Where they go: its failure ends the wait.
-    pub(super) sink: Option<&'a mut dyn Sink>,
+    pub(super) sink: Option<&'a mut dyn Watched>,
     /// When the series that is waited for is over unless something comes.
     pub(super) over_at: Option<Instant>,
 }
@@ -84,8 +105,10 @@ pub(super) struct Run<'a> {
     done: Progress,
     /// Whether to deal with what came before a stop.
     drains: bool,
-    /// Until when to deal with that, once there is a stop.
-    drained_by: Option<Instant>,
+    /// Until when to deal with that, once there is a stop, and until when at the most.
+    drained_by: Option<(Instant, Instant)>,
+    /// When the last message was taken: what is done with it takes no time from taking others.
+    taken: Option<Instant>,
     /// When the first messages were done.
     first: Option<Instant>,
 }
@@ -95,8 +118,8 @@ impl<'a> Run<'a> {
         let now = Instant::now();
         let done = Progress { messages: 0, bytes: 0, total: limits.count };
         let (started, latest, silent) = (now, now, now);
-        let (first, drains, drained_by) = (None, false, None);
-        Self { limits, stop, started, latest, silent, done, first, drains, drained_by }
+        let (first, drains, drained_by, taken) = (None, false, None, None);
+        Self { limits, stop, started, latest, silent, done, drains, drained_by, taken, first }
     }
 
     /// Has the run announce `total` messages, where there may be no more.
@@ -161,13 +184,17 @@ impl<'a> Run<'a> {
                 Some(ending) => return Ok(ControlFlow::Break(ending)),
                 None => {}
             }
+            // What comes now is of another series.
+            if over_at.is_some_and(|at| at <= now) {
+                return Ok(ControlFlow::Break(Ending::SeriesEnded));
+            }
             match source.poll()? {
-                Event::Message(received) => return Ok(ControlFlow::Continue(received)),
+                Event::Message(received) => {
+                    self.taken = Some(now);
+                    return Ok(ControlFlow::Continue(received));
+                }
                 Event::End => return Ok(ControlFlow::Break(Ending::SourceEnded)),
                 Event::Idle => {}
-            }
-            if over_at.is_some_and(|at| at <= Instant::now()) {
-                return Ok(ControlFlow::Break(Ending::SeriesEnded));
             }
             if let Some(sink) = &mut sink {
                 sink.check()?;
@@ -193,8 +220,13 @@ impl<'a> Run<'a> {
 
     /// Tells whether what came before a stop is still to be dealt with.
     fn is_draining(&mut self, now: Instant) -> bool {
-        let drains = self.drains && self.remaining() > 0;
-        drains && now < *self.drained_by.get_or_insert(now + DRAINING)
+        let elsewhere = self.taken.take().map_or(Duration::ZERO, |taken| now - taken);
+        let (until, most) = match self.drained_by {
+            Some((until, most)) => (until + elsewhere, most),
+            None => (now + DRAINING, now + MOST_DRAINING),
+        };
+        self.drained_by = Some((until, most));
+        self.drains && self.remaining() > 0 && now < until.min(most)
     }
 
     /// Waits for more of what came before a stop.
@@ -364,7 +396,7 @@ mod tests {
         let stop = Stop::new().unwrap();
         stop.request();
         let mut run = Run::new(Limits::default(), &stop).draining();
-        run.drained_by = Some(Instant::now());
+        run.drained_by = Some((Instant::now(), Instant::now() + DRAINING));
         let mut source = Messages { left: u32::MAX, idles: false };
         assert_eq!(take(&mut run, &mut source), (0, Ending::Stopped));
     }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::run::Run;
+use super::run::{Beside, Run, Watched};
 use super::{Ending, Limits, Observer, tell_departures, tell_notices};
 use crate::counted::Counted;
 use crate::routing::{Config, Output, Split};
-use crate::{Result, Source, Stop, Unconfirmed};
+use crate::{Result, Source, Stop, Unconfirmed, WaitSet};
 
 /// How often at most it is told of an output that it takes messages, or takes none.
 const TELL: Duration = Duration::from_secs(2);
@@ -114,6 +114,16 @@ pub fn run(
     Ok(Summary { messages: run.messages(), outputs, ending: result? })
 }
 
+impl Watched for Split {
+    fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
+        self.outputs().iter().for_each(|output| output.watch(set));
+    }
+
+    fn check(&mut self) -> Result<()> {
+        Self::check(self)
+    }
+}
+
 /// Splits until the run ends.
 fn route(
     source: &mut dyn Source,
@@ -124,7 +134,8 @@ fn route(
 ) -> Result<Ending> {
     let mut told = vec![Told::default(); split.outputs().len()];
     loop {
-        let received = match run.next(source)? {
+        let beside = Beside { sink: Some(split), over_at: None };
+        let received = match run.next_beside(source, beside)? {
             ControlFlow::Continue(received) => received,
             ControlFlow::Break(ending) => return Ok(ending),
         };

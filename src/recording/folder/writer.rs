@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::directory::Directory;
 use super::draft::Draft;
 use super::list;
 use super::pipeline::Pipeline;
 use crate::recording::{Fsync, RecordWriter};
-use crate::{Error, Frames, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
+use crate::{Error, Frames, Received, Result};
 
 /// A folder that grows by a file for each part of each message.
 ///
@@ -19,8 +18,8 @@ use crate::{Error, Frames, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 /// system, and whatever copies the folder, knows permissions. A message that could not be written
 /// whole is taken away again.
 ///
-/// A [`Recorder`](crate::recording::Recorder) has it write with two threads where many messages
-/// wait.
+/// A [`Recorder`](crate::recording::Recorder) makes a sink of it, and has it write with two threads
+/// where many messages wait.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,6 +42,10 @@ pub struct FolderWriter {
 }
 
 impl FolderWriter {
+    /// A good [`max_memory`](crate::recording::RecorderOptions::max_memory) for a folder, which is
+    /// slow as it has so many files: more would wait for nothing but to leave the processor's cache.
+    pub const MAX_MEMORY: usize = 16 << 20;
+
     /// Starts a recording in a folder, which is made where it does not exist.
     ///
     /// # Errors
@@ -123,25 +126,6 @@ impl RecordWriter for FolderWriter {
 
     fn close(mut self: Box<Self>, _fsync: Fsync) -> Result<()> {
         self.pipeline.rest()
-    }
-}
-
-impl Sink for FolderWriter {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn offer(&mut self, message: &Received) -> Result<Offer> {
-        self.write(&message.frames).map(|()| Offer::Taken)
-    }
-
-    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-        set.ready();
-    }
-
-    fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
-        self.pipeline.rest()?;
-        Ok(Unconfirmed::Count(0))
     }
 }
 

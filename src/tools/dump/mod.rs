@@ -97,7 +97,7 @@ pub fn run(
 /// taken.
 fn pump(
     source: &mut dyn Source,
-    sink: &mut dyn Sink,
+    mut sink: &mut dyn Sink,
     filter: &mut Filter,
     series: &mut Option<Followed>,
     run: &mut Run<'_>,
@@ -105,7 +105,7 @@ fn pump(
 ) -> Result<(Ending, u64)> {
     loop {
         let over_at = series.as_ref().and_then(|series| series.watch.over_at());
-        let beside = Beside { sink: Some(sink), over_at };
+        let beside = Beside { sink: Some(&mut sink), over_at };
         let mut received = match run.next_beside(source, beside)? {
             ControlFlow::Continue(received) => received,
             ControlFlow::Break(ending) => return Ok((ending, 0)),
@@ -123,7 +123,7 @@ fn pump(
                 }
             }
         }
-        if !hand_over(sink, &received)? {
+        if !hand_over(sink, &received, PATIENCE)? {
             return Ok((Ending::Stopped, 1));
         }
         run.count(1, received.frames.bytes() as u64, now);
@@ -132,15 +132,19 @@ fn pump(
 }
 
 /// Hands a message to a sink, waiting for it to take it: a stop is no reason to lose what was
-/// received. Gives up where the sink makes no progress.
-fn hand_over(sink: &mut dyn Sink, message: &Received) -> Result<bool> {
+/// received. Gives up where the sink has made no room in so long a time.
+fn hand_over(sink: &mut dyn Sink, message: &Received, patience: Duration) -> Result<bool> {
+    let mut is_over = false;
     while sink.offer(message)? == Offer::Full {
-        let mut set = WaitSet::new();
-        sink.readiness(&mut set);
-        let waited = set.wait(&Stop::never(), Some(PATIENCE));
-        if !waited.map_err(|source| Error::Wait { name: sink.name().to_owned(), source })? {
+        if is_over {
             return Ok(false);
         }
+        let mut set = WaitSet::new();
+        sink.readiness(&mut set);
+        let waited = set.wait(&Stop::never(), Some(patience));
+        let waited = waited.map_err(|source| Error::Wait { name: sink.name().to_owned(), source });
+        // A sink may wait to tell of room until there is much of it.
+        is_over = !waited?;
     }
     Ok(true)
 }
@@ -160,6 +164,51 @@ impl Followed {
     fn observe(&mut self, message: &Received, now: Instant) {
         if self.of.accepts(&message.frames) {
             self.watch.observe(&message.frames, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Frames, Origin, Timestamp};
+
+    /// Has room now and then, and tells nobody.
+    struct Reticent {
+        offers: u32,
+        has_room: bool,
+    }
+
+    impl Sink for Reticent {
+        fn name(&self) -> &'static str {
+            "reticent"
+        }
+
+        fn offer(&mut self, _message: &Received) -> Result<Offer> {
+            self.offers += 1;
+            Ok(if self.has_room && self.offers > 1 { Offer::Taken } else { Offer::Full })
+        }
+
+        fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+            set.deadline(Instant::now() + Duration::from_secs(1000));
+        }
+
+        fn finish(self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
+            Ok(Unconfirmed::Count(0))
+        }
+    }
+
+    #[test]
+    fn a_sink_is_given_up_only_where_it_has_made_no_room() {
+        let message = Received {
+            frames: Frames::from([&b"x"[..]]),
+            time: Timestamp::now(),
+            origin: Origin::new("x"),
+        };
+        for has_room in [true, false] {
+            let mut sink = Reticent { offers: 0, has_room };
+            let taken = hand_over(&mut sink, &message, Duration::from_millis(1)).unwrap();
+            assert_eq!((taken, sink.offers), (has_room, 2));
         }
     }
 }

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use crate::handlers::{Peek, Stage};
 use crate::{Received, WaitSet};
 
+/// More often, a replay would have no time for anything else.
+const LEAST: Duration = Duration::from_millis(1);
+
 /// Keeps the start of the series that is under way on each outlet, and says when to send it again.
 /// Reads no clock.
 #[derive(Debug)]
@@ -22,9 +25,10 @@ struct Kept {
 }
 
 impl Headers {
-    /// Keeps starts to send them again after `every`; none where that is not wanted.
+    /// Keeps starts to send them again after `every`, [`LEAST`] at least; none where that is not
+    /// wanted.
     pub(super) fn new(every: Option<Duration>) -> Self {
-        Self { every, kept: Vec::new() }
+        Self { every: every.map(|every| every.max(LEAST)), kept: Vec::new() }
     }
 
     /// Looks at a message that was sent at `now`.
@@ -93,6 +97,15 @@ mod tests {
         }
         headers.observe(1, &message("dseries_end", 4), second(5));
         assert!(headers.take_due(second(9)).is_none());
+    }
+
+    #[test]
+    fn a_start_that_is_always_due_is_taken_once_at_a_time() {
+        let now = Instant::now();
+        let mut headers = Headers::new(Some(Duration::ZERO));
+        headers.observe(0, &message("dheader", 4), now);
+        assert!(headers.take_due(now + LEAST).is_some());
+        assert!(headers.take_due(now + LEAST).is_none());
     }
 
     #[test]

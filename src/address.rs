@@ -77,7 +77,7 @@ impl Address {
         })
     }
 
-    /// Tells whether the address names an IPv6 host, for which sockets have to be prepared.
+    /// Tells whether the address is one of IPv6, for which sockets have to be prepared.
     pub(crate) fn is_ipv6(&self) -> bool {
         self.0.contains('[')
     }
@@ -107,14 +107,15 @@ impl Address {
     }
 
     /// Looks the host up, to report a name that nobody knows; libzmq would look for it for ever.
-    pub(crate) fn resolve(&self) -> Result<(), Error> {
+    /// Returns whether it has addresses of IPv6 alone, for which sockets have to be prepared.
+    pub(crate) fn resolve(&self) -> Result<bool, Error> {
         let Some(rest) = self.0.strip_prefix("tcp://") else {
-            return Ok(());
+            return Ok(false);
         };
         // `tcp://source;target` connects to the target from a chosen local address.
         let target = rest.rsplit(';').next().unwrap_or(rest);
         match target.to_socket_addrs() {
-            Ok(_) => Ok(()),
+            Ok(mut found) => Ok(found.all(|address| address.is_ipv6())),
             Err(source) => Err(Error::Resolve { address: self.0.clone(), source }),
         }
     }
@@ -241,6 +242,19 @@ mod tests {
             ["tcp://*:9999", "tcp://0.0.0.0:9", "tcp://local:9", "tcp://10.0.0.1:9", "ipc:///tmp/x"]
         {
             assert!(!is_loopback(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_of_ipv6_alone_is_told_apart() {
+        let resolve = |text: &str| text.parse::<Address>().unwrap().resolve().unwrap();
+        for (text, is_ipv6) in [
+            ("tcp://[::1]:9", true),
+            ("tcp://127.0.0.1:9", false),
+            ("tcp://127.0.0.1:0;[::1]:9", true),
+            ("ipc://[::1]", false),
+        ] {
+            assert_eq!(resolve(text), is_ipv6, "{text}");
         }
     }
 

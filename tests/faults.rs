@@ -125,7 +125,7 @@ fn a_signal_ends_the_wait_for_messages_to_leave() {
     let dir = Dir::new();
     for signal in ["INT", "TERM"] {
         let arguments = ["-a", ANY, "-s", "16MiB", "-n", "20", "--linger", "1000s"];
-        let (mut process, _peer) = stuck(&dir, "m_generate", &arguments);
+        let (process, _peer) = stuck(&dir, "m_generate", &arguments);
         process.stdout_line("Average message rate");
         wait_for_sleep(&dir, &process);
         process.signal(signal);

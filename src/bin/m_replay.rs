@@ -41,7 +41,7 @@ struct Cli {
     delay: Duration,
     /// Send the start of the series under way again whenever so much time has passed, for those who
     /// come late (pub mode)
-    #[arg(long, value_name = "DURATION", value_parser = parse_interval)]
+    #[arg(long, value_name = "DURATION", value_parser = cli::parse_interval)]
     send_header_again: Option<Duration>,
     /// Send the messages of one source of the recording to an address of its own (may be repeated);
     /// those of the others go to the --address that is given
@@ -217,14 +217,6 @@ fn open_streams(cli: &Cli, stop: &Stop) -> Result<(Vec<Stream>, Routes)> {
 /// Reads how often to play; `0` stands for ever.
 fn parse_repeat(text: &str) -> Result<Repeat, ParseIntError> {
     Ok(NonZeroU64::new(text.parse()?).map_or(Repeat::Forever, Repeat::Times))
-}
-
-/// Reads a duration that is not zero.
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    match cli::parse_duration(text)? {
-        Duration::ZERO => Err("expected a duration above 0".to_owned()),
-        interval => Ok(interval),
-    }
 }
 
 /// Reads `NAME=ADDRESS`.

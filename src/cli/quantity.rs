@@ -17,6 +17,17 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| error())
 }
 
+/// Reads a duration as [`parse_duration`] does, but not none at all.
+///
+/// # Errors
+/// Where it is no duration, or zero.
+pub fn parse_interval(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("expected a duration above 0".to_owned()),
+        interval => Ok(interval),
+    }
+}
+
 /// A size that somebody gave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Size {

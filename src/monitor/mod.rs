@@ -86,6 +86,10 @@ type OnEvent = Box<dyn FnMut(&PeerEvent) + Send>;
 type OnAbsence = Box<dyn FnMut() + Send>;
 
 /// What a [`Monitor`] does; nothing but counting by default.
+///
+/// Its actions should return soon: closing the stream waits for the one under way, and what happens
+/// meanwhile is kept in memory until it can be told. An action must not wait for whoever closes the
+/// stream.
 #[derive(Default)]
 pub struct MonitorOptions {
     on_event: Option<OnEvent>,

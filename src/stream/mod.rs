@@ -89,14 +89,13 @@ impl Stream {
     pub(crate) fn open(address: &str, options: Options) -> Result<Self> {
         let address: Address = address.parse()?;
         address.check(options.attach, options.context.is_some())?;
-        if options.attach == Attach::Connect {
-            address.resolve()?;
-        }
+        let is_ipv6 =
+            address.is_ipv6() || options.attach == Attach::Connect && address.resolve()?;
         let context = match &options.context {
             Some(context) => context.clone(),
             None => zmq::Context::new(),
         };
-        let socket = set_up(&context, &address, &options)
+        let socket = set_up(&context, is_ipv6, &options)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
         let monitor = MonitorThread::start(&context, &socket)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
@@ -241,7 +240,7 @@ enum Direction {
 /// Makes the socket of a stream, configured and attached to nothing yet.
 fn set_up(
     context: &zmq::Context,
-    address: &Address,
+    is_ipv6: bool,
     options: &Options,
 ) -> Result<zmq::Socket, zmq::Error> {
     if options.context.is_none() {
@@ -263,7 +262,7 @@ fn set_up(
     socket.set_tcp_keepalive_idle(KEEPALIVE_AFTER)?;
     socket.set_tcp_keepalive_intvl(KEEPALIVE_INTERVAL)?;
     socket.set_tcp_keepalive_cnt(KEEPALIVES)?;
-    socket.set_ipv6(address.is_ipv6())?;
+    socket.set_ipv6(is_ipv6)?;
     // A PUSH that connects queues nothing for a peer that has never been there.
     socket.set_immediate(options.mode == Mode::Push)?;
     if options.mode == Mode::Sub {
@@ -292,7 +291,7 @@ fn attach(
             uninterrupted(|| socket.bind(address.as_str())).map_err(|error| {
                 // Reporting the failure to the monitor may have overwritten its reason: a socket
                 // without one tells it.
-                let again = set_up(context, address, options);
+                let again = set_up(context, address.is_ipv6(), options);
                 let source = again.and_then(|socket| socket.bind(address.as_str())).err();
                 Error::Bind { address: address.to_string(), source: source.unwrap_or(error) }
             })

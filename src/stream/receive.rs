@@ -41,6 +41,10 @@ impl Stream {
     /// was requested. A message that cannot be decoded is one too:
     /// [`Data::Broken`](mflow_handlers::Data::Broken).
     ///
+    /// What is there already is received after a stop too, so that it can still be dealt with; who
+    /// wants to end under a sender that goes on looks at the stop, as
+    /// [`messages`](Self::messages) does.
+    ///
     /// # Errors
     /// Where the transport fails, or the stream is one that sends.
     pub fn receive(&mut self) -> Result<Option<Decoded>> {
@@ -91,10 +95,11 @@ impl Stream {
         }
     }
 
-    /// Iterates over the messages to come, decoded; ends at the timeout or when a stop is
-    /// requested, whether or not there are more. A message that cannot be decoded does not end it.
+    /// Iterates over the messages to come, decoded; ends at the timeout, when a stop is requested,
+    /// whether or not there are more, and after an error of the transport. A message that cannot be
+    /// decoded does not end it.
     pub fn messages(&mut self) -> Messages<'_> {
-        Messages(self)
+        Messages { stream: self, has_failed: false }
     }
 
     /// Takes a message that is there already.
@@ -152,16 +157,21 @@ impl Stream {
 }
 
 /// The messages of a stream to come; see [`Stream::messages`].
-pub struct Messages<'a>(&'a mut Stream);
+pub struct Messages<'a> {
+    stream: &'a mut Stream,
+    has_failed: bool,
+}
 
 impl Iterator for Messages<'_> {
     type Item = Result<Decoded>;
 
     fn next(&mut self) -> Option<Self::Item> {
         // Nothing waits while messages keep coming, so nothing else would see the stop.
-        if self.0.stop.is_requested() {
+        if self.has_failed || self.stream.stop.is_requested() {
             return None;
         }
-        self.0.receive().transpose()
+        let received = self.stream.receive();
+        self.has_failed = received.is_err();
+        received.transpose()
     }
 }

@@ -66,8 +66,10 @@ impl Stream {
     /// Gathers the parts of a message and sends it with the last one.
     ///
     /// # Errors
-    /// As [`send`](Self::send), with the last part; the whole message is dropped then.
+    /// As [`send`](Self::send), with the last part; the whole message is dropped then. On a stream
+    /// that receives, with the first.
     pub fn send_part(&mut self, part: impl Into<Frame>, more: More) -> Result<()> {
+        self.check_direction(Direction::Send)?;
         self.gathered.push(part.into());
         match more {
             More::Follows => Ok(()),

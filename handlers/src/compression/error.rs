@@ -44,6 +44,12 @@ pub enum CompressionError {
         /// The bytes of an element.
         element: usize,
     },
+    /// Elements of a size that nothing here has.
+    #[error("expected elements of 1 to 64 whole bytes, found {bytes} bytes")]
+    ElementSize {
+        /// The bytes of an element.
+        bytes: usize,
+    },
     /// The codec is one that is only decoded.
     #[error("the codec is only decoded")]
     Unsupported,

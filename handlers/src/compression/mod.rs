@@ -71,18 +71,18 @@ impl Element {
     /// Makes the size of an element of that many bytes.
     ///
     /// # Errors
-    /// [`CompressionError::Element`] unless it is 1 to 64.
+    /// [`CompressionError::ElementSize`] unless it is 1 to 64.
     pub fn of_bytes(bytes: usize) -> Result<Self, CompressionError> {
         NonZeroUsize::new(bytes)
             .filter(|bytes| bytes.get() <= 64)
             .map(Self)
-            .ok_or(CompressionError::Element { length: 0, element: bytes })
+            .ok_or(CompressionError::ElementSize { bytes })
     }
 
     /// Makes the size of an element of that many bits.
     ///
     /// # Errors
-    /// [`CompressionError::Element`] unless it is whole bytes, 1 to 64 of them.
+    /// [`CompressionError::ElementSize`] unless it is whole bytes, 1 to 64 of them.
     pub fn of_bits(bits: u32) -> Result<Self, CompressionError> {
         let bytes = if bits.is_multiple_of(8) { bits / 8 } else { 0 };
         Self::of_bytes(bytes as usize)

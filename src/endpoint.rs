@@ -74,6 +74,12 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Returns what tells the source from others: its label, or its name where it has none.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.name)
+    }
+
     /// Makes an origin for all messages of a source, without label and mode.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Arc<Self> {

@@ -14,7 +14,7 @@ use crate::{Address, Error, Options, Result, Sink, Source, Stream};
 /// The address of a stream, or the path of a recording.
 ///
 /// What has a scheme is an address. A path has a `/` in it, ends in `.mcap`, or there is something
-/// at it: anything else is taken for an address whose scheme was forgotten.
+/// at it: anything else is an error, as it may be an address whose scheme was forgotten.
 ///
 /// ```
 /// use mflow::Location;
@@ -97,10 +97,14 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, Error> {
         let path = Path::new(text);
         let is_path = || is_mcap(path) || text.contains('/') || path.try_exists().unwrap_or(true);
-        if Address::is_meant_by(text) || text.is_empty() || !is_path() {
+        if Address::is_meant_by(text) {
             Ok(Self::Stream(text.parse()?))
-        } else {
+        } else if !text.is_empty() && is_path() {
             Ok(Self::Recording(path.to_owned()))
+        } else {
+            let reason =
+                "expected tcp://host:port, ipc://path, or a path such as x.mcap or ./folder";
+            Err(Error::Address { address: text.to_owned(), reason })
         }
     }
 }

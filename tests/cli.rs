@@ -87,7 +87,7 @@ fn bash_takes_the_completions_of_each_program() {
 #[test]
 fn a_wrong_command_line_exits_with_2() {
     let dir = Dir::new();
-    let wrong: [&[&str]; 22] = [
+    let wrong: [&[&str]; 32] = [
         &["m_stats"],
         &["m_stats", "tcp://h:1", "--colour"],
         &["m_stats", "tcp://h:1", "-m", "push"],
@@ -110,6 +110,16 @@ fn a_wrong_command_line_exits_with_2() {
         &["m_replay"],
         &["m_split", "tcp://h:1"],
         &["m_split", "--check"],
+        &["m_split", "--check", "tcp://h:1", "tcp://*:2"],
+        &["m_stats", "tcp://h:1", "-s", "64KiB"],
+        &["m_stats", "tcp://h:1", "-n", "-1"],
+        &["m_stats", "tcp://h:1", "--io-threads", "65"],
+        &["m_stats", "tcp://h:0"],
+        &["m_stats", "tcp://127.0.0.1:*"],
+        &["m_stats", "inproc://x"],
+        &["m_replay", "tcp://h:1"],
+        &["m_replay", "in.mcap", "-m", "pub", "--send-header-again", "0"],
+        &["m_generate", "-i", "often"],
     ];
     for line in wrong {
         let failed = dir.run(line[0], &line[1..]).expect(2);
@@ -799,11 +809,15 @@ fn an_address_without_its_scheme_exits_with_2_and_makes_no_folder() {
         &["m_split", "localhost:9999", ANY],
         &["m_split", "tcp://127.0.0.1:1", "localhost:9999"],
     ];
-    let error = "error: 'localhost:9999' is not an address: expected tcp://host:port, ipc://path or \
-                 inproc://name";
     for line in lines {
         let failed = dir.run(line[0], &line[1..]).expect(2);
-        assert_eq!(failed.errors(), [error], "{line:?}");
+        let expected = match line[0] {
+            "m_generate" | "m_replay" => "ipc://path or inproc://name",
+            // There may be a recording in its place.
+            _ => "ipc://path, or a path such as x.mcap or ./folder",
+        };
+        let error = "error: 'localhost:9999' is not an address: expected tcp://host:port, ";
+        assert_eq!(failed.errors(), [format!("{error}{expected}")], "{line:?}");
     }
     assert!(!dir.path("localhost:9999").exists());
     // What looks like a path is none, and what is there is one.
@@ -841,6 +855,8 @@ fn a_size_that_no_memory_holds_is_an_error_that_tells_the_unit() {
     let failed = dir.run("m_generate", ["-a", ANY, "-s", "900000000"]).expect(1);
     assert_eq!(failed.errors(), ["error: there is no memory for 943718400000000 bytes"]);
     assert!(failed.stderr.contains("\nhint: a size takes a unit"), "{}", failed.stderr);
+    // Nobody waits for messages that will never come.
+    dir.run("m_stats", ["--loopback", "-s", "900000000", "-n", "1"]).expect(1);
 }
 
 #[test]
@@ -910,6 +926,28 @@ fn a_sender_whose_peers_never_come_exits_with_4() {
     write_folder(&dir, "in", &[(0, &["a"])]);
     dir.run("m_generate", ["-a", ANY, "--timeout", "20ms"]).expect(4);
     dir.run("m_replay", ["in", "-a", ANY, "--timeout", "20ms"]).expect(4);
+}
+
+#[test]
+fn what_is_published_to_nobody_exits_with_4() {
+    let dir = Dir::new();
+    let generate = dir.run("m_generate", ["-a", ANY, "-m", "pub", "-n", "3"]).expect(4);
+    assert!(generate.errors()[0].starts_with("error: nobody has subscribed to 'tcp://127.0.0.1:"));
+}
+
+#[test]
+fn what_an_output_has_not_taken_is_an_error_unless_that_was_asked_for() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"]), (1, &["b"])]);
+    for (policy, code) in [("10ms", 4), ("drop", 0)] {
+        let split = dir.run("m_split", ["./in", ANY, "--on-full", policy, "--quiet"]).expect(code);
+        let error = "error: 2 messages were dropped, as nobody was at 'tcp://127.0.0.1:";
+        assert_eq!(split.stderr.starts_with(error), code == 4, "{}", split.stderr);
+    }
+    // An output that is to be waited for ends the run when nothing moves any more.
+    let arguments = ["./in", ANY, "--on-full", "block", "--timeout", "50ms"];
+    let split = dir.run("m_split", arguments).expect(4);
+    assert!(split.errors()[0].contains("1 message was dropped"), "{}", split.stderr);
 }
 
 #[test]
@@ -1117,4 +1155,16 @@ fn m_dump_takes_no_two_sources_of_one_name_and_no_output_for_a_look() {
     ] {
         dir.run("m_dump", arguments).expect(2);
     }
+}
+
+#[test]
+fn a_dump_of_several_sources_tells_them_apart() {
+    let dir = Dir::new();
+    let [camera, bs] = [(); 2].map(|()| generate(&dir, 1, "16B"));
+    let sources = [format!("camera={}", camera.1), format!("bs={}", bs.1)];
+    let sources = sources.each_ref().map(String::as_str);
+    let text = dir.run("m_dump", sources.iter().chain(&["-n", "2", "-s", "2"])).expect(0).stdout;
+    let mut labels: Vec<_> = text.lines().map(|line| line.split("   ").next().unwrap()).collect();
+    labels.sort_unstable();
+    assert_eq!(labels, ["bs", "camera"], "{text}");
 }

@@ -11,7 +11,7 @@ use mflow::cli::{self, Exit, Filtering, Keyboard, Limiting, Sending, Terminal, V
 use mflow::recording::{Place, Range, Recording, open_recording};
 use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Repeat, Routes, wait_for_peers};
 use mflow::tools::{Ending, Observer};
-use mflow::{Mode, Result, Stop, Stream};
+use mflow::{Address, Mode, Result, Stop, Stream};
 
 /// Send the messages of a recording again, with its timing or as fast as it goes
 ///
@@ -105,6 +105,10 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     {
         let reason = format!("--from {from} is behind --to {to}");
         Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
+    }
+    if Address::is_meant_by(&cli.recording.to_string_lossy()) {
+        let reason = format!("expected a recording, found '{}'", cli.recording.display());
+        Cli::command().error(ErrorKind::InvalidValue, reason).exit();
     }
     let options = options(cli);
     let limits = options.limits;

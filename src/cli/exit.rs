@@ -141,12 +141,11 @@ impl Exit {
         if *may_drop || *dropped == 0 {
             return self;
         }
-        let dropped = Counted(*dropped, "message");
+        let dropped = Counted(*dropped, "message").were();
         if *sent > 0 {
-            return self
-                .or_damaged(format_args!("{dropped} for '{name}' dropped: it took no more"));
+            return self.or_damaged(format_args!("{dropped} dropped, as '{name}' took no more"));
         }
-        say(format_args!("error: {dropped} for '{name}' dropped: nobody was there to take any"));
+        say(format_args!("error: {dropped} dropped, as nobody was at '{name}' to take any"));
         if self == Self::Done { Self::Missed } else { self }
     }
 

@@ -66,7 +66,13 @@ fn parse<P: Parser>() -> P {
         .action(ArgAction::Set)
         .value_parser(clap::value_parser!(Shell))
         .exclusive(true);
-    let mut command = P::command().arg(completions).long_version(version()).version(version());
+    // A number below zero is a wrong value, not an option that there is not.
+    let takes_numbers = |arg: Arg| match arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    };
+    let command = P::command().mut_args(takes_numbers).arg(completions);
+    let mut command = command.long_version(version()).version(version());
     let matches = command.get_matches_mut();
     if let Some(shell) = matches.get_one::<Shell>("completions") {
         let name = command.get_name().to_owned();

@@ -43,6 +43,8 @@ pub enum Content {
     /// All parts.
     #[default]
     Whole,
+    /// So many parts, the first ones; messages without any where that is zero.
+    First(usize),
     /// The first part alone. An image of the stream V2 has its pixels in it, and is not taken.
     Header,
 }
@@ -102,6 +104,7 @@ impl Filter {
         }
         Some(match self.options.content {
             Content::Whole => frames.clone(),
+            Content::First(parts) => frames.iter().take(parts).cloned().collect(),
             Content::Header => frames.iter().take(1).cloned().collect(),
         })
     }
@@ -133,7 +136,7 @@ impl Filter {
     fn accepts_content(&self, peek: &Peek<'_>) -> bool {
         let is_pixels =
             peek.stage == Some(Stage::Image) && peek.htype.as_deref() == Some("stream2");
-        self.options.content == Content::Whole || !is_pixels
+        self.options.content != Content::Header || !is_pixels
     }
 
     fn accepts_number(&mut self, stage: Option<Stage>) -> bool {

@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 use mflow::Address;
 use mflow::cli::{self, Filtering, Labelled, Limiting, Receiving, Recording, Verbosity};
 use mflow::recording::is_mcap;
-use mflow::routing::FilterOptions;
+use mflow::routing::{Content, FilterOptions};
 
 /// Record the messages of streams, look at them, or look at a recording
 ///
@@ -110,6 +110,15 @@ pub(crate) enum Format {
 }
 
 impl Cli {
+    /// Returns how much of each message to take.
+    pub(crate) fn content(&self) -> Content {
+        match (self.skip.checked_sub(1), self.more_filtering.headers_only) {
+            (None, false) => Content::Whole,
+            (None | Some(1..), true) => Content::Header,
+            (Some(parts), _) => Content::First(parts),
+        }
+    }
+
     /// Tells whether every message is taken that comes.
     pub(crate) fn takes_everything(&self) -> bool {
         let MoreFiltering { headers_only, until_series_end } = self.more_filtering;

@@ -10,7 +10,7 @@ use std::path::Path;
 use mflow::cli::{self, Exit, Labelled, Terminal};
 use mflow::recording::mcap::Detail;
 use mflow::recording::{Recording, open_recording};
-use mflow::routing::Content;
+use mflow::routing::FilterOptions;
 use mflow::tools::Observer;
 use mflow::tools::dump::{self, Options};
 use mflow::tools::inspect::{self, Form};
@@ -33,7 +33,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     // A recording that is not there is told before there is an output, and a stream is opened after
     // it: one that is open takes messages away from others.
     let recording = open_recorded(&sources)?;
-    let output = output::open(cli, format, &sources, path)?;
+    let labels = labels(&sources, recording.as_deref());
+    let output = output::open(cli, format, &sources, labels, path)?;
     if let (true, Some(recording)) = (cli.takes_everything(), &recording) {
         terminal.expect(recording.messages());
     }
@@ -53,10 +54,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         terminal = terminal.with_bar();
         gauge.iter().for_each(|gauge| terminal.recording(gauge.clone(), path));
     }
-    let mut filter = cli.filtering.options();
-    if cli.more_filtering.headers_only {
-        filter.content = Content::Header;
-    }
+    let filter = FilterOptions { content: cli.content(), ..cli.filtering.options() };
     let until_series_end = cli.more_filtering.until_series_end;
     let limits = cli.limiting.limits();
     let options = Options { limits, filter, until_series_end };
@@ -97,6 +95,16 @@ fn look(cli: &Cli, path: &Path) -> Result<Exit> {
     };
     out.flush()?;
     Ok(if is_sound { Exit::Done } else { Exit::Damaged })
+}
+
+/// Returns how many columns the labels of sources take, where there are several.
+fn labels(sources: &[&Labelled], recording: Option<&dyn Recording>) -> Option<usize> {
+    let labels: Vec<&str> = match recording {
+        Some(recording) => recording.origins().iter().map(|origin| origin.label()).collect(),
+        None => sources.iter().map(|it| it.label.as_deref().unwrap_or(&it.address)).collect(),
+    };
+    let widest = labels.iter().map(|label| label.chars().count()).max();
+    widest.filter(|_| labels.len() > 1)
 }
 
 /// Opens the source where it is a recording, which is then the only one.

@@ -32,21 +32,25 @@ impl Output {
     }
 }
 
-/// Opens what messages go to.
+/// Opens what messages go to; the labels of their sources are shown in so many columns.
 pub(crate) fn open(
     cli: &Cli,
     format: Format,
     sources: &[&Labelled],
+    labels: Option<usize>,
     path: Option<&Path>,
 ) -> Result<Output> {
-    let keep = cli.skip.checked_sub(1).unwrap_or(usize::MAX);
     let mode = cli.receiving.mode();
     let path = path.unwrap_or(Path::new(""));
     let sink: Box<dyn Sink> = match format {
-        Format::Text => Box::new(TextWriter::new(stdout()).keep_parts(keep)),
+        Format::Text => {
+            let writer = TextWriter::new(stdout());
+            Box::new(labels.into_iter().fold(writer, TextWriter::with_labels))
+        }
         Format::Json => {
             let content = if cli.decode { JsonContent::Decoded } else { JsonContent::Outline };
-            Box::new(JsonWriter::new(stdout(), content))
+            let writer = JsonWriter::new(stdout(), content);
+            Box::new(labels.into_iter().fold(writer, |writer, _| writer.with_labels()))
         }
         Format::Npy => arrays(cli, path, Npy)?,
         Format::Png => arrays(cli, path, Png)?,
@@ -55,7 +59,7 @@ pub(crate) fn open(
                 cli.recording.start_file(path, mode, session(cli, sources))?
             } else {
                 let open = if cli.force { FolderWriter::append } else { FolderWriter::create };
-                cli.recording.start_folder(open(path)?.keep_parts(keep), mode)?
+                cli.recording.start_folder(open(path)?, mode)?
             };
             let gauge = Some(recorder.gauge());
             let file = is_mcap(path).then(|| cli.recording.first_file(path));

@@ -37,7 +37,6 @@ pub struct FolderWriter {
     directory: Arc<Directory>,
     name: String,
     next: u64,
-    keep: usize,
     pipeline: Pipeline,
 }
 
@@ -69,16 +68,8 @@ impl FolderWriter {
             directory: Arc::new(Directory::open(folder)?),
             name: folder.display().to_string(),
             next,
-            keep: usize::MAX,
             pipeline: Pipeline::new(),
         })
-    }
-
-    /// Keeps only the first parts of each message, none where `parts` is zero.
-    #[must_use]
-    pub fn keep_parts(mut self, parts: usize) -> Self {
-        self.keep = parts;
-        self
     }
 
     /// Writes a message.
@@ -93,10 +84,7 @@ impl FolderWriter {
     }
 
     fn draft(&self, frames: Frames) -> Draft {
-        // What is left out is not kept in memory until its turn either.
-        let is_cut = frames.len() > self.keep;
-        let kept = if is_cut { frames.into_iter().take(self.keep).collect() } else { frames };
-        Draft::new(&self.directory, self.next, kept)
+        Draft::new(&self.directory, self.next, frames)
     }
 }
 

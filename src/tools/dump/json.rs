@@ -43,12 +43,15 @@ pub struct JsonWriter<W> {
     handlers: Registry,
     index: u64,
     damaged: u64,
+    has_labels: bool,
 }
 
 /// What a line tells, in this order.
 #[derive(Serialize)]
 struct Line<'a> {
     index: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
     htype: Option<Cow<'a, str>>,
     parts: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +61,23 @@ struct Line<'a> {
 impl<W: Write> JsonWriter<W> {
     /// Makes a writer with the decoders of this crate.
     pub fn new(out: W, content: JsonContent) -> Self {
-        Self { out, content, handlers: Registry::default(), index: 0, damaged: 0 }
+        Self {
+            out,
+            content,
+            handlers: Registry::default(),
+            index: 0,
+            damaged: 0,
+            has_labels: false,
+        }
+    }
+}
+
+impl<W: Write> JsonWriter<W> {
+    /// Has each line tell the label of the message's source, after the index.
+    #[must_use]
+    pub fn with_labels(mut self) -> Self {
+        self.has_labels = true;
+        self
     }
 }
 
@@ -78,8 +97,9 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
                 Some(json)
             }
         };
+        let source = self.has_labels.then(|| received.origin.label());
         let parts = message.parts().iter().map(bytes::Bytes::len).collect();
-        let line = Line { index: self.index, htype: message.htype(), parts, decoded };
+        let line = Line { index: self.index, source, htype: message.htype(), parts, decoded };
         let text = serde_json::to_string(&line).map_err(std::io::Error::from)?;
         self.out.write_all((harmless(text) + "\n").as_bytes())?;
         self.index += 1;

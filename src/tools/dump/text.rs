@@ -19,19 +19,20 @@ const SHOWN: usize = 64;
 pub struct TextWriter<W> {
     out: W,
     number: u64,
-    keep: usize,
+    /// How wide the labels of the sources are, where they are shown.
+    labels: Option<usize>,
 }
 
 impl<W: Write> TextWriter<W> {
     /// Makes a writer that shows messages from number 0 on.
     pub fn new(out: W) -> Self {
-        Self { out, number: 0, keep: usize::MAX }
+        Self { out, number: 0, labels: None }
     }
 
-    /// Shows only the first parts of each message, none where `parts` is zero.
+    /// Begins each line with the label of the message's source, in so many columns.
     #[must_use]
-    pub fn keep_parts(mut self, parts: usize) -> Self {
-        self.keep = parts;
+    pub fn with_labels(mut self, columns: usize) -> Self {
+        self.labels = Some(columns);
         self
     }
 }
@@ -42,7 +43,10 @@ impl<W: Write + Send> Sink for TextWriter<W> {
     }
 
     fn offer(&mut self, message: &Received) -> Result<Offer> {
-        for (part, frame) in message.frames.iter().enumerate().take(self.keep) {
+        for (part, frame) in message.frames.iter().enumerate() {
+            if let Some(columns) = self.labels {
+                write!(self.out, "{:columns$}  ", message.origin.label())?;
+            }
             show(self.number, part, frame, &mut self.out)?;
         }
         self.number += 1;
@@ -75,9 +79,11 @@ fn show(number: u64, part: usize, frame: &Frame, out: &mut dyn Write) -> Result<
     Ok(())
 }
 
-/// Returns the text of a JSON object or array on one line; none where it is not that.
+/// Returns the text of JSON on one line; none where it is not that.
 fn json_text(bytes: &[u8]) -> Option<String> {
-    if !matches!(bytes.first(), Some(b'{' | b'[')) {
+    // What else is JSON begins with none of the bytes that data have most often.
+    if !matches!(bytes.first(), Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
+    {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
@@ -141,6 +147,14 @@ mod tests {
         }
         let harmless = "[\"µm, 0 °C, 検出器, 🔬\"]";
         assert!(shown(harmless.as_bytes()).ends_with(&format!("  {harmless}\n")));
+    }
+
+    #[test]
+    fn any_json_is_text() {
+        for json in ["\"no object\"", "-1.5e3", "12345", "true", "null", "[1, 2]"] {
+            assert_eq!(shown(json.as_bytes()), format!("     3   1 {:>10}  {json}\n", json.len()));
+        }
+        assert_eq!(shown(b"nil"), "     3   1          3  6e696c\n");
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Routes {
         if origins.is_empty() {
             return Ok(());
         }
-        let known: Vec<&str> = origins.iter().map(|origin| label(origin)).collect();
+        let known: Vec<&str> = origins.iter().map(|origin| origin.label()).collect();
         let is_mapped = |label: &str| self.labels.iter().any(|(mapped, _)| mapped == label);
         let homeless = known.iter().find(|label| self.rest.is_none() && !is_mapped(label));
         let missing = self.labels.iter().find(|(label, _)| !known.contains(&label.as_str()));
@@ -58,7 +58,7 @@ impl Routes {
         if self.labels.is_empty() {
             return self.rest;
         }
-        let label = label(origin);
+        let label = origin.label();
         let mapped = self.labels.iter().find(|(mapped, _)| mapped == label);
         mapped.map(|(_, sink)| *sink).or(self.rest)
     }
@@ -97,7 +97,7 @@ impl Outlets {
     /// Returns the number of the sink that takes the messages of an origin.
     pub(super) fn place(&self, origin: &Origin, recording: &dyn Recording) -> Result<usize> {
         let place = self.routes.place(origin);
-        place.ok_or_else(|| unmapped(label(origin), HOMELESS, recording))
+        place.ok_or_else(|| unmapped(origin.label(), HOMELESS, recording))
     }
 
     pub(super) fn sink(&mut self, place: usize) -> &mut dyn Sink {
@@ -138,16 +138,11 @@ impl Outlets {
 const HOMELESS: &str = "has no address in the replay of";
 
 fn unmapped(label: &str, problem: &'static str, recording: &dyn Recording) -> Error {
-    let labels: Vec<&str> = recording.origins().iter().map(|origin| self::label(origin)).collect();
+    let labels: Vec<&str> = recording.origins().iter().map(|origin| origin.label()).collect();
     Error::Unmapped {
         label: label.to_owned(),
         problem,
         recording: recording.name().to_owned(),
         labels: labels.join(", "),
     }
-}
-
-/// Returns what a source is called in a recording.
-fn label(origin: &Origin) -> &str {
-    origin.label.as_deref().unwrap_or(&origin.name)
 }

@@ -148,11 +148,12 @@ impl Source for Merge {
     }
 
     fn notices(&self) -> Vec<String> {
-        let of = |source: &Box<dyn Source>| {
-            let name = source.name().to_owned();
-            source.notices().into_iter().map(move |notice| format!("'{name}': {notice}"))
-        };
-        self.sources.iter().flat_map(of).collect()
+        let mut notices = Vec::new();
+        for source in &self.sources {
+            let of = |notice| format!("'{}': {notice}", source.name());
+            notices.extend(source.notices().into_iter().map(of));
+        }
+        notices
     }
 
     /// Returns the sources that have failed, by name.

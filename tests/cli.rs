@@ -10,6 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use harness::{Dir, Process, Unread, recording, skip};
 
 const PROGRAMS: [&str; 5] = ["m_stats", "m_generate", "m_dump", "m_replay", "m_split"];
@@ -292,6 +294,28 @@ fn generate_prints_the_text_of_the_original() {
     let received = stats.interrupt().expect(0);
     let lines: Vec<&str> = received.stdout.lines().collect();
     summary(&lines[lines.len() - 8..]);
+}
+
+#[test]
+fn rates_are_told_in_json_too() {
+    let dir = Dir::new();
+    let generate = dir.start("m_generate", ["-a", ANY, "-s", "1kB", "-n", "100", "--json"]);
+    let stats = ["-n", "100", "--format", "json"];
+    let stats = dir.run("m_stats", [generate.endpoint().as_str()].iter().chain(&stats)).expect(0);
+    let header = r#"{"htype":"raw-1.0","type":"int32","shape":[1,250],"frame":0}"#.len() as u64;
+    // Frames have one digit and two.
+    let headers = 100 * header + 90;
+    for (told, bytes) in
+        [(stats.stdout, 100_000 + headers), (generate.end().expect(0).stdout, 100_000)]
+    {
+        let lines = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines: Vec<_> = lines.collect();
+        let (summary, intervals) = lines.split_last().unwrap();
+        assert_eq!((&summary["event"], &summary["bytes"]), (&json!("summary"), &json!(bytes)));
+        assert!(intervals.iter().all(|line| line["event"] == "interval"), "{told}");
+        let messages = intervals.iter().map(|line| line["messages"].as_u64().unwrap()).sum::<u64>();
+        assert_eq!(messages, 100, "{told}");
+    }
 }
 
 #[test]

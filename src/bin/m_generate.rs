@@ -4,9 +4,9 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use clap::Parser;
-use mflow::cli::{self, Exit, Limiting, Sending, Size, Terminal, Verbosity};
-use mflow::tools::Observer;
+use mflow::cli::{self, Exit, Limiting, Reporting, Sending, Size, Terminal, Verbosity};
 use mflow::tools::generate::{self, queue_size, send_buffer};
+use mflow::tools::{Notation, Observer};
 use mflow::{Result, Stop};
 
 /// What depends on the size of the messages here.
@@ -32,6 +32,8 @@ struct Cli {
     #[arg(short, long, value_name = "DURATION", default_value = "0.2", value_parser = cli::parse_duration)]
     interval: Duration,
     #[command(flatten)]
+    reporting: Reporting,
+    #[command(flatten)]
     sending: Sending,
     #[command(flatten)]
     limiting: Limiting,
@@ -51,10 +53,18 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     stream.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
     let endpoint = stream.endpoint().to_owned();
     let mut out = stdout().lock();
-    writeln!(out, "Sending messages of size {:.6} MB", cli.size.mebibytes)?;
+    let notation = cli.reporting.notation();
+    if notation == Notation::Text {
+        writeln!(out, "Sending messages of size {:.6} MB", cli.size.mebibytes)?;
+    }
     let limits = cli.limiting.limits();
-    let options =
-        generate::Options { bytes: cli.size.bytes, rate: cli.rate, interval: cli.interval, limits };
+    let options = generate::Options {
+        bytes: cli.size.bytes,
+        rate: cli.rate,
+        interval: cli.interval,
+        notation,
+        limits,
+    };
     let linger = cli.sending.linger();
     let summary = generate::run(Box::new(stream), &options, linger, stop, &mut out, &mut terminal)?;
     Ok(Exit::Done

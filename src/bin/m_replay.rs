@@ -50,6 +50,9 @@ struct Cli {
     /// Report at the end how much was sent, and how late
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Report::Text)]
     report: Report,
+    /// Same as --report json
+    #[arg(short = 'J', long, conflicts_with = "report")]
+    json: bool,
     #[command(flatten)]
     part: Part,
     #[command(flatten)]
@@ -88,6 +91,12 @@ enum Report {
     Text,
     /// One object of JSON on stdout
     Json,
+}
+
+impl Cli {
+    fn report(&self) -> Report {
+        if self.json { Report::Json } else { self.report }
+    }
 }
 
 fn main() -> Exit {
@@ -144,7 +153,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     );
     drop(keyboard);
     let summary = summary?;
-    match cli.report {
+    match cli.report() {
         Report::Json => writeln!(out, "{}", summary.to_json())?,
         Report::Text => {
             terminal.total(summary.messages, summary.bytes, summary.elapsed);
@@ -181,7 +190,7 @@ fn tell_why(recording: &dyn Recording, ending: Ending, terminal: &mut Terminal) 
 
 fn options(cli: &Cli) -> Options {
     let Part { from, to, start, end } = cli.part;
-    let shows_parts = cli.verbosity.is_verbose() && cli.report != Report::Json;
+    let shows_parts = cli.verbosity.is_verbose() && cli.report() != Report::Json;
     Options {
         rate: cli.rate,
         max_gap: cli.max_gap,

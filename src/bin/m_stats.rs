@@ -4,7 +4,7 @@ use std::io::stdout;
 use std::time::Duration;
 
 use clap::Parser;
-use mflow::cli::{self, Exit, Limiting, Receiving, Size, Terminal, Verbosity};
+use mflow::cli::{self, Exit, Limiting, Receiving, Reporting, Size, Terminal, Verbosity};
 use mflow::tools::{Observer, loopback, stats, tell_notices};
 use mflow::{Location, Result, Stop};
 
@@ -33,6 +33,8 @@ struct Cli {
           value_name = "DURATION", default_value = "0.5", value_parser = cli::parse_duration)]
     interval: Duration,
     #[command(flatten)]
+    reporting: Reporting,
+    #[command(flatten)]
     receiving: Receiving,
     #[command(flatten)]
     limiting: Limiting,
@@ -56,7 +58,11 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
             let mut source = location.open_source(receiving.options(&location, stop))?;
             source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
             tell_notices(source.as_ref(), &mut terminal);
-            let options = stats::Options { interval: cli.interval, limits };
+            let options = stats::Options {
+                interval: cli.interval,
+                notation: cli.reporting.notation(),
+                limits,
+            };
             let summary = stats::run(source.as_mut(), &options, stop, &mut stdout().lock())?;
             exit = exit.unless_damaged(source.as_ref());
             source.name().clone_into(&mut name);
@@ -66,7 +72,11 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
             if limits.count.is_none() && limits.duration.is_none() {
                 limits.duration = Some(Duration::from_secs(5));
             }
-            let options = stats::Options { interval: cli.interval, limits };
+            let options = stats::Options {
+                interval: cli.interval,
+                notation: cli.reporting.notation(),
+                limits,
+            };
             let bytes = cli.size.map_or(1 << 20, |size| size.bytes);
             loopback::run(&options, bytes, stop, &mut stdout().lock(), &mut terminal)?
         }

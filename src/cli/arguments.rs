@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
 use super::{parse_duration, parse_size};
 use crate::routing::SourceConfig;
-use crate::tools::Limits;
+use crate::tools::{Limits, Notation};
 use crate::{Attach, Location, Mode, Options, Result, Stop, Stream, connect};
 
 /// How a program receives.
@@ -237,6 +237,34 @@ impl Socket {
             (_, true) => Attach::Connect,
             _ => usual,
         }
+    }
+}
+
+/// In which form a program prints rates.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Reporting {
+    /// How to print rates and summary
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    format: Format,
+    /// Same as --format json
+    #[arg(short = 'J', long, conflicts_with = "format")]
+    json: bool,
+}
+
+/// A form of rates and summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines for people
+    Text,
+    /// A line of JSON for each interval, and one for the summary
+    Json,
+}
+
+impl Reporting {
+    /// Returns the form.
+    #[must_use]
+    pub fn notation(&self) -> Notation {
+        if self.json || self.format == Format::Json { Notation::Json } else { Notation::Text }
     }
 }
 

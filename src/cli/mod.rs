@@ -22,7 +22,7 @@ use clap::{Arg, ArgAction, Parser};
 use clap_complete::Shell;
 
 pub use arguments::{
-    Limiting, Lingering, Receiving, Sending, Verbosity, parse_receiving, parse_sending,
+    Limiting, Lingering, Receiving, Reporting, Sending, Verbosity, parse_receiving, parse_sending,
 };
 pub use exit::Exit;
 pub use filtering::Filtering;

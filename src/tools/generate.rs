@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::report::Report;
+use super::report::{Notation, Report};
 use super::run::Run;
 use super::{Ending, Limits, Observer, tell_departures};
 use crate::{
@@ -26,13 +26,21 @@ pub struct Options {
     pub rate: Option<f64>,
     /// How often to print rates: 0.2 s by default, as the original does.
     pub interval: Duration,
+    /// In which form to print them.
+    pub notation: Notation,
     /// When to end.
     pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bytes: 1 << 20, rate: None, interval: INTERVAL, limits: Limits::default() }
+        Self {
+            bytes: 1 << 20,
+            rate: None,
+            interval: INTERVAL,
+            notation: Notation::default(),
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -93,13 +101,14 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
     let payload = zeros(options.bytes)?;
-    let mut report = Report::new(options.interval);
+    let mut report = Report::new(options.interval, options.notation);
+
     let mut run = Run::new(options.limits, stop);
     let result = generate(sink.as_mut(), payload, options, &mut run, &mut report, out, observer);
     tell_departures(sink.name(), sink.departures(), observer);
     let told = result.and_then(|ending| {
         if ending == Ending::Stopped {
-            writeln!(out, "Terminated by user.")?;
+            report.remark(format_args!("Terminated by user."), out)?;
         }
         Ok((ending, report.finish(run.latest(), out)?))
     });

@@ -33,6 +33,7 @@ use std::fmt;
 use crate::Source;
 use crate::counted::Counted;
 
+pub use report::Notation;
 pub use run::{Ending, Limits};
 
 /// How far a tool is.

@@ -1,21 +1,67 @@
-//! What m_stats and m_generate print: lines of rates and a summary, to the byte as the original does.
+//! What m_stats and m_generate print: lines of rates and a summary, to the byte as the original does,
+//! or as JSON.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use crate::{Throughput, ThroughputStatistics};
+
+/// In which form rates are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notation {
+    /// The text of the original.
+    #[default]
+    Text,
+    /// A line of JSON for each interval, and one for the summary.
+    ///
+    /// ```text
+    /// {"event":"interval","seconds":0.5,"messages":50,"bytes":52428800,"messages_per_second":100.0,"bytes_per_second":104857600.0}
+    /// {"event":"summary", …}
+    /// ```
+    Json,
+}
 
 /// The line that the blocks of the report stand between.
 pub(super) const RULE: &str = "____________________________________________________________";
 
 /// Counts messages and prints their rates.
 pub(super) struct Report {
+    notation: Notation,
     statistics: ThroughputStatistics,
 }
 
+/// A line of JSON.
+#[derive(Serialize)]
+struct Line {
+    event: &'static str,
+    seconds: f64,
+    messages: u64,
+    bytes: u64,
+    messages_per_second: f64,
+    bytes_per_second: f64,
+}
+
 impl Report {
-    pub(super) fn new(interval: Duration) -> Self {
-        Self { statistics: ThroughputStatistics::new(interval, 1) }
+    pub(super) fn new(interval: Duration, notation: Notation) -> Self {
+        Self { notation, statistics: ThroughputStatistics::new(interval, 1) }
+    }
+
+    /// Prints a line that is for people alone.
+    pub(super) fn remark(&self, text: fmt::Arguments<'_>, out: &mut dyn Write) -> io::Result<()> {
+        match self.notation {
+            Notation::Text => writeln!(out, "{text}"),
+            Notation::Json => Ok(()),
+        }
+    }
+
+    fn rates(&self, sample: &Throughput, out: &mut dyn Write) -> io::Result<()> {
+        match self.notation {
+            Notation::Text => writeln!(out, "{sample}"),
+            Notation::Json => write_json("interval", sample, out),
+        }
     }
 
     /// Counts messages, and prints a line of rates where one is due.
@@ -27,7 +73,7 @@ impl Report {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match self.statistics.record(messages, bytes, now) {
-            Some(sample) => writeln!(out, "{sample}"),
+            Some(sample) => self.rates(&sample, out),
             None => Ok(()),
         }
     }
@@ -35,22 +81,44 @@ impl Report {
     /// Prints the line of the last rates and the summary.
     pub(super) fn finish(&mut self, now: Instant, out: &mut dyn Write) -> io::Result<Throughput> {
         if let Some(sample) = self.statistics.flush(now) {
-            writeln!(out, "{sample}")?;
+            self.rates(&sample, out)?;
         }
         let total = self.statistics.aggregate(now);
-        if total.messages == 0 {
-            writeln!(out, "No messages received.")?;
-        } else {
-            writeln!(out, "{RULE}")?;
-            print(&total, out)?;
+        match self.notation {
+            Notation::Text => write_text(&total, out)?,
+            Notation::Json => write_json("summary", &total, out)?,
         }
-        writeln!(out, "{RULE}")?;
         out.flush()?;
         Ok(total)
     }
 }
 
-fn print(total: &Throughput, out: &mut dyn Write) -> io::Result<()> {
+fn write_json(event: &'static str, sample: &Throughput, out: &mut dyn Write) -> io::Result<()> {
+    let line = Line {
+        event,
+        seconds: sample.elapsed.as_secs_f64(),
+        messages: sample.messages,
+        bytes: sample.bytes,
+        messages_per_second: sample.message_rate(),
+        bytes_per_second: sample.data_rate(),
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    writeln!(out)?;
+    // Who follows the lines wants them when they are true.
+    out.flush()
+}
+
+fn write_text(total: &Throughput, out: &mut dyn Write) -> io::Result<()> {
+    if total.messages == 0 {
+        writeln!(out, "No messages received.")?;
+    } else {
+        writeln!(out, "{RULE}")?;
+        write_summary(total, out)?;
+    }
+    writeln!(out, "{RULE}")
+}
+
+fn write_summary(total: &Throughput, out: &mut dyn Write) -> io::Result<()> {
     let seconds = total.elapsed.as_secs_f64();
     let [size, bytes, rate] =
         [total.message_size(), total.total_bytes(), total.data_rate()].map(|bytes| bytes / 1e6);
@@ -70,7 +138,7 @@ mod tests {
     fn report(interval: u64, records: &[(u64, u64, u64)], end: u64) -> String {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let mut report = Report::new(Duration::from_millis(interval));
+        let mut report = Report::new(Duration::from_millis(interval), Notation::Text);
         let mut out = Vec::new();
         for (messages, bytes, milliseconds) in records {
             report.record(*messages, *bytes, at(*milliseconds), &mut out).unwrap();
@@ -95,6 +163,24 @@ Average message rate:     20.000 Hz
 ____________________________________________________________
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_report_in_json_is_a_line_for_each_interval_and_one_for_all() {
+        let start = Instant::now();
+        let mut report = Report::new(Duration::from_millis(500), Notation::Json);
+        let mut out = Vec::new();
+        report.remark(format_args!("for people"), &mut out).unwrap();
+        report.record(1, 1000, start, &mut out).unwrap();
+        report.record(9, 9000, start + Duration::from_millis(500), &mut out).unwrap();
+        report.finish(start + Duration::from_secs(1), &mut out).unwrap();
+        let expected = "\
+{\"event\":\"interval\",\"seconds\":0.5,\"messages\":10,\"bytes\":10000,\
+\"messages_per_second\":20.0,\"bytes_per_second\":20000.0}
+{\"event\":\"summary\",\"seconds\":1.0,\"messages\":10,\"bytes\":10000,\
+\"messages_per_second\":10.0,\"bytes_per_second\":10000.0}
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::report::{RULE, Report};
+use super::report::{Notation, RULE, Report};
 use super::run::Run;
 use super::{Ending, Limits};
 use crate::{Result, Source, Stop, Throughput, WaitSet};
@@ -17,13 +17,19 @@ pub const QUEUE_SIZE: u32 = crate::Options::SMALL_MESSAGES_QUEUE_SIZE;
 pub struct Options {
     /// How often to print rates: 0.5 s by default, for every message where it is zero.
     pub interval: Duration,
+    /// In which form to print them.
+    pub notation: Notation,
     /// When to end.
     pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { interval: Duration::from_millis(500), limits: Limits::default() }
+        Self {
+            interval: Duration::from_millis(500),
+            notation: Notation::default(),
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -47,9 +53,9 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Summary> {
     let interval = options.interval.as_secs_f64();
-    writeln!(out, "mflow stats started. Sampling interval is {interval:.2} seconds.")?;
-    writeln!(out, "{RULE}")?;
-    let mut report = Report::new(options.interval);
+    let mut report = Report::new(options.interval, options.notation);
+    let started = "mflow stats started. Sampling interval is";
+    report.remark(format_args!("{started} {interval:.2} seconds.\n{RULE}"), out)?;
     let mut run = Run::new(options.limits, stop);
     let ending = loop {
         // The first message starts the clock, so it has to be alone.

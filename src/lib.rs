@@ -78,6 +78,10 @@ pub use stop::Stop;
 pub use stream::{Decoded, Messages, More, Offer, Stream, Tally, Unconfirmed};
 pub use wait::WaitSet;
 
+// What of theirs stands in signatures of this crate.
+#[doc(no_inline)]
+pub use {bytes, zmq};
+
 /// Opens a stream: connects to an address or binds it, as the options say.
 ///
 /// A stream that connects needs nobody to be there yet, and finds its peer again whenever it has

@@ -644,3 +644,21 @@ fn addresses_that_nobody_can_ever_be_at_are_errors() {
         }
     }
 }
+
+#[test]
+fn a_stream_need_not_wait_on_either_side() {
+    let mut sender = lonely(Options::push());
+    sender.set_send_timeout(Duration::ZERO);
+    assert!(matches!(sender.send([&b"x"[..]]), Err(Error::NotTaken { .. })));
+    let mut receiver = connect(sender.endpoint(), Options::pull()).unwrap();
+    assert!(receiver.try_receive().unwrap().is_none());
+    sender.set_send_timeout(None);
+    sender.send([&b"x"[..]]).unwrap();
+    let frames = loop {
+        match receiver.try_receive().unwrap() {
+            Some(frames) => break frames,
+            None => std::thread::yield_now(),
+        }
+    };
+    assert_eq!(frames, Frames::from([&b"x"[..]]));
+}

@@ -179,6 +179,11 @@ impl Stream {
         self.timeout = timeout.into();
     }
 
+    /// Changes the longest a send waits: `None` is for ever, zero not at all.
+    pub fn set_send_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
+        self.send_timeout = timeout.into();
+    }
+
     /// Returns how many peers have gone so far.
     #[must_use]
     pub fn departures(&self) -> usize {

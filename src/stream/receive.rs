@@ -102,8 +102,12 @@ impl Stream {
         Messages { stream: self, has_failed: false }
     }
 
-    /// Takes a message that is there already.
-    pub(crate) fn try_receive(&mut self) -> Result<Option<Frames>> {
+    /// Receives a message that is there already, whatever the timeout, as
+    /// [`receive_frames`](Self::receive_frames) does; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn try_receive(&mut self) -> Result<Option<Frames>> {
         self.check_direction(Direction::Receive)?;
         let mut frames = Frames::new();
         loop {

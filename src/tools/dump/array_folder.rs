@@ -91,7 +91,9 @@ impl<F: ArrayFile> ArrayFolder<F> {
         let mut next = 0;
         for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
             let name = entry.map_err(Error::file("read", folder))?.file_name();
-            next = next.max(number::<F>(name.to_str().unwrap_or_default()).map_or(0, |n| n + 1));
+            next = next.max(
+                number::<F>(name.to_str().unwrap_or_default()).map_or(0, |n| n.saturating_add(1)),
+            );
         }
         if next > 0 && existing == Existing::Refuse {
             return Err(Error::RecordingExists { path: folder.to_owned() });
@@ -107,6 +109,13 @@ impl<F: ArrayFile> ArrayFolder<F> {
             taken: 0,
             files: 0,
         })
+    }
+
+    /// Decodes with these handlers rather than with those of this crate.
+    #[must_use]
+    pub fn with_handlers(mut self, handlers: Registry) -> Self {
+        self.handlers = handlers;
+        self
     }
 
     /// Writes the arrays of a message, and tells whether all of it could be read.

@@ -70,9 +70,14 @@ impl<W: Write> JsonWriter<W> {
             has_labels: false,
         }
     }
-}
 
-impl<W: Write> JsonWriter<W> {
+    /// Decodes with these handlers rather than with those of this crate.
+    #[must_use]
+    pub fn with_handlers(mut self, handlers: Registry) -> Self {
+        self.handlers = handlers;
+        self
+    }
+
     /// Has each line tell the label of the message's source, after the index.
     #[must_use]
     pub fn with_labels(mut self) -> Self {
@@ -141,6 +146,8 @@ fn harmless(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mflow_handlers::DecodeError;
+
     use crate::{Frames, Origin, Timestamp};
 
     fn written(content: JsonContent, messages: &[&[&str]]) -> (String, u64) {
@@ -187,5 +194,18 @@ mod tests {
         assert!(text.contains(r#""a\u009b\u202e\udb40\udc01µ""#), "{text}");
         let line: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["decoded"]["header"]["x"], "a\u{9b}\u{202e}\u{e0001}µ");
+    }
+
+    #[test]
+    fn a_line_tells_what_handlers_of_the_users_own_say() {
+        let mut handlers = Registry::default();
+        handlers.register("my-1.0", |_| Err(DecodeError::other("mine")));
+        let mut out = Vec::new();
+        let mut writer = JsonWriter::new(&mut out, JsonContent::Decoded).with_handlers(handlers);
+        let frames = Frames::from([&br#"{"htype":"my-1.0"}"#[..]]);
+        let (time, origin) = (Timestamp::now(), Origin::new("test"));
+        writer.offer(&Received { frames, time, origin }).unwrap();
+        let line: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(line["decoded"]["error"], "mine");
     }
 }

@@ -133,6 +133,11 @@ impl Drop for Peer {
     }
 }
 
+/// What goes with a peer that dies: the messages in the queues of both sides, and those in the
+/// system's buffers, which may be as large as `net.ipv4.tcp_wmem` and `tcp_rmem` say.
+const IN_QUEUES: usize = 2 * 2 * 100;
+const IN_BUFFERS: usize = (4 << 20) + (32 << 20);
+
 /// Sends under load to `peers` peers of which `deaths` are killed, one after the other.
 fn survive(attach: Attach, size: usize, peers: usize, deaths: usize) {
     let address = match attach {
@@ -183,6 +188,7 @@ fn survive(attach: Attach, size: usize, peers: usize, deaths: usize) {
         "{attach:?}, 3 x {size} bytes, {peers} peers, {deaths} deaths: {sent} sent, {lost} lost"
     );
     assert_eq!((torn, doubled), (0, vec![]));
+    assert!(lost <= deaths * (IN_QUEUES + IN_BUFFERS / (3 * size)), "{lost} of {sent} lost");
 }
 
 /// A payload that, once `late`, holds up the thread that gives it back, as a busy machine would: it

@@ -128,6 +128,11 @@ pub trait Source: Send {
     /// Adds what to wait for when [`poll`](Self::poll) was idle.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 
+    /// Returns how many sources this one was made of.
+    fn sources(&self) -> usize {
+        1
+    }
+
     /// Returns what a person should know before the source is used, such as gaps in a recording.
     fn notices(&self) -> Vec<String> {
         Vec::new()

@@ -28,6 +28,8 @@ type Strategy = Box<dyn FnMut(usize, Option<usize>) -> usize + Send>;
 pub struct Merge {
     name: String,
     sources: Vec<Box<dyn Source>>,
+    /// How many there were at first.
+    count: usize,
     strategy: Strategy,
     latest: Option<usize>,
     failures: Vec<(String, Error)>,
@@ -43,6 +45,7 @@ impl Merge {
         let names: Vec<_> = sources.iter().map(|source| source.name()).collect();
         Self {
             name: names.join(", "),
+            count: sources.len(),
             sources,
             strategy: Box::new(|_, latest| latest.map_or(0, |latest| latest + 1)),
             latest: None,
@@ -139,6 +142,10 @@ impl Source for Merge {
             return Ok(Event::Idle);
         }
         Ok(Event::End)
+    }
+
+    fn sources(&self) -> usize {
+        self.count
     }
 
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {

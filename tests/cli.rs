@@ -658,6 +658,17 @@ fn messages_of(dir: &Dir, folder: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_series_that_has_not_ended_exits_with_4() {
+    let dir = Dir::new();
+    let image = r#"{"htype":"dimage-1.0","series":4}"#;
+    write_folder(&dir, "in", &[(0, &[image])]);
+    let ended = dir.run("m_dump", ["in", "out", "--until-series-end"]).expect(4);
+    let error = "error: the series has not come to its end before the source ended";
+    assert_eq!(ended.errors(), [error]);
+    dir.run("m_dump", ["in", "first", "--until-series-end", "-n", "1"]).expect(0);
+}
+
+#[test]
 fn a_folder_of_damaged_messages_alone_exits_with_3() {
     let dir = Dir::new();
     dir.write("in/000000_001.raw", "");

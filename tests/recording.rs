@@ -157,6 +157,25 @@ fn a_recording_ends_with_the_series() {
 }
 
 #[test]
+fn a_recording_of_several_sources_ends_with_the_series_of_each() {
+    let dir = Dir::new();
+    let mut senders = [sender(), sender(), sender()];
+    let sources = ["a", "b", "other"].iter().zip(&senders);
+    let sources: Vec<_> = sources.map(|(name, it)| format!("{name}={}", it.endpoint())).collect();
+    let option = "--until-series-end=1000s";
+    let sources = sources.iter().map(String::as_str);
+    let dump = dir.start("m_dump", sources.chain(["-o", "x.mcap", option, "-v"]));
+    // One has no series at all.
+    senders[2].send(Frames::from([&br#"{"htype":"raw-1.0"}"#[..]])).unwrap();
+    let series = [start(1), image(1, 0), image(1, 1), image(1, 2), end(1)];
+    for sender in &mut senders[..2] {
+        series.iter().for_each(|message| sender.send(message.clone()).unwrap());
+    }
+    dump.end().expect(0);
+    assert_eq!(frames(&dir.path("x.mcap")).len(), 11);
+}
+
+#[test]
 fn a_series_that_lacks_images_ends_after_a_grace_and_exits_with_3() {
     let dir = Dir::new();
     let lacking = [start(4), image(4, 0), end(4)];

@@ -119,6 +119,18 @@ impl Exit {
         }
     }
 
+    /// Ends with [`Missed`](Self::Missed) where a series was waited for that has not come to its end,
+    /// and says so.
+    #[must_use]
+    pub fn unless_unfinished(self, is_unfinished: bool, ending: Ending) -> Self {
+        let is_early = matches!(ending, Ending::Timeout | Ending::SourceEnded);
+        if self != Self::Done || !is_unfinished || !is_early {
+            return self;
+        }
+        say(format_args!("error: the series has not come to its end {ending}"));
+        Self::Missed
+    }
+
     /// Ends with [`Damaged`](Self::Damaged) where a recorder had no room for messages, and says how
     /// many of which.
     #[must_use]

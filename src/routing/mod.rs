@@ -4,12 +4,14 @@
 //! messages travel as frames, shared between the outputs. A [`Filter`] says which messages to take,
 //! and [`SeriesWatch`] when a series has come to its end.
 
+mod by_source;
 mod clash;
 mod config;
 mod filter;
 mod series;
 mod split;
 
+pub(crate) use by_source::BySource;
 pub use config::{Config, OnFull, OutputConfig, SourceConfig};
 pub use filter::{Content, Filter, FilterOptions, Series};
 pub use series::SeriesWatch;

@@ -95,6 +95,18 @@ impl SeriesWatch {
         }
     }
 
+    /// Returns how long images that are missing are waited for.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// Tells whether anything of a series has come.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.followed.is_some()
+    }
+
     /// Returns when the series is over if nothing more comes; a time that has passed where all of
     /// it has come, none as long as its end was not seen.
     #[must_use]

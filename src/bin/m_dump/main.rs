@@ -68,12 +68,11 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         .unless_unread(summary.damaged)
         .unless_missing(summary.missing);
     let exit = gauge.iter().fold(exit, Exit::unless_dropped);
-    Ok(exit.unless_unwritten(summary.unwritten).unless_missed(
-        &limits,
-        summary.messages,
-        summary.ending,
-        source.name(),
-    ))
+    let name = source.name();
+    Ok(exit
+        .unless_unwritten(summary.unwritten)
+        .unless_missed(&limits, summary.messages, summary.ending, name)
+        .unless_unfinished(summary.is_unfinished, summary.ending))
 }
 
 /// Looks at a recording.

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run};
 use super::{Ending, Limits, Observer, tell_notices};
-use crate::routing::{Filter, FilterOptions, SeriesWatch};
-use crate::{Error, Offer, Received, Result, Sink, Source, Stop, Unconfirmed, WaitSet};
+use crate::routing::{BySource, Filter, FilterOptions, SeriesWatch};
+use crate::{Error, Frames, Offer, Received, Result, Sink, Source, Stop, Unconfirmed, WaitSet};
 
 pub use array_folder::{ArrayFile, ArrayFolder, Existing};
 pub use json::{JsonContent, JsonWriter};
@@ -35,7 +35,8 @@ pub struct Options {
     /// Which messages to take.
     pub filter: FilterOptions,
     /// To end with the first series that comes, of those that the filter takes: once its end was
-    /// seen and all images that it announced have come, or none has come for so long.
+    /// seen and all images that it announced have come, or none has come for so long. Where there
+    /// are several sources, with that of each one that sends.
     pub until_series_end: Option<Duration>,
 }
 
@@ -52,6 +53,8 @@ pub struct Summary {
     pub damaged: u64,
     /// How many images of the series did not come that were announced.
     pub missing: u64,
+    /// Whether something else ended the run than the end of the series that was waited for.
+    pub is_unfinished: bool,
     /// How many messages the sink has not written, as it hangs.
     pub unwritten: u64,
     /// What ended the run.
@@ -72,8 +75,9 @@ pub fn run(
 ) -> Result<Summary> {
     tell_notices(source, observer);
     let mut run = Run::new(options.limits, stop).draining();
-    let mut series = options.until_series_end.map(|grace| Followed::new(grace, &options.filter));
-    let mut filter = Filter::new(options.filter.clone());
+    let followed = |grace| BySource::new(Followed::new(grace, &options.filter));
+    let mut series = options.until_series_end.map(followed);
+    let mut filter = BySource::new(Filter::new(options.filter.clone()));
     let result = pump(source, sink.as_mut(), &mut filter, &mut series, &mut run, observer);
     let damaged = sink.damaged();
     let finished = sink.finish(PATIENCE);
@@ -87,7 +91,8 @@ pub fn run(
         bytes: run.progress().bytes,
         elapsed: run.elapsed(),
         damaged,
-        missing: series.and_then(|series| series.watch.missing()).unwrap_or(0),
+        missing: series.iter().flat_map(BySource::iter).filter_map(Followed::missing).sum(),
+        is_unfinished: series.is_some() && ending != Ending::SeriesEnded,
         unwritten,
         ending,
     })
@@ -98,13 +103,13 @@ pub fn run(
 fn pump(
     source: &mut dyn Source,
     mut sink: &mut dyn Sink,
-    filter: &mut Filter,
-    series: &mut Option<Followed>,
+    filter: &mut BySource<Filter>,
+    series: &mut Option<BySource<Followed>>,
     run: &mut Run<'_>,
     observer: &mut dyn Observer,
 ) -> Result<(Ending, u64)> {
     loop {
-        let over_at = series.as_ref().and_then(|series| series.watch.over_at());
+        let over_at = series.as_ref().and_then(|series| over_at(series, source.sources()));
         let beside = Beside { sink: Some(&mut sink), over_at };
         let mut received = match run.next_beside(source, beside)? {
             ControlFlow::Continue(received) => received,
@@ -112,8 +117,9 @@ fn pump(
         };
         let now = Instant::now();
         if let Some(series) = series {
-            series.observe(&received, now);
+            series.of(&received.origin).observe(&received.frames, now);
         }
+        let filter = filter.of(&received.origin);
         if !filter.is_open() {
             match filter.apply(&received.frames) {
                 Some(frames) => received.frames = frames,
@@ -149,7 +155,19 @@ fn hand_over(sink: &mut dyn Sink, message: &Received, patience: Duration) -> Res
     Ok(true)
 }
 
-/// The series whose end is waited for: one of those that the filter takes.
+/// Returns when the series of all sources are over of which anything has come. Where there are some
+/// that nothing at all has come of, they have so long to begin as images have to come late.
+fn over_at(series: &BySource<Followed>, sources: usize) -> Option<Instant> {
+    let begun = series.iter().map(|followed| &followed.watch).filter(|watch| watch.has_begun());
+    let mut ends = begun.map(SeriesWatch::over_at);
+    let first = ends.next()??;
+    let latest = ends.try_fold(first, |latest, end| Some(latest.max(end?)))?;
+    let grace = series.iter().next().map_or(Duration::ZERO, |followed| followed.watch.grace());
+    if series.len() < sources { latest.checked_add(grace) } else { Some(latest) }
+}
+
+/// The series of one source whose end is waited for: one of those that the filter takes.
+#[derive(Clone)]
 struct Followed {
     watch: SeriesWatch,
     of: Filter,
@@ -161,17 +179,21 @@ impl Followed {
         Self { watch: SeriesWatch::new(grace), of: Filter::new(of) }
     }
 
-    fn observe(&mut self, message: &Received, now: Instant) {
-        if self.of.accepts(&message.frames) {
-            self.watch.observe(&message.frames, now);
+    fn observe(&mut self, frames: &Frames, now: Instant) {
+        if self.of.accepts(frames) {
+            self.watch.observe(frames, now);
         }
+    }
+
+    fn missing(&self) -> Option<u64> {
+        self.watch.missing()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Frames, Origin, Timestamp};
+    use crate::{Origin, Timestamp};
 
     /// Has room now and then, and tells nobody.
     struct Reticent {

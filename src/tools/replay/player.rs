@@ -13,7 +13,7 @@ use super::rate::{Rate, Schedule};
 use super::{Detail, Options, Playing, Repeat, Rest};
 use crate::recording::folder::part_file_name;
 use crate::recording::{Bounds, Extent, Recording};
-use crate::routing::Filter;
+use crate::routing::{BySource, Filter};
 use crate::tools::run::Run;
 use crate::tools::{Ending, Observer, Progress};
 use crate::{Error, Frames, Offer, Received, Result, WaitSet};
@@ -33,7 +33,7 @@ pub(super) struct Player<'a> {
     extent: Extent,
     rate: Rate,
     run: Run<'a>,
-    filter: Filter,
+    filter: BySource<Filter>,
     schedule: Schedule,
     clock: Clock,
     headers: Headers,
@@ -67,6 +67,7 @@ impl<'a> Player<'a> {
         let filter = Filter::new(options.filter.clone());
         let extent = Extent::of(recording);
         let expected = bounds.expected(extent).filter(|_| filter.is_open());
+        let filter = BySource::new(filter);
         let run = match (expected, options.repeat) {
             (Some(messages), Repeat::Once) => run.expecting(messages),
             (Some(messages), Repeat::Times(times)) => {
@@ -168,8 +169,9 @@ impl<'a> Player<'a> {
                 }
                 return Ok(ControlFlow::Break(Ending::SourceEnded));
             }
-            if !self.filter.is_open() {
-                match self.filter.apply(&received.frames) {
+            let filter = self.filter.of(&received.origin);
+            if !filter.is_open() {
+                match filter.apply(&received.frames) {
                     Some(frames) => received.frames = frames,
                     None => continue,
                 }
@@ -192,6 +194,7 @@ impl<'a> Player<'a> {
         self.passes += 1;
         self.before_pass = self.run.messages();
         self.recording.seek(self.bounds.begin)?;
+        self.filter.clear();
         self.schedule.rewind();
         Ok(true)
     }

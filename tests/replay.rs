@@ -307,6 +307,25 @@ fn a_subscriber_that_comes_late_gets_the_start_of_the_series_again() {
     assert!(told.contains("1 message, "), "{told}");
 }
 
+// ---- faults ----
+
+#[test]
+fn a_recording_that_is_truncated_while_a_message_waits_for_its_time_is_an_error() {
+    let dir = Dir::new();
+    let large = "x".repeat(100_000);
+    for bytes in [150_000, 0] {
+        write(&dir, "in.mcap", &[(0, "a", &large), (700, "a", &large)]);
+        let replay = dir.start("m_replay", ["in.mcap", "-a", ANY]);
+        let mut receiver = receiver(&replay.endpoint());
+        assert_eq!(text(&mut receiver), large);
+        let file = std::fs::File::options().write(true).open(dir.path("in.mcap")).unwrap();
+        file.set_len(bytes).unwrap();
+        let error = "error: cannot read 'in.mcap': it has become shorter while it was read";
+        assert_eq!(replay.end().expect(1).errors(), [error]);
+        std::fs::remove_file(dir.path("in.mcap")).unwrap();
+    }
+}
+
 // ---- the keyboard ----
 
 #[test]

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP.
+//! Ctrl-C, SIGTERM and SIGHUP, and the end of a process that has lost its file.
 
 #![allow(unsafe_code, reason = "the standard library knows no signals")]
 
@@ -35,6 +35,7 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
     })
     .map_err(|error| failed(io::Error::other(error)))?;
     ignore(libc::SIGXFSZ).map_err(failed)?;
+    tell_of_lost_bytes().map_err(failed)?;
     if hangup.sa_sigaction == libc::SIG_IGN {
         restore(libc::SIGHUP, &hangup).map_err(failed)?;
     }
@@ -45,6 +46,25 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
 fn ignore(signal: c_int) -> io::Result<()> {
     // SAFETY: ignoring runs no code.
     if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Has the process end with an error where it touches bytes of a mapped file that somebody has
+/// truncated: there is nothing to go on with.
+fn tell_of_lost_bytes() -> io::Result<()> {
+    extern "C" fn end(_: c_int) {
+        const ERROR: &[u8] = b"error: a recording has become shorter while it was read\n";
+        // SAFETY: both calls may be made from a signal handler, and the bytes live for ever.
+        unsafe {
+            libc::write(libc::STDERR_FILENO, ERROR.as_ptr().cast(), ERROR.len());
+            libc::_exit(1);
+        }
+    }
+    let handler = end as extern "C" fn(c_int) as libc::sighandler_t;
+    // SAFETY: the handler does nothing but what a handler may.
+    if unsafe { libc::signal(libc::SIGBUS, handler) } == libc::SIG_ERR {
         return Err(io::Error::last_os_error());
     }
     Ok(())

@@ -2,10 +2,10 @@
 //!
 //! This is the room for `unsafe` over memory maps. What is mapped are whole files that their writer
 //! has closed; which ones those are is for the caller to know. Still, somebody else may truncate
-//! one: then touching the bytes that are gone ends the process (SIGBUS). So whoever is about to
-//! touch bytes asks [`Map::check`] first, which costs one system call. What remains is a file that
-//! shrinks in the moment between, or while frames of it are on their way through libzmq; against
-//! that there is no help but to copy everything.
+//! one: then touching the bytes that are gone ends the process (SIGBUS; the programs say why). So
+//! whoever is about to touch bytes asks [`Map::check`] first, which costs one system call. What
+//! remains is a file that shrinks in the moment between, or while frames of it are on their way
+//! through libzmq; against that there is no help but to copy everything.
 #![allow(unsafe_code, reason = "that nobody changes a mapped file is beyond what types can tell")]
 
 use std::fs::File;

@@ -38,6 +38,11 @@ impl Store {
         Ok(())
     }
 
+    /// Fails where the file is mapped and has become shorter.
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.map.as_ref().map_or(Ok(()), |map| map.check(&self.file))
+    }
+
     /// Returns how long the file is now.
     pub(super) fn length(&self) -> io::Result<u64> {
         self.file.metadata().map(|metadata| metadata.len())

@@ -358,6 +358,10 @@ impl Recording for McapReader {
         self.seek_message(to).map_err(|error| self.failed(error))
     }
 
+    fn check(&mut self) -> Result<()> {
+        self.store.check().map_err(|error| self.failed(error))
+    }
+
     fn origins(&self) -> &[Arc<Origin>] {
         self.contents.definitions.origins()
     }

@@ -135,8 +135,9 @@ impl McapWriter {
     /// Writes a message.
     ///
     /// # Errors
-    /// Where the file cannot be written; the message is not in it then, nor are those of the
-    /// batch that was about to be written.
+    /// [`Error::NoParts`] for a message without parts, which nobody could read back; otherwise where
+    /// the file cannot be written; the message is not in it then, nor are those of the batch that was
+    /// about to be written.
     pub fn write(&mut self, message: &Received) -> Result<()> {
         self.write_numbered(message, self.received)
     }
@@ -144,9 +145,12 @@ impl McapWriter {
     /// Writes a message that was received after so many others; a gap in these numbers tells of
     /// messages that were not to be written.
     pub(crate) fn write_numbered(&mut self, message: &Received, number: u64) -> Result<()> {
-        self.received = number.wrapping_add(1);
         let frames = &message.frames;
-        let peek = frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
+        let Some(first) = frames.first() else {
+            return Err(Error::NoParts { address: self.path.display().to_string() });
+        };
+        self.received = number.wrapping_add(1);
+        let peek = Peek::of(first.as_ref());
         let index = self.channel(&message.origin, peek.htype.as_deref());
         let channel = self.channels.get_mut(index);
         channel.tally.follow(peek.series, peek.frame);

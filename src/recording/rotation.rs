@@ -43,6 +43,7 @@ pub struct RotatingWriter {
     first: Option<Timestamp>,
     /// Files before this one that are still there.
     kept: VecDeque<PathBuf>,
+    /// Whether the disk is to keep a file when it is full.
     fsync: Fsync,
 }
 
@@ -72,13 +73,6 @@ impl RotatingWriter {
     #[must_use]
     pub fn first_file(path: &Path) -> PathBuf {
         numbered(path, 0)
-    }
-
-    /// Has each file kept by the disk when it is closed, where that is asked for.
-    #[must_use]
-    pub fn fsync(mut self, fsync: Fsync) -> Self {
-        self.fsync = fsync;
-        self
     }
 
     /// Tells whether a message belongs to another file.
@@ -151,6 +145,10 @@ fn existing(path: &Path) -> Result<Option<PathBuf>> {
 impl RecordWriter for RotatingWriter {
     fn name(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn begin(&mut self, fsync: Fsync) {
+        self.fsync = fsync;
     }
 
     fn record(&mut self, message: Received, number: u64) -> Result<()> {
@@ -237,6 +235,18 @@ mod tests {
         assert_eq!(times, [(5, 0), (6, 1), (7, 2), (8, 3), (9, 4), (10, 5)]);
         let again = RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap_err();
         assert!(again.to_string().ends_with(".mcap' holds a recording already"), "{again}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn each_file_is_kept_by_the_disk_where_the_recorder_is_told_so() {
+        let folder = folder("rotation-fsync");
+        let path = folder.join("run.mcap");
+        let mut writer =
+            RotatingWriter::create(&path, McapOptions::default(), Rotation::default()).unwrap();
+        assert_eq!(writer.fsync, Fsync::Never);
+        writer.begin(Fsync::Close);
+        assert_eq!(writer.fsync, Fsync::Close);
         fs::remove_dir_all(folder).unwrap();
     }
 

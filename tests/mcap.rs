@@ -39,7 +39,7 @@ fn write(path: &Path, options: McapOptions) {
         received(&[br#"{"htype":"dimage-1.0","series":4,"frame":0}"#, &large], 2000, &camera),
         received(&[PULSE, b"", &medium, b""], 3000, &machine),
         received(&[b"\xff", &large, &medium], 3000, &machine),
-        received(&[], 4000, &machine),
+        received(&[b""], 4000, &machine),
     ] {
         writer.write(&message).unwrap();
     }
@@ -85,7 +85,7 @@ fn python_reads_messages_times_parts_attachments_and_metadata() {
         message("/camera/dimage-1.0", 1, (2000, 2000), &[image, &large]),
         message("/s1/bsr_m-1.1", 2, (3000, 7_000_000_008), &[PULSE, b"", &medium, b""]),
         message("/s1/raw", 3, (3001, 3001), &[b"\xff", &large, &medium]),
-        message("/s1/raw", 4, (4000, 4000), &[]),
+        message("/s1/raw", 4, (4000, 4000), &[b""]),
     ]);
     assert_eq!(read["messages"], expected);
     assert_eq!((&read["count"], &read["descriptors"]), (&json!(5), &json!(["Message"])));

@@ -177,6 +177,53 @@ fn every_way_of_writing_is_read_the_same() {
     }
 }
 
+/// Returns a file of ours with some more records at the end of its data section.
+fn with_more_data(closed: &[u8], more: &[u8]) -> Vec<u8> {
+    let number = |at: usize| u64::from_le_bytes(closed[at..at + 8].try_into().unwrap());
+    let footer = closed.len() - 8 - 29;
+    let (summary, offsets) = (number(footer + 9), number(footer + 17));
+    // Ahead of the summary is the end of the data: an opcode, a length, a checksum.
+    let data_end = usize::try_from(summary).unwrap() - 13;
+    let mut bytes = [&closed[..data_end], more, &closed[data_end..]].concat();
+    let footer = footer + more.len();
+    for (at, value) in [(footer + 9, summary), (footer + 17, offsets)] {
+        let moved = value + more.len() as u64;
+        bytes[at..at + 8].copy_from_slice(&moved.to_le_bytes());
+    }
+    // No checksum of the summary.
+    bytes[footer + 25..footer + 29].fill(0);
+    bytes
+}
+
+#[test]
+fn messages_beside_the_chunks_of_a_closed_file_are_read_too() {
+    let dir = Dir::new();
+    let mut foreign = Foreign::new(WriteOptions::new().compression(None));
+    for time in 1..=5 {
+        foreign.number(0, time, 100);
+    }
+    let channel = foreign.channels[0];
+    let closed = foreign.finish();
+    let [header, data] = numbered(6, 100);
+    let data = framed(&[&header, &data]);
+    let mut loose = vec![5];
+    loose.extend((22 + data.len() as u64).to_le_bytes());
+    loose.extend(channel.to_le_bytes());
+    loose.extend(5_u32.to_le_bytes());
+    loose.extend([6_u64.to_le_bytes(); 2].concat());
+    loose.extend(data);
+    let mut bytes = with_more_data(&closed, &loose);
+    // The statistics count it: their first field is the number of all messages.
+    let counted = [&5_u64.to_le_bytes()[..], &2_u16.to_le_bytes(), &3_u32.to_le_bytes()].concat();
+    let at = bytes.windows(counted.len()).rposition(|window| window == counted).unwrap();
+    bytes[at] = 6;
+    let mut reader = McapReader::open(&file(&dir, &bytes)).unwrap();
+    assert_eq!(times(&mut reader), [1, 2, 3, 4, 5, 6]);
+    assert_eq!((reader.messages(), reader.is_closed()), (Some(6), true));
+    let told = "its summary does not tell where messages are: it was read through";
+    assert_eq!(reader.notices(), [told]);
+}
+
 #[test]
 fn messages_of_chunks_that_overlap_come_in_the_order_of_their_times() {
     for compression in [None, Some(Compression::Zstd)] {

@@ -13,7 +13,9 @@ use harness::Dir;
 use mcap::records::MessageHeader;
 use mcap::{Compression, WriteOptions};
 use mflow::recording::mcap::{Detail, info, recover, verify};
-use mflow::recording::{McapOptions, McapReader, McapWriter};
+use mflow::recording::{
+    Fsync, McapOptions, McapReader, McapWriter, RecordWriter, RotatingWriter, Rotation,
+};
 use mflow::{Error, Event, Frames, Mode, Origin, Received, Source, Timestamp};
 
 /// A message that says its number at both ends; those divisible by ten have a chunk of their own.
@@ -166,6 +168,75 @@ fn a_cut_or_overwritten_recording_loses_only_what_was_there() {
     }
 }
 
+/// Returns the attachments of a file: name, time and data.
+fn attachments(path: &Path) -> Vec<(String, u64, Vec<u8>)> {
+    let bytes = fs::read(path).unwrap();
+    let summary = mcap::Summary::read(&bytes).unwrap().unwrap();
+    let indexes = summary.attachment_indexes.iter();
+    let attachments = indexes.map(|index| mcap::read::attachment(&bytes, index).unwrap());
+    attachments.map(|it| (it.name, it.log_time, it.data.into_owned())).collect()
+}
+
+#[test]
+fn start_messages_of_series_that_began_in_another_file_are_carried_over_once() {
+    let dir = Dir::new();
+    let rotation = Rotation { max_size: Some(500_000), ..Rotation::default() };
+    let path = dir.path("x.mcap");
+    let mut writer =
+        Box::new(RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap());
+    let origin = Origin::new("tcp://detector:1");
+    let start = |series: u64| {
+        let header = format!(r#"{{"htype":"dheader-1.0","series":{series}}}"#);
+        Frames::from([header.into_bytes(), b"config".to_vec()])
+    };
+    let messages = [start(3), numbered(10), numbered(20), start(4), numbered(11)];
+    for (number, frames) in (0..).zip(messages) {
+        let time = Timestamp::from_nanos(1000 + number);
+        writer.record(Received { frames, time, origin: Arc::clone(&origin) }, number).unwrap();
+    }
+    writer.close(Fsync::Never).unwrap();
+    for name in ["x-0000.mcap", "x-0001.mcap"] {
+        let (path, out) = (dir.path(name), dir.path("out.mcap"));
+        let recovery = recover(&path, &out).unwrap();
+        assert_eq!(recovery.damages, []);
+        let (mut old, mut new) = (attachments(&path), attachments(&out));
+        (old.sort(), new.sort());
+        assert_eq!(new, old, "{name}");
+        assert!(verify(&out).unwrap().is_sound());
+        fs::remove_file(&out).unwrap();
+    }
+    let names = attachments(&dir.path("x-0001.mcap"));
+    let names: Vec<_> = names.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names, ["series-3-header", "series-4-header"]);
+}
+
+#[test]
+fn a_damaged_attachment_is_left_out_and_told() {
+    let dir = Dir::new();
+    let (path, out) = (dir.path("x.mcap"), dir.path("out.mcap"));
+    let mut writer = mcap::Writer::new(fs::File::create(&path).unwrap()).unwrap();
+    for (name, data) in [("good", b"1234"), ("bad", b"5678")] {
+        let (name, media_type) = (name.to_owned(), "text/plain".to_owned());
+        let data = data.as_slice().into();
+        let attachment = mcap::Attachment { log_time: 1, create_time: 1, name, media_type, data };
+        writer.attach(&attachment).unwrap();
+    }
+    let schema = writer.add_schema("mflow.Message", "protobuf", b"").unwrap();
+    let id = writer.add_channel(schema, "/a/raw-1.0", "protobuf", &BTreeMap::new()).unwrap();
+    let header = MessageHeader { channel_id: id, sequence: 0, log_time: 1, publish_time: 1 };
+    writer.write_to_known_channel(&header, b"\x0a\x01a").unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"5678").unwrap();
+    bytes[at] = b'x';
+    fs::write(&path, &bytes).unwrap();
+    let recovery = recover(&path, &out).unwrap();
+    let [damage] = recovery.damages.as_slice() else { panic!("{:?}", recovery.damages) };
+    assert_eq!(damage.what, "an attachment is damaged: it is left out");
+    assert_eq!(attachments(&out), [("good".to_owned(), 1, b"1234".to_vec())]);
+}
+
 #[test]
 fn files_of_others_are_verified_and_recovered() {
     let dir = Dir::new();
@@ -212,6 +283,7 @@ fn files_of_others_are_verified_and_recovered() {
 
         let recovery = recover(&path, &out).unwrap();
         assert_eq!((recovery.messages, recovery.damaged_places), (100, 0));
+        assert_eq!(attachments(&out), [("notes".to_owned(), 1, b"hello".to_vec())]);
         fs::remove_file(&out).unwrap();
         // Damage in the middle of the data.
         let mut broken = bytes;

@@ -210,6 +210,18 @@ fn a_file_that_may_not_grow_ends_a_recording_that_stays_whole() {
 }
 
 #[test]
+fn what_is_saved_before_the_disk_is_full_is_in_a_file_that_is_closed() {
+    let dir = Dir::new();
+    record(&dir, 20, 1 << 20);
+    let command = "exec m_dump good.mcap --recover out.mcap";
+    let ended = dir.start_shell(&format!("trap '' XFSZ; ulimit -f 9000; {command}")).end();
+    let error = "error: cannot write 'out.mcap': File too large (os error 27)";
+    assert_eq!(ended.expect(1).errors(), [error]);
+    assert!((4..20).contains(&count(&dir.path("out.mcap"), 1 << 20)));
+    dir.run("m_dump", ["out.mcap", "--verify"]).expect(0);
+}
+
+#[test]
 fn what_cannot_be_made_is_an_error_before_a_message_is_taken() {
     let dir = Dir::new();
     let mut sender = patient_sender(Duration::from_millis(100));

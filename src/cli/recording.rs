@@ -99,13 +99,13 @@ impl Recording {
         mode: Mode,
         session: Vec<(String, String)>,
     ) -> Result<Recorder> {
-        let McapFile { fsync, meta, crc, .. } = &self.file;
+        let McapFile { meta, crc, .. } = &self.file;
         let options = McapOptions { session, user: meta.clone(), crc: *crc, align: false };
         let rotation = self.rotation();
         if rotation == Rotation::default() {
             Recorder::start(McapWriter::create(path, options)?, self.options(mode, IN_FILES))
         } else {
-            let writer = RotatingWriter::create(path, options, rotation)?.fsync(*fsync);
+            let writer = RotatingWriter::create(path, options, rotation)?;
             Recorder::start(writer, self.options(mode, IN_FILES))
         }
     }

@@ -48,7 +48,7 @@ pub struct RecorderOptions {
     pub max_memory: usize,
     /// What to do when so many wait.
     pub on_full: OnFull,
-    /// When the disk is told to keep what is written.
+    /// When the disk is told to keep what is written: every file of a recording.
     pub fsync: Fsync,
 }
 
@@ -62,6 +62,13 @@ impl Default for RecorderOptions {
 pub trait RecordWriter: Send {
     /// Returns the name for people: a path.
     fn name(&self) -> String;
+
+    /// Takes in, ahead of the first message, when the disk is to be told to keep what is written. A
+    /// recorder calls [`sync`](Self::sync) in time and [`close`](Self::close) at the end: this is for
+    /// writers that close files before that.
+    fn begin(&mut self, fsync: Fsync) {
+        let _ = fsync;
+    }
 
     /// Writes a message that was received after `number` others, or puts it off.
     ///
@@ -231,6 +238,9 @@ impl Sink for Recorder {
     }
 
     fn offer(&mut self, message: &Received) -> Result<Offer> {
+        if message.frames.is_empty() {
+            return Err(Error::NoParts { address: self.name.clone() });
+        }
         let offer = match self.queue.add(message, self.received) {
             Added::Taken => Offer::Taken,
             Added::Full if self.options.on_full == OnFull::Block => return Ok(Offer::Full),

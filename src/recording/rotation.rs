@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub struct RotatingWriter {
     first: Option<Timestamp>,
     /// Files before this one that are still there.
     kept: VecDeque<PathBuf>,
+    /// Whether the disk is to keep a file when it is full.
     fsync: Fsync,
 }
 
@@ -73,13 +75,6 @@ impl RotatingWriter {
         numbered(path, 0)
     }
 
-    /// Has each file kept by the disk when it is closed, where that is asked for.
-    #[must_use]
-    pub fn fsync(mut self, fsync: Fsync) -> Self {
-        self.fsync = fsync;
-        self
-    }
-
     /// Tells whether a message belongs to another file.
     fn is_full(&self, message: &Received) -> bool {
         let Some(first) = self.first else { return false };
@@ -101,11 +96,19 @@ impl RotatingWriter {
         self.kept.push_back(full.path().to_owned());
         Box::new(full).close(self.fsync)?;
         while self.rotation.keep.is_some_and(|keep| self.kept.len() >= keep.get()) {
-            if let Some(oldest) = self.kept.pop_front() {
-                fs::remove_file(&oldest).map_err(Error::file("remove", &oldest))?;
-            }
+            self.kept.pop_front().iter().for_each(|oldest| remove(oldest));
         }
         Ok(())
+    }
+}
+
+/// Removes a file of which enough later ones are kept. One that stays is no reason to record no more.
+fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("cannot remove '{}', which stays: {error}", path.display());
+        }
+        _ => {}
     }
 }
 
@@ -142,6 +145,10 @@ fn existing(path: &Path) -> Result<Option<PathBuf>> {
 impl RecordWriter for RotatingWriter {
     fn name(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn begin(&mut self, fsync: Fsync) {
+        self.fsync = fsync;
     }
 
     fn record(&mut self, message: Received, number: u64) -> Result<()> {
@@ -232,6 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn each_file_is_kept_by_the_disk_where_the_recorder_is_told_so() {
+        let folder = folder("rotation-fsync");
+        let path = folder.join("run.mcap");
+        let mut writer =
+            RotatingWriter::create(&path, McapOptions::default(), Rotation::default()).unwrap();
+        assert_eq!(writer.fsync, Fsync::Never);
+        writer.begin(Fsync::Close);
+        assert_eq!(writer.fsync, Fsync::Close);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn a_file_is_full_by_time_and_old_ones_are_removed() {
         let folder = folder("rotation-time");
         let rotation = Rotation {
@@ -248,6 +267,32 @@ mod tests {
         }
         writer.close(Fsync::Never).unwrap();
         assert_eq!(names(&folder), ["run-0003.mcap", "run-0004.mcap"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn an_old_file_that_is_gone_or_cannot_be_removed_does_not_end_the_recording() {
+        let folder = folder("rotation-gone");
+        let rotation = Rotation {
+            max_time: Some(Duration::from_nanos(10)),
+            keep: NonZeroUsize::new(1),
+            ..Rotation::default()
+        };
+        let path = folder.join("run.mcap");
+        let mut writer =
+            Box::new(RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap());
+        let origin = Origin::new("x");
+        writer.record(received(&[b"x"], 0, &origin), 0).unwrap();
+        fs::remove_file(folder.join("run-0000.mcap")).unwrap();
+        writer.record(received(&[b"x"], 20, &origin), 1).unwrap();
+        // No file that can be removed as one.
+        fs::remove_file(folder.join("run-0001.mcap")).unwrap();
+        fs::create_dir(folder.join("run-0001.mcap")).unwrap();
+        for (number, time) in [(2, 40), (3, 60)] {
+            writer.record(received(&[b"x"], time, &origin), number).unwrap();
+        }
+        writer.close(Fsync::Never).unwrap();
+        assert_eq!(names(&folder), ["run-0001.mcap", "run-0003.mcap"]);
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -477,8 +477,8 @@ mod tests {
             ),
             (
                 stream(r#"{"address": "h:1"}"#),
-                "streams[1].address: 'h:1' is not an address: expected tcp://host:port, ipc://path \
-                 or inproc://name",
+                "streams[1].address: 'h:1' is not an address: expected tcp://host:port, ipc://path, or a path \
+                 such as x.mcap or ./folder",
             ),
             (
                 stream(r#"{"address": "tcp://*:3", "on_full": "stop"}"#),

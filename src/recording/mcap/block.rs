@@ -22,6 +22,8 @@ const COPY: usize = 1024;
 pub(super) struct Store {
     file: File,
     map: Option<Arc<Map>>,
+    /// Longer ranges are slices of the map, where there is one; others are read.
+    read_up_to: u64,
     window: Vec<u8>,
     window_at: u64,
 }
@@ -29,7 +31,7 @@ pub(super) struct Store {
 impl Store {
     /// Reads a file that may still grow.
     pub(super) fn growing(file: File) -> Self {
-        Self { file, map: None, window: Vec::new(), window_at: 0 }
+        Self { file, map: None, read_up_to: 0, window: Vec::new(), window_at: 0 }
     }
 
     /// Maps the file, which its writer has closed.
@@ -41,6 +43,13 @@ impl Store {
     /// Fails where the file is mapped and has become shorter.
     pub(super) fn check(&self) -> io::Result<()> {
         self.map.as_ref().map_or(Ok(()), |map| map.check(&self.file))
+    }
+
+    /// Maps the file only for what is too long to be read: the errors of reading can be told, while
+    /// touching what a broken disk does not give ends the process.
+    pub(super) fn seal_broken(&mut self) -> io::Result<()> {
+        self.read_up_to = MAX_READ;
+        self.seal()
     }
 
     /// Returns how long the file is now.
@@ -59,17 +68,30 @@ impl Store {
             return Ok(&self.window[range]);
         }
         self.window.resize(length.max(WINDOW), 0);
-        let read = read_some(&self.file, &mut self.window, at);
-        self.window.truncate(*read.as_ref().unwrap_or(&0));
+        let (read, error) = read_some(&self.file, &mut self.window, at);
+        self.window.truncate(read);
         self.window_at = at;
-        read?;
-        Ok(&self.window[..length.min(self.window.len())])
+        match error {
+            Some(error) if read < length => Err(error),
+            _ => Ok(&self.window[..length.min(read)]),
+        }
+    }
+
+    /// Returns some bytes, as many of them as can be read; fewer where the file ends before.
+    ///
+    /// # Errors
+    /// Where not even the first one can be read.
+    pub(super) fn readable(&self, at: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let (read, error) = read_some(&self.file, &mut bytes, at);
+        bytes.truncate(read);
+        error.filter(|_| read == 0).map_or(Ok(bytes), Err)
     }
 
     /// Returns a range of the file, which it must have.
     pub(super) fn block(&self, range: Range<u64>) -> io::Result<Block> {
         let length = range.end.saturating_sub(range.start);
-        if let Some(map) = &self.map {
+        if let Some(map) = self.map.as_ref().filter(|_| length > self.read_up_to) {
             map.check(&self.file)?;
             let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
             let (start, end) = range.ok_or_else(truncated)?;
@@ -83,8 +105,11 @@ impl Store {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         bytes.resize(length, 0);
-        self.file.read_exact_at(&mut bytes, range.start)?;
-        Ok(bytes.into())
+        match read_some(&self.file, &mut bytes, range.start) {
+            (read, None) if read < length => Err(truncated()),
+            (_, None) => Ok(bytes.into()),
+            (_, Some(error)) => Err(error),
+        }
     }
 }
 
@@ -92,18 +117,47 @@ fn too_large() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a record has more than 1 GiB")
 }
 
-/// Reads until the buffer is full or the file ends, and returns how much that was.
-fn read_some(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+/// Reads until the buffer is full, the file ends or an error ends it, and returns how much that was.
+fn read_some(file: &File, into: &mut [u8], at: u64) -> (usize, Option<io::Error>) {
     let mut done = 0;
     while done < into.len() {
-        match file.read_at(&mut into[done..], at.saturating_add(done as u64)) {
+        match read_at(file, &mut into[done..], at.saturating_add(done as u64)) {
             Ok(0) => break,
             Ok(read) => done += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return (done, Some(error)),
         }
     }
-    Ok(done)
+    (done, None)
+}
+
+fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(test)]
+    let into = broken::readable(into, at)?;
+    file.read_at(into, at)
+}
+
+/// Has ranges of files fail to be read, as a broken disk does.
+#[cfg(test)]
+pub(super) mod broken {
+    use std::cell::Cell;
+    use std::io;
+
+    thread_local! {
+        /// The beginning and the end of what this thread cannot read.
+        pub(in crate::recording::mcap) static RANGE: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+
+    pub(super) fn readable(into: &mut [u8], at: u64) -> io::Result<&mut [u8]> {
+        let (start, end) = RANGE.get();
+        if (start..end).contains(&at) {
+            return Err(rustix::io::Errno::IO.into());
+        }
+        let before = start.checked_sub(at).filter(|_| start < end);
+        let before = before.and_then(|length| usize::try_from(length).ok());
+        let length = before.map_or(into.len(), |before| before.min(into.len()));
+        Ok(&mut into[..length])
+    }
 }
 
 /// Who keeps the bytes of a block.

@@ -109,9 +109,7 @@ impl Channels {
             Some(index) => index,
             None if self.sources.len() < MAX_SOURCES => {
                 let number = self.sources.len();
-                let is_last = number + 1 == MAX_SOURCES;
-                let label = if is_last { Some(OTHER.to_owned()) } else { origin.label.clone() };
-                let name = label.unwrap_or_else(|| format!("s{number}"));
+                let name = self.new_name(origin);
                 let origin = Arc::clone(origin);
                 self.sources.push(Source { origin, name, htypes: HashMap::new(), other: None });
                 number
@@ -119,6 +117,27 @@ impl Channels {
             None => self.sources.len() - 1,
         };
         self.last
+    }
+
+    /// Returns the name of the next source: its label, or the next free of `s0`, `s1`, … where it
+    /// has none, or another source was given such a name that is the label.
+    fn new_name(&self, origin: &Origin) -> String {
+        let number = self.sources.len();
+        if number + 1 == MAX_SOURCES {
+            return OTHER.to_owned();
+        }
+        let is_given = |label: &String| {
+            let mut named = self.sources.iter().filter(|it| it.name == *label);
+            named.any(|it| it.origin.label.as_ref() != Some(label))
+        };
+        match &origin.label {
+            Some(label) if !is_given(label) => label.clone(),
+            _ => {
+                let is_free = |name: &String| self.sources.iter().all(|it| it.name != *name);
+                let mut names = (number..).map(|number| format!("s{number}"));
+                names.find(is_free).expect("there are more numbers than sources")
+            }
+        }
     }
 
     fn add(&mut self, source: usize, htype: &str) -> usize {
@@ -169,6 +188,21 @@ mod tests {
         assert_eq!(channels.find(&Origin::new("tcp://b:1"), Some("x-1.0")), (1, false));
         assert_eq!(channels.find(&a, Some("x-1.0")), (0, false));
         assert_eq!(topics(&channels), ["/a/x-1.0", "/s1/x-1.0", "/s1/raw"]);
+    }
+
+    #[test]
+    fn a_source_without_a_label_has_a_name_that_no_other_has() {
+        let labelled = |label: &str| {
+            Arc::new(Origin { label: Some(label.into()), ..Origin::new("x").as_ref().clone() })
+        };
+        let mut channels = Channels::default();
+        let origins = [labelled("s1"), Origin::new("a"), labelled("s2"), Origin::new("b")];
+        for origin in &origins {
+            channels.find(origin, Some("x"));
+        }
+        // Labels that come too late are names of others.
+        channels.find(&labelled("s3"), Some("x"));
+        assert_eq!(topics(&channels), ["/s1/x", "/s2/x", "/s3/x", "/s4/x", "/s5/x"]);
     }
 
     #[test]

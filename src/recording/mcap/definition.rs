@@ -1,14 +1,19 @@
 //! The schemas and channels of a file that is read, and the sources behind them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::parts::{ENCODING, SCHEMA_NAME};
 use super::record::Fields;
 use crate::{Mode, Origin};
 
-/// The longest schema or channel that is read: a file that has longer ones is not read.
+/// The longest schema or channel that is read: longer ones are as good as damaged.
 pub(super) const MAX_DEFINITION: u64 = 16 << 20;
+/// The most bytes of topics and sources that are kept of a file: channels beyond are not read.
+const MAX_KEPT: usize = 64 << 20;
+/// How many characters are kept of the name of a schema, which is only told.
+const MAX_NAME: usize = 64;
 
 /// A channel whose messages are ours.
 #[derive(Clone, Debug)]
@@ -29,62 +34,87 @@ fn split(topic: &str) -> Option<(&str, &str)> {
     topic.strip_prefix('/')?.split_once('/')
 }
 
-/// What the schema and channel records of a file told so far. There are at most 65 536 of each.
+/// A schema, of which nothing matters but whether it is ours.
+#[derive(Debug)]
+struct Schema {
+    /// Its name to be told: the beginning of it, without what upsets a terminal.
+    name: String,
+    is_ours: bool,
+}
+
+/// An origin that is looked for by what is in it.
+#[derive(Debug, PartialEq, Eq)]
+struct Known(Arc<Origin>);
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Origin { name, label, mode } = &*self.0;
+        (name, label, mode).hash(state);
+    }
+}
+
+/// What the schema and channel records of a file told so far.
+///
+/// There are at most 65 536 of each, [`MAX_DEFINITION`] bytes long at most. Memory: [`MAX_KEPT`]
+/// bytes and some MiB, whatever a file says.
 #[derive(Debug, Default)]
 pub(super) struct Definitions {
-    /// The names of the schemas, and whether each is ours.
-    schemas: HashMap<u16, (String, bool)>,
+    schemas: HashMap<u16, Schema>,
     ours: BTreeMap<u16, Channel>,
-    /// The channels of other people, with the names of their schemas.
-    foreign: HashMap<u16, String>,
+    /// The channels of other people, with their schemas.
+    foreign: HashMap<u16, u16>,
     origins: Vec<Arc<Origin>>,
+    known: HashSet<Known>,
+    /// The bytes of topics and sources.
+    kept: usize,
 }
 
 impl Definitions {
-    /// Reads a schema; the first one of a number counts.
+    /// Reads a schema; the first one of a number counts. None where it is damaged or too long.
     pub(super) fn schema(&mut self, fields: &[u8]) -> Option<()> {
-        let mut fields = Fields(fields);
+        let mut fields = bounded(fields)?;
         let (id, name, encoding) = (fields.u16()?, fields.text()?, fields.text()?);
-        let ours = name == SCHEMA_NAME && encoding == ENCODING;
-        self.schemas.entry(id).or_insert_with(|| (name.to_owned(), ours));
+        let is_ours = name == SCHEMA_NAME && encoding == ENCODING;
+        self.schemas.entry(id).or_insert_with(|| Schema { name: short(name), is_ours });
         Some(())
     }
 
-    /// Reads a channel, whose schema must have been read; the first one of a number counts.
+    /// Reads a channel, whose schema must have been read; the first one of a number counts. None
+    /// where it is damaged, or too much.
     pub(super) fn channel(&mut self, fields: &[u8]) -> Option<()> {
-        let mut fields = Fields(fields);
+        let mut fields = bounded(fields)?;
         let (id, schema, topic, encoding) =
             (fields.u16()?, fields.u16()?, fields.text()?, fields.text()?);
         if self.knows(id) {
             return Some(());
         }
-        match self.schemas.get(&schema) {
-            Some((_, true)) if encoding == ENCODING => {
-                let metadata = fields.map()?;
-                let origin = self.origin(topic, &metadata);
-                self.ours.insert(id, Channel { topic: topic.to_owned(), origin });
+        let is_ours = self.schemas.get(&schema).is_some_and(|schema| schema.is_ours);
+        if is_ours && encoding == ENCODING {
+            let origin = origin(topic, &fields.map()?);
+            let label = origin.label.as_ref().map_or(0, String::len);
+            let kept = self.kept + topic.len() + origin.name.len() + label;
+            if kept > MAX_KEPT {
+                return None;
             }
-            other => {
-                let name = other.map_or_else(|| "none".to_owned(), |(name, _)| name.clone());
-                self.foreign.insert(id, name);
-            }
+            self.kept = kept;
+            let origin = self.shared(origin);
+            self.ours.insert(id, Channel { topic: topic.to_owned(), origin });
+        } else {
+            self.foreign.insert(id, schema);
         }
         Some(())
     }
 
     /// Returns the one origin of all channels of a source.
-    fn origin(&mut self, topic: &str, metadata: &[(String, String)]) -> Arc<Origin> {
-        let value = |key| metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value);
-        let label = split(topic).map(|(source, _)| source.to_owned());
-        let name = value("address").cloned().or_else(|| label.clone());
-        let mode = value("mode").and_then(|mode| mode.parse::<Mode>().ok());
-        let origin = Origin { name: name.unwrap_or_else(|| topic.to_owned()), label, mode };
-        if let Some(known) = self.origins.iter().find(|known| ***known == origin) {
+    fn shared(&mut self, origin: Origin) -> Arc<Origin> {
+        let origin = Known(Arc::new(origin));
+        if let Some(Known(known)) = self.known.get(&origin) {
             return Arc::clone(known);
         }
-        let origin = Arc::new(origin);
-        self.origins.push(Arc::clone(&origin));
-        origin
+        let shared = Arc::clone(&origin.0);
+        self.origins.push(Arc::clone(&shared));
+        self.known.insert(origin);
+        shared
     }
 
     pub(super) fn knows(&self, channel: u16) -> bool {
@@ -112,11 +142,100 @@ impl Definitions {
 
     /// Returns a few names of schemas of other people's channels, to tell somebody.
     pub(super) fn foreign_schemas(&self) -> String {
-        let mut names: Vec<&str> = self.foreign.values().map(String::as_str).collect();
-        names.sort_unstable();
-        names.dedup();
+        let schemas: BTreeSet<u16> = self.foreign.values().copied().collect();
+        let names = schemas.iter().map(|id| self.schemas.get(id));
+        let names: BTreeSet<&str> =
+            names.map(|schema| schema.map_or("none", |schema| &schema.name)).collect();
         let more = if names.len() > 3 { ", …" } else { "" };
-        names.truncate(3);
-        format!("'{}'{more}", names.join("', '"))
+        let few: Vec<&str> = names.into_iter().take(3).collect();
+        format!("'{}'{more}", few.join("', '"))
+    }
+}
+
+/// Returns the fields of a schema or channel that is not too long.
+fn bounded(fields: &[u8]) -> Option<Fields<'_>> {
+    (fields.len() as u64 <= MAX_DEFINITION).then_some(Fields(fields))
+}
+
+/// Returns the beginning of a name, without what upsets a terminal.
+fn short(name: &str) -> String {
+    let mut rest = name.chars();
+    let short: String = rest.by_ref().take(MAX_NAME).flat_map(char::escape_debug).collect();
+    if rest.next().is_some() { short + "…" } else { short }
+}
+
+/// Returns the source of a channel.
+fn origin(topic: &str, metadata: &[(String, String)]) -> Origin {
+    let value = |key| metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+    let label = split(topic).map(|(source, _)| source.to_owned());
+    let name = value("address").cloned().or_else(|| label.clone());
+    let mode = value("mode").and_then(|mode| mode.parse::<Mode>().ok());
+    Origin { name: name.unwrap_or_else(|| topic.to_owned()), label, mode }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::mcap::wire::{self, RECORD_HEAD};
+
+    fn schema(id: u16, name: &str) -> Vec<u8> {
+        let mut record = Vec::new();
+        wire::schema(&mut record, id, name, ENCODING, b"");
+        record.split_off(RECORD_HEAD)
+    }
+
+    fn channel(id: u16, schema: u16, topic: &str, address: &str) -> Vec<u8> {
+        let mut record = Vec::new();
+        let metadata = [("address".to_owned(), address.to_owned())];
+        wire::channel(&mut record, id, schema, topic, ENCODING, &metadata);
+        record.split_off(RECORD_HEAD)
+    }
+
+    #[test]
+    fn a_long_name_of_a_schema_is_neither_kept_for_each_channel_nor_told() {
+        let mut definitions = Definitions::default();
+        let name = format!("\x1b[2J{}", "n".repeat(1 << 20));
+        definitions.schema(&schema(1, &name)).unwrap();
+        for id in 0..1000 {
+            definitions.channel(&channel(id, 1, "/x", "")).unwrap();
+        }
+        assert!(definitions.all_foreign());
+        let told = format!("'\\u{{1b}}[2J{}…'", "n".repeat(60));
+        assert_eq!(definitions.foreign_schemas(), told);
+        definitions.channel(&channel(1000, 77, "/x", "")).unwrap();
+        assert_eq!(definitions.foreign_schemas(), format!("{told}, 'none'"));
+    }
+
+    #[test]
+    fn definitions_that_are_too_long_or_too_many_are_not_read() {
+        let mut definitions = Definitions::default();
+        let long = "n".repeat(16 << 20);
+        assert_eq!(definitions.schema(&schema(1, &long)), None);
+        definitions.schema(&schema(1, SCHEMA_NAME)).unwrap();
+        assert_eq!(definitions.channel(&channel(1, 1, &long, "")), None);
+        let topic = "n".repeat(15 << 20);
+        let read = (1..9).filter(|id| definitions.channel(&channel(*id, 1, &topic, "")).is_some());
+        assert_eq!(read.collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(definitions.channels().count(), 4);
+        // There is room for what is short.
+        definitions.channel(&channel(9, 1, "/a/x", "tcp://a:1")).unwrap();
+        assert!(definitions.ours(9).is_some());
+    }
+
+    #[test]
+    fn channels_of_a_source_share_its_origin_however_many_there_are() {
+        let mut definitions = Definitions::default();
+        definitions.schema(&schema(1, SCHEMA_NAME)).unwrap();
+        for id in 0..u16::MAX {
+            let source = id / 2;
+            let record = channel(id, 1, &format!("/{source}/{id}"), &format!("tcp://{source}"));
+            definitions.channel(&record).unwrap();
+        }
+        let origins = definitions.origins();
+        assert_eq!(origins.len(), usize::from(u16::MAX / 2 + 1));
+        assert_eq!((&origins[7].name[..], origins[7].label.as_deref()), ("tcp://7", Some("7")));
+        for id in [14, 15] {
+            assert!(Arc::ptr_eq(&definitions.ours(id).unwrap().origin, &origins[7]));
+        }
     }
 }

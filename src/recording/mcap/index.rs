@@ -29,12 +29,18 @@ pub(super) struct Contents {
 
 impl Contents {
     /// Tells whether all messages can be found by this: others may have left out what they like of a
-    /// summary, and what is outside of chunks is in none.
+    /// summary, and what is outside of chunks is in none, but for the number of all messages.
     pub(super) fn is_enough(&self) -> bool {
-        let messages = self.statistics.as_ref().map(|statistics| statistics.messages);
-        let definitions = &self.definitions;
-        let nothing = definitions.channels().next().is_none() && !definitions.all_foreign();
-        if self.pieces.is_empty() { messages == Some(0) } else { !nothing }
+        let Some(statistics) = &self.statistics else { return false };
+        let nothing = self.definitions.channels().next().is_none();
+        if nothing && !self.definitions.all_foreign() && !self.pieces.is_empty() {
+            return false;
+        }
+        // Chunks without message indexes do not tell how many they have: then there may be more.
+        let counts = self.pieces.iter().map(|piece| Some(piece.messages? + piece.foreign));
+        let known = counts.clone().flatten().fold(0_u64, u64::saturating_add);
+        let is_all = counts.clone().all(|count| count.is_some());
+        if is_all { known == statistics.messages } else { known <= statistics.messages }
     }
 }
 

@@ -187,7 +187,9 @@ impl Order {
             Some(records) => records.clone(),
             None => {
                 let piece = first.piece;
-                let records = piece::records(store, &contents.pieces[piece])?.records;
+                let records = piece::records(store, &contents.pieces[piece]);
+                // What cannot be read is passed over, so that who goes on comes to an end.
+                let records = records.inspect_err(|_| self.skip())?.records;
                 self.make_room(records.memory());
                 if let Some(mut first) = self.active.peek_mut() {
                     first.records = Some(records.clone());

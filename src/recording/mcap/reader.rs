@@ -122,6 +122,12 @@ impl McapReader {
         (&mut self.store, &mut self.contents)
     }
 
+    /// Returns where the last piece begins that was read.
+    pub(super) fn place(&self) -> u64 {
+        let last = self.order.admitted().checked_sub(1);
+        last.and_then(|last| self.contents.pieces.get(last)).map_or(0, |piece| piece.start)
+    }
+
     /// Tells whether the writer of the file has closed it.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -5,7 +5,7 @@
 
 use std::str;
 
-use super::wire::{MESSAGE_HEAD, MessageHead, RECORD_HEAD, opcode};
+use super::wire::{AttachmentHead, MESSAGE_HEAD, MessageHead, RECORD_HEAD, opcode};
 
 /// The fields of a record, read from the first to the last; none where they are cut off.
 #[derive(Clone, Debug)]
@@ -155,6 +155,35 @@ impl<'a> ChunkHead<'a> {
             records: fields.u64()?,
             length: bytes.len() - fields.0.len(),
         })
+    }
+}
+
+/// An attachment.
+#[derive(Clone, Debug)]
+pub(super) struct Attachment<'a> {
+    pub(super) head: AttachmentHead,
+    pub(super) data: &'a [u8],
+    /// The CRC-32 of all but itself, 0 for none.
+    pub(super) crc: u32,
+    covered: &'a [u8],
+}
+
+impl<'a> Attachment<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        let [log_time, create_time] = [fields.u64()?, fields.u64()?];
+        let [name, media_type] = [fields.text()?.to_owned(), fields.text()?.to_owned()];
+        let head = AttachmentHead { log_time, create_time, name, media_type, data: fields.u64()? };
+        let (data, crc) = fields.0.split_at_checked(usize::try_from(head.data).ok()?)?;
+        let covered = bytes.strip_suffix(crc)?;
+        let whole = crc.len() == 4;
+        let crc = Fields(crc).u32()?;
+        whole.then_some(Self { head, data, crc, covered })
+    }
+
+    /// Tells whether the checksum matches, where there is one.
+    pub(super) fn is_sound(&self) -> bool {
+        self.crc == 0 || crc32fast::hash(self.covered) == self.crc
     }
 }
 

@@ -1,16 +1,20 @@
 //! Saving what can be saved of a damaged file into a new one.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
+use mflow_handlers::{Peek, Stage};
 use serde::Serialize;
 
 use super::block::Store;
 use super::index::{self, Contents, footer, read_summary};
+use super::parts::part_head;
 use super::reader::McapReader;
-use super::salvage::{Damage, salvage};
+use super::record::Attachment;
+use super::salvage::{Damage, Damages, salvage, unreadable};
 use super::{McapOptions, McapWriter, SESSION, USER};
-use crate::{Error, Result};
+use crate::{Error, Frames, Result};
 
 /// What was saved of a file, and what was not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,13 +38,19 @@ pub struct Recovery {
 
 /// Writes every message of a file that can be read into a new file, in the order of their times.
 ///
-/// Where a record is damaged, the next thing is looked for that cannot well be anything but a record:
-/// a chunk, or a message of a known channel whose parts are whole. So of a damaged chunk that is not
-/// compressed all messages but the damaged ones are saved, of a compressed one those ahead of the
-/// damage. Neither the messages of other schemas nor their attachments are copied.
+/// Where a record is damaged or cannot be read, the next thing is looked for that cannot well be
+/// anything but a record: a chunk, or a message of a known channel whose parts are whole. So of a
+/// damaged chunk that is not compressed all messages but the damaged ones are saved, of a compressed
+/// one those ahead of the damage.
+///
+/// Carried over too: sources, times and sequences of messages, what the user said of the recording,
+/// the old session, its keys behind `recorded`, and attachments, such as the start messages of series
+/// that began in another file. Left out: messages of other schemas, metadata of other names, and the
+/// old summary, as the new file has its own.
 ///
 /// # Errors
-/// Where a file cannot be read or written, or nothing was found that is ours.
+/// Where the file cannot be opened, nothing was found that is ours, or the new file cannot be written,
+/// which has what was written until then.
 pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     let failed = || Error::file("read", path);
     let file = File::open(path).map_err(failed())?;
@@ -52,56 +62,209 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     let length = store.length().map_err(failed())?;
     let mut contents = Contents::default();
     let mut end = length;
-    let footer = footer(&mut store, length).map_err(failed())?;
+    // Where it cannot be read, that is told once the records are walked through.
+    let footer = footer(&mut store, length).ok().flatten();
     if let Some(footer) = footer {
-        store.seal().map_err(failed())?;
-        let summary = read_summary(&store, footer, length).map_err(failed())?;
+        store.seal_broken().map_err(failed())?;
         // The channels it repeats help where their records are damaged.
-        if let Ok(summary) = summary {
+        if let Ok(Ok(summary)) = read_summary(&store, footer, length) {
             contents.definitions = summary.definitions;
             end = footer.summary;
         }
     }
-    let damages = salvage(&mut store, &mut contents, end).map_err(failed())?;
+    let mut damages = salvage(&mut store, &mut contents, end);
     if contents.pieces.iter().all(|piece| piece.messages == Some(0)) {
         let reason = "there is no message of mflow.Message in it".to_owned();
         return Err(Error::NotARecording { path: path.to_owned(), reason });
     }
     let foreign = contents.pieces.iter().map(|piece| piece.foreign).sum();
-    let mut recovery = Recovery {
-        messages: 0,
-        bytes: 0,
-        damaged: 0,
+    let options = options(&mut store, &contents, path, &mut damages);
+    let mut reader = McapReader::of(path, store, contents);
+    let mut writer = McapWriter::create(out, options)?;
+    let copied = copy(&mut reader, &mut writer, &mut damages);
+    let finished = writer.finish();
+    copied?;
+    let written = finished?;
+    Ok(Recovery {
+        messages: written.messages,
+        bytes: written.bytes,
+        damaged: crate::Source::damaged(&reader),
         foreign,
         was_closed: footer.is_some(),
         damages: damages.first,
         damaged_places: damages.count,
-    };
-    let options = options(&mut store, &contents, path).map_err(failed())?;
-    let mut reader = McapReader::of(path, store, contents);
-    let mut writer = McapWriter::create(out, options)?;
-    while let Some((received, _, sequence)) = reader.read_next().map_err(failed())? {
-        recovery.messages += 1;
-        recovery.bytes += received.frames.bytes() as u64;
-        writer.write_numbered(&received, sequence.into())?;
+    })
+}
+
+/// Writes messages and attachments of a file into another one.
+fn copy(reader: &mut McapReader, writer: &mut McapWriter, damages: &mut Damages) -> Result<()> {
+    let mut carried = HashSet::new();
+    loop {
+        match reader.read_next() {
+            Ok(Some((received, _, sequence))) => {
+                writer.write_numbered(&received, sequence.into())?;
+                carried.extend(start(&received.frames));
+            }
+            Ok(None) => break,
+            // What could be read a moment ago: the reader goes on behind it.
+            Err(error) => damages.add(reader.place(), 0, unreadable(&error)),
+        }
     }
-    writer.finish()?;
-    recovery.damaged = crate::Source::damaged(&reader);
-    Ok(recovery)
+    let (store, contents) = reader.contents();
+    for place in &contents.attachments {
+        let block = store.block(place.fields());
+        let attachment = block.as_ref().ok().and_then(|block| Attachment::read(block.bytes()));
+        match attachment.filter(Attachment::is_sound) {
+            Some(Attachment { head, data, .. }) => {
+                if carried.insert(key(&head.name, [data])) {
+                    writer.attach(&head, data)?;
+                }
+            }
+            None => damages.add(place.at, 0, "an attachment is damaged: it is left out"),
+        }
+    }
+    Ok(())
+}
+
+/// What tells an attachment from others: checksums of its name and its data.
+type Key = (u32, u32);
+
+fn key<'a>(name: &str, data: impl IntoIterator<Item = &'a [u8]>) -> Key {
+    let mut hasher = crc32fast::Hasher::new();
+    data.into_iter().for_each(|bytes| hasher.update(bytes));
+    (crc32fast::hash(name.as_bytes()), hasher.finalize())
+}
+
+/// Returns the attachment that the writer has made of a message; none where it is no start message.
+fn start(frames: &Frames) -> Option<Key> {
+    let peek = Peek::of(frames.first()?.as_ref());
+    let series = peek.series.filter(|_| peek.stage == Some(Stage::Start))?;
+    let heads: Vec<_> = frames.iter().map(|frame| part_head(frame.len())).collect();
+    let data =
+        heads.iter().zip(frames.iter()).flat_map(|(head, frame)| [&head[..], frame.as_ref()]);
+    Some(key(&format!("series-{series}-header"), data))
 }
 
 /// Returns how the new file is written: what the old one said of itself goes with it.
-fn options(store: &mut Store, contents: &Contents, path: &Path) -> std::io::Result<McapOptions> {
+fn options(
+    store: &mut Store,
+    contents: &Contents,
+    path: &Path,
+    damages: &mut Damages,
+) -> McapOptions {
     let mut options = McapOptions { crc: true, ..McapOptions::default() };
     options.session.push(("recovered from".to_owned(), path.display().to_string()));
     for place in &contents.metadata {
-        let Some((name, entries)) = index::metadata(store, *place)? else { continue };
-        if name == SESSION {
-            let of_old = |(key, value)| (format!("recorded {key}"), value);
-            options.session.extend(entries.into_iter().map(of_old));
-        } else if name == USER {
-            options.user = entries;
+        match index::metadata(store, *place) {
+            Ok(Some((name, entries))) if name == SESSION => {
+                let of_old = |(key, value)| (format!("recorded {key}"), value);
+                options.session.extend(entries.into_iter().map(of_old));
+            }
+            Ok(Some((name, entries))) if name == USER => options.user = entries,
+            Ok(Some(_)) => {}
+            _ => damages.add(place.at, 0, "metadata are damaged: they are left out"),
         }
     }
-    Ok(options)
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::recording::mcap::block::broken;
+    use crate::recording::mcap::verify;
+    use crate::{Origin, Received, Timestamp};
+
+    /// Messages of which every tenth has a chunk of its own.
+    fn numbered(number: u64) -> Frames {
+        let size = if number.is_multiple_of(10) { 300_000 } else { 1000 };
+        Frames::from([number.to_string().into_bytes(), number.to_le_bytes().repeat(size / 8)])
+    }
+
+    /// Writes a recording of forty messages and returns its path, and one for what is saved of it.
+    fn record(name: &str) -> [PathBuf; 2] {
+        let path = |kind| {
+            let name = format!("mflow-{name}-{kind}-{}.mcap", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            let _ = fs::remove_file(&path);
+            path
+        };
+        let path = ["broken", "saved"].map(path);
+        let options = McapOptions { user: vec![("a".into(), "b".into())], ..Default::default() };
+        let mut writer = McapWriter::create(&path[0], options).unwrap();
+        let origin = Origin::new("x");
+        for number in 0..40 {
+            let (frames, time) = (numbered(number), Timestamp::from_nanos(1 + number));
+            writer.write(&Received { frames, time, origin: origin.clone() }).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    }
+
+    /// Reads which messages there are, each of which must be whole.
+    fn numbers(path: &Path) -> BTreeSet<u64> {
+        let mut reader = McapReader::open(path).unwrap();
+        let mut numbers = BTreeSet::new();
+        while let Some((received, ..)) = reader.read_next().unwrap() {
+            let number = received.time.as_nanos() - 1;
+            assert!(received.frames == numbered(number), "message {number}");
+            assert!(numbers.insert(number), "message {number} twice");
+        }
+        numbers
+    }
+
+    #[test]
+    fn what_a_disk_does_not_give_costs_only_the_messages_there() {
+        let [path, out] = record("eio");
+        let length = fs::metadata(&path).unwrap().len();
+        for at in (0..length).step_by(16 << 10) {
+            broken::RANGE.set((at, at + 4096));
+            let recovery = recover(&path, &out).unwrap();
+            broken::RANGE.set((0, 0));
+            let numbers = numbers(&out);
+            // A page has parts of six small messages at most.
+            assert!(numbers.len() >= 34, "at {at}: {numbers:?} {recovery:?}");
+            assert_eq!(recovery.messages, numbers.len() as u64);
+            let told = recovery.damages.iter().any(|damage| damage.what.contains("os error 5"));
+            assert!(told, "at {at}: {recovery:?}");
+            assert!(verify(&out).unwrap().is_sound(), "at {at}");
+            fs::remove_file(&out).unwrap();
+        }
+        // Most of it.
+        broken::RANGE.set((10_000, length - 320_000));
+        let recovery = recover(&path, &out).unwrap();
+        broken::RANGE.set((0, 0));
+        assert!(recovery.messages >= 9, "{recovery:?}");
+        assert!(verify(&out).unwrap().is_sound());
+        for path in [path, out] {
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_any_more_is_told_and_the_rest_is_written() {
+        let [path, out] = record("flaky");
+        let mut store = Store::growing(File::open(&path).unwrap());
+        let (mut contents, length) = (Contents::default(), store.length().unwrap());
+        let end = footer(&mut store, length).unwrap().unwrap().summary;
+        let mut damages = salvage(&mut store, &mut contents, end);
+        assert_eq!(damages.count, 0);
+        let first = contents.pieces[0];
+        let mut reader = McapReader::of(&path, store, contents);
+        let mut writer = McapWriter::create(&out, McapOptions::default()).unwrap();
+        broken::RANGE.set((first.start, first.start + 1));
+        copy(&mut reader, &mut writer, &mut damages).unwrap();
+        broken::RANGE.set((0, 0));
+        assert_eq!(writer.finish().unwrap().messages, 39);
+        let what = unreadable(&rustix::io::Errno::IO.into());
+        assert_eq!(damages.first, [Damage { at: first.start, bytes: 0, what }]);
+        assert!(numbers(&out).into_iter().eq(1..40));
+        for path in [path, out] {
+            fs::remove_file(path).unwrap();
+        }
+    }
 }

@@ -17,6 +17,10 @@ use super::wire::{MAGIC, RECORD_HEAD, opcode};
 
 /// How much of a damaged range is searched at once.
 const SEARCHED: usize = 1 << 20;
+/// What a disk reads at once, or does not.
+const PAGE: u64 = 4096;
+/// How much is passed over at once at most where nothing can be read.
+const UNREAD: u64 = 64 << 10;
 /// Something in damaged bytes with more parts than this is taken for no message: looking at it again
 /// and again takes too long.
 const MAX_SURE_PARTS: u64 = 4096;
@@ -51,8 +55,49 @@ impl Damages {
     }
 }
 
+/// Returns the next record and goes behind it. What cannot be one, or cannot be read, is passed over
+/// and noted.
+pub(super) fn next_record(
+    store: &mut Store,
+    at: &mut u64,
+    end: u64,
+    definitions: &Definitions,
+    damages: &mut Damages,
+) -> Option<Place> {
+    while *at < end {
+        let fault = match examine(store, *at, end, definitions) {
+            Ok(Ok(found)) => {
+                *at = found.end();
+                return Some(found);
+            }
+            Ok(Err(fault)) => fault.to_owned(),
+            Err(error) => unreadable(&error),
+        };
+        let next = resume(store, *at + 1, end, definitions);
+        damages.add(*at, next - *at, fault);
+        *at = next;
+    }
+    None
+}
+
+/// Says that something cannot be read.
+pub(super) fn unreadable(error: &io::Error) -> String {
+    format!("it cannot be read: {error}")
+}
+
+/// Returns the record at an offset, or why there is none.
+fn examine(
+    store: &mut Store,
+    at: u64,
+    end: u64,
+    definitions: &Definitions,
+) -> io::Result<Result<Place, &'static str>> {
+    let Some(found) = place(store, at, end)? else { return Ok(Err("a record is cut off")) };
+    Ok(implausible(store, found, end, definitions)?.map_or(Ok(found), Err))
+}
+
 /// Says why a record cannot be one, where that is so.
-pub(super) fn implausible(
+fn implausible(
     store: &mut Store,
     found: Place,
     end: u64,
@@ -151,20 +196,23 @@ fn field_head(bytes: &[u8]) -> Option<(u64, u64)> {
 }
 
 /// Returns where the next thing is that cannot well be anything but a record; `end` if nothing is.
-pub(super) fn resume(
-    store: &mut Store,
-    from: u64,
-    end: u64,
-    definitions: &Definitions,
-) -> io::Result<u64> {
+fn resume(store: &mut Store, from: u64, end: u64, definitions: &Definitions) -> u64 {
     let mut at = from;
+    // How far to go where nothing can be read: each try may take a broken disk long.
+    let mut unread = PAGE;
     while at + (RECORD_HEAD as u64) < end {
         let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(SEARCHED);
-        let searched = store.look(at, length)?.to_vec();
-        if searched.len() <= RECORD_HEAD {
-            break;
-        }
-        let places = searched.len() - RECORD_HEAD;
+        let searched = match store.readable(at, length) {
+            Ok(searched) if searched.is_empty() => break,
+            Ok(searched) => searched,
+            Err(_) => {
+                at = (at - at % PAGE).saturating_add(unread);
+                unread = (2 * unread).min(UNREAD);
+                continue;
+            }
+        };
+        unread = PAGE;
+        let places = searched.len().saturating_sub(RECORD_HEAD);
         for offset in 0..places {
             let sought = matches!(
                 searched[offset],
@@ -175,23 +223,19 @@ pub(super) fn resume(
                 continue;
             }
             let candidate = at + offset as u64;
-            let Some(found) = place(store, candidate, end)? else { continue };
-            if is_sure(store, found, end, definitions)? {
-                return Ok(candidate);
+            if is_sure(store, candidate, end, definitions).unwrap_or(false) {
+                return candidate;
             }
         }
-        at += places as u64;
+        // The last bytes may begin a record that goes on behind them, unless nothing can be read there.
+        at += if searched.len() == length { places } else { searched.len() } as u64;
     }
-    Ok(end)
+    end
 }
 
 /// Tells whether something that looks like a record in damaged bytes is one.
-fn is_sure(
-    store: &mut Store,
-    found: Place,
-    end: u64,
-    definitions: &Definitions,
-) -> io::Result<bool> {
+fn is_sure(store: &mut Store, at: u64, end: u64, definitions: &Definitions) -> io::Result<bool> {
+    let Some(found) = place(store, at, end)? else { return Ok(false) };
     if found.opcode == opcode::MESSAGE {
         let head = record::message(store.look(found.fields().start, MESSAGE_DATA)?);
         let ours = head.is_some_and(|(head, _)| definitions.ours(head.channel).is_some());
@@ -209,49 +253,47 @@ fn is_sure(
 }
 
 /// Finds everything in a file up to `end` that can be read.
-pub(super) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> io::Result<Damages> {
+pub(super) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> Damages {
     let mut damages = Damages::default();
     contents.pieces.clear();
     let mut at = MAGIC.len() as u64;
-    if store.look(0, MAGIC.len())? != MAGIC {
-        damages.add(0, at, "it does not begin as an MCAP file does");
+    match store.look(0, MAGIC.len()) {
+        Ok(magic) if magic == MAGIC => {}
+        Ok(_) => damages.add(0, at, "it does not begin as an MCAP file does"),
+        Err(error) => damages.add(0, at, unreadable(&error)),
     }
+    // Whether a message may go to the last piece.
     let mut open = false;
-    while at < end {
-        let found = place(store, at, end)?;
-        let fault = match found {
-            Some(found) => implausible(store, found, end, &contents.definitions)?,
-            None => Some("a record is cut off"),
-        };
-        let found = match (found, fault) {
-            (Some(found), None) => found,
-            (_, fault) => {
-                let next = resume(store, at + 1, end, &contents.definitions)?;
-                damages.add(at, next - at, fault.unwrap_or("a record is cut off"));
-                at = next;
-                open = false;
-                continue;
-            }
-        };
-        at = found.end();
-        match found.opcode {
+    let mut expected = at;
+    while let Some(found) = next_record(store, &mut at, end, &contents.definitions, &mut damages) {
+        open &= found.at == expected;
+        let taken = match found.opcode {
             opcode::SCHEMA | opcode::CHANNEL => {
-                define(store, found, &mut contents.definitions)?;
+                define(store, found, &mut contents.definitions).map(|_| ())
             }
             opcode::CHUNK => {
                 open = false;
-                at = salvage_chunk(store, contents, found, &mut damages)?;
+                salvage_chunk(store, contents, found, &mut damages).map(|next| at = next)
             }
-            opcode::MESSAGE => {
-                salvage_message(store, contents, found, open)?;
-                open = true;
+            opcode::MESSAGE => salvage_message(store, contents, found, open).map(|()| open = true),
+            opcode::METADATA => {
+                contents.metadata.push(found);
+                Ok(())
             }
-            opcode::METADATA => contents.metadata.push(found),
+            opcode::ATTACHMENT => {
+                contents.attachments.push(found);
+                Ok(())
+            }
             opcode::DATA_END | opcode::FOOTER => break,
-            _ => {}
+            _ => Ok(()),
+        };
+        if let Err(error) = taken {
+            open = false;
+            damages.add(found.at, found.end() - found.at, unreadable(&error));
         }
+        expected = at;
     }
-    Ok(damages)
+    damages
 }
 
 /// Takes a chunk, and returns where to go on: within it, where its records are damaged.
@@ -264,13 +306,16 @@ fn salvage_chunk(
     let Some(mut piece) = chunk(store, found)? else { return Ok(found.end()) };
     let length = usize::try_from(found.length).unwrap_or(usize::MAX).min(MAX_CHUNK_HEAD);
     let head = ChunkHead::read(store.look(found.fields().start, length)?);
-    let within =
+    let (is_plain, head, crc) =
         head.map_or((false, 0, 0), |head| (head.compression.is_empty(), head.length, head.crc));
-    let (is_plain, head, crc) = within;
-    let loaded = load(store, &piece, &mut contents.definitions)?;
+    let within = found.fields().start + head as u64;
+    let loaded = match load(store, &piece, &mut contents.definitions) {
+        Err(_) if is_plain => return Ok(within),
+        loaded => loaded?,
+    };
     if let Some(fault) = loaded.fault {
         if is_plain {
-            return Ok(found.fields().start + head as u64);
+            return Ok(within);
         }
         damages.add(found.at, 0, fault);
     } else if is_plain && crc != 0 && crc32fast::hash(loaded.records.bytes()) != crc {
@@ -288,14 +333,13 @@ fn salvage_chunk(
 
 /// Takes a message outside of chunks.
 fn salvage_message(
-    store: &mut Store,
+    store: &Store,
     contents: &mut Contents,
     found: Place,
     open: bool,
 ) -> io::Result<()> {
-    let Some((head, _)) = record::message(store.look(found.fields().start, MESSAGE_DATA)?) else {
-        return Ok(());
-    };
+    let block = store.block(found.fields())?;
+    let Some((head, _)) = record::message(block.bytes()) else { return Ok(()) };
     let is_ours = contents.definitions.ours(head.channel).is_some();
     let last = contents
         .pieces

@@ -73,7 +73,7 @@ impl Scan {
             && let Some(place) = place(store, self.at, end)?
         {
             match place.opcode {
-                opcode::SCHEMA | opcode::CHANNEL if place.length <= MAX_DEFINITION => {
+                opcode::SCHEMA | opcode::CHANNEL => {
                     define(store, place, definitions)?;
                 }
                 opcode::CHUNK => {
@@ -145,13 +145,16 @@ impl Scan {
     }
 }
 
-/// Reads a schema or a channel.
+/// Reads a schema or a channel; none where it is damaged or too much.
 pub(super) fn define(
     store: &mut Store,
     place: Place,
     definitions: &mut Definitions,
 ) -> io::Result<Option<()>> {
-    let length = usize::try_from(place.length.min(MAX_DEFINITION)).unwrap_or(0);
+    if place.length > MAX_DEFINITION {
+        return Ok(None);
+    }
+    let length = usize::try_from(place.length).unwrap_or(0);
     let fields = store.look(place.fields().start, length)?;
     Ok(match place.opcode {
         opcode::SCHEMA => definitions.schema(fields),

@@ -12,8 +12,8 @@ use super::definition::Definitions;
 use super::index::{Contents, footer, read_summary};
 use super::parts::PartRanges;
 use super::piece::{Piece, records};
-use super::record::{self, ChunkHead, Fields, MAX_CHUNK_HEAD, Records};
-use super::salvage::{Damage, Damages, implausible, resume};
+use super::record::{self, Attachment, ChunkHead, Fields, MAX_CHUNK_HEAD, Records};
+use super::salvage::{Damage, Damages, next_record};
 use super::scan::{Place, chunk, define, place};
 use super::wire::{MAGIC, MessageHead, RECORD_HEAD, opcode};
 use crate::{Error, Result};
@@ -137,19 +137,9 @@ impl Verifier {
 
     fn walk(&mut self, store: &mut Store, end: u64) -> io::Result<()> {
         let mut at = MAGIC.len() as u64;
-        while at < end {
-            let found = place(store, at, end)?;
-            let fault = match found {
-                Some(found) => implausible(store, found, end, &self.definitions)?,
-                None => Some("a record is cut off"),
-            };
-            let (Some(found), None) = (found, fault) else {
-                let next = resume(store, at + 1, end, &self.definitions)?;
-                self.damages.add(at, next - at, fault.unwrap_or_default());
-                at = next;
-                continue;
-            };
-            at = found.end();
+        while let Some(found) =
+            next_record(store, &mut at, end, &self.definitions, &mut self.damages)
+        {
             match found.opcode {
                 opcode::HEADER | opcode::MESSAGE_INDEX => {}
                 opcode::SCHEMA | opcode::CHANNEL => {
@@ -281,19 +271,12 @@ impl Verifier {
     fn attachment(&mut self, store: &mut Store, found: Place) -> io::Result<()> {
         self.found.attachments += 1;
         let block = store.block(found.fields())?;
-        let bytes = block.bytes();
-        let mut fields = Fields(bytes);
-        let texts = fields.u64().zip(fields.u64()).and_then(|_| fields.text());
-        let length = texts.and_then(|_| fields.text()).and_then(|_| fields.u64());
-        let rest = fields.0.len() as u64;
-        if length.and_then(|length| length.checked_add(4)) != Some(rest) {
+        let Some(attachment) = Attachment::read(block.bytes()) else {
             self.damages.add(found.at, 0, "an attachment is damaged");
             return Ok(());
-        }
-        let (covered, crc) = bytes.split_at(bytes.len() - 4);
-        let crc = Fields(crc).u32().unwrap_or(0);
-        self.found.checksums += u64::from(crc != 0);
-        if crc != 0 && crc32fast::hash(covered) != crc {
+        };
+        self.found.checksums += u64::from(attachment.crc != 0);
+        if !attachment.is_sound() {
             self.damages.add(found.at, 0, "the checksum of an attachment does not match");
         }
         Ok(())

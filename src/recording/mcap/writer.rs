@@ -15,7 +15,9 @@ use super::channel::Channels;
 use super::chunk::{self, Chunk};
 use super::gather::Gather;
 use super::parts::{framed_length, padding, part_head};
-use super::wire::{self, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead};
+use super::wire::{
+    self, AttachmentHead, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead, RECORD_HEAD,
+};
 use super::{OWN_CHUNK, SESSION, SUMMARY, USER, session};
 use crate::recording::paced_file::PacedFile;
 use crate::{Error, Frame, Frames, Origin, Received, Result, Timestamp};
@@ -135,8 +137,9 @@ impl McapWriter {
     /// Writes a message.
     ///
     /// # Errors
-    /// Where the file cannot be written; the message is not in it then, nor are those of the
-    /// batch that was about to be written.
+    /// [`Error::NoParts`] for a message without parts, which nobody could read back; otherwise where
+    /// the file cannot be written; the message is not in it then, nor are those of the batch that was
+    /// about to be written.
     pub fn write(&mut self, message: &Received) -> Result<()> {
         self.write_numbered(message, self.received)
     }
@@ -144,9 +147,12 @@ impl McapWriter {
     /// Writes a message that was received after so many others; a gap in these numbers tells of
     /// messages that were not to be written.
     pub(crate) fn write_numbered(&mut self, message: &Received, number: u64) -> Result<()> {
-        self.received = number.wrapping_add(1);
         let frames = &message.frames;
-        let peek = frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
+        let Some(first) = frames.first() else {
+            return Err(Error::NoParts { address: self.path.display().to_string() });
+        };
+        self.received = number.wrapping_add(1);
+        let peek = Peek::of(first.as_ref());
         let index = self.channel(&message.origin, peek.htype.as_deref());
         let channel = self.channels.get_mut(index);
         channel.tally.follow(peek.series, peek.frame);
@@ -286,6 +292,21 @@ impl McapWriter {
         let peek = message.frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
         let index = self.channel(&message.origin, peek.htype.as_deref());
         self.keep_start(index, message)
+    }
+
+    /// Writes an attachment of another file.
+    pub(super) fn attach(&mut self, head: &AttachmentHead, data: &[u8]) -> Result<()> {
+        self.flush()?;
+        let (at, mut opening) = (self.file.position(), Vec::new());
+        wire::attachment_head(&mut opening, head);
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&opening[RECORD_HEAD..]);
+        hasher.update(data);
+        let crc = if self.options.crc { hasher.finalize() } else { 0 };
+        let slices = [&opening[..], data, &crc.to_le_bytes()];
+        self.append(&mut slices.map(IoSlice::new))?;
+        self.summary.add_attachment(at, head);
+        Ok(())
     }
 
     /// Has times go on behind those of another file.

@@ -8,6 +8,7 @@ use crate::{Event, Frame, Frames, Source, Stop, Timestamp};
 /// What a [`Told`] writer was asked.
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
+    Begin(Fsync),
     Record(u64),
     Lose(Option<String>, u64),
     Flush,
@@ -25,6 +26,12 @@ struct Told {
 impl RecordWriter for Told {
     fn name(&self) -> String {
         "told".into()
+    }
+
+    fn begin(&mut self, fsync: Fsync) {
+        if fsync != Fsync::Never {
+            self.asked.send(Asked::Begin(fsync)).unwrap();
+        }
     }
 
     fn record(&mut self, _message: Received, number: u64) -> Result<()> {
@@ -115,6 +122,29 @@ fn a_full_queue_drops_where_that_is_asked_for_and_counts_what_it_drops() {
     let rest: Vec<_> = told.iter().filter(|asked| *asked != Asked::Flush).collect();
     let lost = Asked::Lose(Some("x-1.0".into()), 2);
     assert_eq!(rest, [lost, Asked::Close]);
+}
+
+#[test]
+fn a_message_without_parts_is_refused_and_the_next_one_written() {
+    let (mut recorder, go, told) = start(RecorderOptions::default());
+    let nothing = Received { frames: Frames::new(), ..message() };
+    let error = recorder.offer(&nothing).unwrap_err();
+    assert!(matches!(error, Error::NoParts { address } if address == "told"));
+    drop(go);
+    assert_eq!(recorder.offer(&message()).unwrap(), Offer::Taken);
+    recorder.finish(PATIENCE).unwrap();
+    assert_eq!(told.recv().unwrap(), Asked::Record(0));
+}
+
+#[test]
+fn a_writer_knows_ahead_of_all_when_the_disk_is_to_keep_what_it_writes() {
+    let options = RecorderOptions { fsync: Fsync::Close, ..RecorderOptions::default() };
+    let (mut recorder, go, told) = start(options);
+    drop(go);
+    recorder.offer(&message()).unwrap();
+    recorder.finish(PATIENCE).unwrap();
+    let asked: Vec<_> = told.iter().filter(|asked| *asked != Asked::Flush).collect();
+    assert_eq!(asked, [Asked::Begin(Fsync::Close), Asked::Record(0), Asked::Close]);
 }
 
 #[test]

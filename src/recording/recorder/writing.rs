@@ -52,6 +52,7 @@ impl<'a> Writing<'a> {
 
     /// Writes until there is nothing any more.
     pub(super) fn run(&mut self, fsync: Fsync) {
+        self.writer.begin(fsync);
         let mut taken = Taken::default();
         loop {
             let flush_due = if self.has_failed { None } else { self.writer.flush_due() };

@@ -23,6 +23,7 @@ pub use npy::Npy;
 #[cfg(feature = "cli")]
 pub use png::Png;
 pub use text::TextWriter;
+pub(super) use text::is_hidden;
 
 /// How long a sink may make no progress before what it has not taken is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -129,7 +130,8 @@ fn pump(
                 }
             }
         }
-        if !hand_over(sink, &received, PATIENCE)? {
+        // Where no part is wanted, there is nothing to be written, and a message all the same.
+        if !received.frames.is_empty() && !hand_over(sink, &received, PATIENCE)? {
             return Ok((Ending::Stopped, 1));
         }
         run.count(1, received.frames.bytes() as u64, now);

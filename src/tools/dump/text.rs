@@ -95,7 +95,7 @@ fn json_text(bytes: &[u8]) -> Option<String> {
 
 /// Tells whether a character is not seen but may upset a terminal, or changes how others are: it
 /// joins, hides, breaks or reorders them.
-pub(super) fn is_hidden(c: char) -> bool {
+pub(in crate::tools) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

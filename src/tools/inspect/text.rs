@@ -10,6 +10,7 @@ use crate::Result;
 use crate::counted::Counted;
 use crate::recording::FolderInfo;
 use crate::recording::mcap::{ChannelInfo, Damage, Info, Recovery, SUMMARY, Verification};
+use crate::tools::dump::is_hidden;
 
 /// How many damaged places are told one by one.
 const TOLD: usize = 20;
@@ -51,7 +52,7 @@ pub(super) fn info(
         writeln!(out)?;
     }
     for notice in &info.notices {
-        writeln!(out, "warning: {notice}")?;
+        writeln!(out, "warning: {}", printable(notice))?;
     }
     if !info.is_closed {
         writeln!(out, "hint: --recover OUT.mcap writes what there is as a whole file")?;
@@ -216,7 +217,7 @@ fn seconds(nanoseconds: u64) -> f64 {
 /// Returns a text from a file without what could upset a terminal.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char })
+        .map(|char| if is_hidden(char) { char::REPLACEMENT_CHARACTER } else { char })
         .collect()
 }
 
@@ -245,6 +246,23 @@ mod tests {
         let mut out = Vec::new();
         info(Path::new("run.mcap"), &told, columns, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_upsets_a_terminal_or_reorders_text_is_told_as_something_else() {
+        let told = Info {
+            channels: vec![ChannelInfo {
+                topic: "/a\u{202e}\x1b[2J/b".into(),
+                ..Default::default()
+            }],
+            notices: vec!["a\u{200b}\u{9b}b".into()],
+            ..Info::default()
+        };
+        let mut out = Vec::new();
+        info(Path::new("run.mcap"), &told, None, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("/a\u{fffd}\u{fffd}[2J/b "), "{text:?}");
+        assert!(text.contains("warning: a\u{fffd}\u{fffd}b\n"), "{text:?}");
     }
 
     #[test]

@@ -50,10 +50,9 @@ fn messages_of_every_size_are_read_in_their_order() {
     let file = TestFile::new("sizes");
     let origin = Origin::new("tcp://detector:1");
     let large = vec![7; OWN_CHUNK];
-    let payloads: [&[&[u8]]; 7] = [
+    let payloads: [&[&[u8]]; 6] = [
         &[br#"{"htype":"array-1.0","frame":1}"#, b"small"],
         &[br#"{"htype":"array-1.0","frame":2}"#, &large],
-        &[],
         &[b"", b""],
         &[&large[..1025], b"", &large, br"x", &large],
         &[b"\xff no header", b"data"],
@@ -67,7 +66,7 @@ fn messages_of_every_size_are_read_in_their_order() {
             (0..).zip(payloads).map(|(n, p)| received(p, 50 - n, &origin)).collect();
         let written = file.write(options, &messages);
         let bytes = file.bytes();
-        assert_eq!((written.messages, written.lost, written.size), (7, 0, bytes.len() as u64));
+        assert_eq!((written.messages, written.lost, written.size), (6, 0, bytes.len() as u64));
         let read: Vec<_> = mcap::MessageStream::new(&bytes).unwrap().map(Result::unwrap).collect();
         for (index, (message, payload)) in (0_u32..).zip(read.iter().zip(payloads)) {
             assert_eq!(parts(&message.data), payload);
@@ -77,10 +76,25 @@ fn messages_of_every_size_are_read_in_their_order() {
         }
         let topics: Vec<_> = read.iter().map(|message| message.channel.topic.as_str()).collect();
         let (a, raw) = ("/s0/array-1.0", "/s0/raw");
-        assert_eq!(topics, [a, a, raw, raw, raw, raw, a]);
+        assert_eq!(topics, [a, a, raw, raw, raw, a]);
         assert_eq!(read[0].channel.metadata["address"], "tcp://detector:1");
         assert_eq!(read[0].channel.schema.as_ref().unwrap().data, DESCRIPTOR);
     }
+}
+
+#[test]
+fn a_message_without_parts_is_refused_and_the_next_one_written() {
+    let file = TestFile::new("no-parts");
+    let origin = Origin::new("x");
+    let mut writer = McapWriter::create(&file.0, McapOptions::default()).unwrap();
+    let error = writer.write(&received(&[], 1, &origin)).unwrap_err();
+    assert!(matches!(error, Error::NoParts { address } if address == file.0.display().to_string()));
+    writer.write(&received(&[b""], 2, &origin)).unwrap();
+    let written = writer.finish().unwrap();
+    assert_eq!((written.messages, written.lost), (1, 0));
+    let bytes = file.bytes();
+    let read = mcap::MessageStream::new(&bytes).unwrap().map(|read| read.unwrap().sequence);
+    assert_eq!(read.collect::<Vec<_>>(), [0]);
 }
 
 #[test]

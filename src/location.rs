@@ -70,10 +70,24 @@ impl Location {
     /// # Errors
     /// Where it cannot be opened, or there is a recording already.
     pub fn open_sink(&self, options: Options) -> Result<Box<dyn Sink>> {
+        self.open_noting_sink(options, Vec::new())
+    }
+
+    /// Opens what messages go to, as [`open_sink`](Self::open_sink) does; an MCAP file notes these
+    /// keys and values of how its messages are received.
+    ///
+    /// # Errors
+    /// As [`open_sink`](Self::open_sink).
+    pub fn open_noting_sink(
+        &self,
+        options: Options,
+        session: Vec<(String, String)>,
+    ) -> Result<Box<dyn Sink>> {
         Ok(match self {
             Self::Stream(address) => Box::new(Stream::open(address.as_str(), options)?),
             Self::Recording(path) if is_mcap(path) => {
-                let writer = McapWriter::create(path, McapOptions::default())?;
+                let options = McapOptions { session, ..McapOptions::default() };
+                let writer = McapWriter::create(path, options)?;
                 Box::new(Recorder::start(writer, RecorderOptions::default())?)
             }
             Self::Recording(path) => {

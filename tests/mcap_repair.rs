@@ -200,7 +200,8 @@ fn start_messages_of_series_that_began_in_another_file_are_carried_over_once() {
         let recovery = recover(&path, &out).unwrap();
         assert_eq!(recovery.damages, []);
         let (mut old, mut new) = (attachments(&path), attachments(&out));
-        (old.sort(), new.sort());
+        old.sort();
+        new.sort();
         assert_eq!(new, old, "{name}");
         assert!(verify(&out).unwrap().is_sound());
         fs::remove_file(&out).unwrap();

@@ -645,3 +645,60 @@ fn what_makes_no_sense_exits_with_2_and_says_why() {
     let names = fs::read_dir(dir.path("")).unwrap().count();
     assert_eq!(names, 2, "something was made");
 }
+
+#[test]
+fn what_was_said_of_a_recording_goes_with_its_messages() {
+    let dir = Dir::new();
+    recorded(&dir, &two_series(), &["--meta", "sample=lysozyme", "--meta", "run=1"]);
+    let convert = ["x.mcap", "--convert", "y.mcap", "--meta", "run=2"];
+    dir.run("m_dump", convert).expect(0);
+    let told = info(&dir, "y.mcap");
+    let entries = |name: &str| {
+        let all = told["metadata"].as_array().unwrap().iter();
+        all.clone().find(|it| it["name"] == name).unwrap()["entries"].clone()
+    };
+    assert_eq!(entries("mflow.user"), json!({"sample": "lysozyme", "run": "2"}));
+    assert_eq!(entries("mflow.session")["recorded mode"], "PULL");
+    // What a split records tells where it came from too.
+    dir.run("m_split", ["x.mcap", "z.mcap"]).expect(0);
+    let told = info(&dir, "z.mcap");
+    assert_eq!(told["metadata"][0]["entries"]["address"], "x.mcap");
+    // The times of a folder are none of its own.
+    dir.run("m_dump", ["x.mcap", "--convert", "folder"]).expect(0);
+    dir.run("m_dump", ["folder", "--convert", "w.mcap"]).expect(0);
+    let told = info(&dir, "w.mcap");
+    let times = "when the folder was read, which has none";
+    assert_eq!(told["metadata"][0]["entries"]["times"], times);
+}
+
+#[test]
+fn sources_without_names_are_named_in_their_order() {
+    let dir = Dir::new();
+    let mut senders = [sender(), sender(), sender()];
+    let [first, second, third] = senders.each_ref().map(|sender| sender.endpoint().to_owned());
+    let named = format!("s1={second}");
+    let dump = dir.start("m_dump", [&first, &named, &third, "-o", "x.mcap", "-n", "3"]);
+    // It is not the order in which they send.
+    for sender in senders.iter_mut().rev() {
+        sender.send(Frames::from([&b"{}"[..]])).unwrap();
+    }
+    dump.end().expect(0);
+    let reader = McapReader::open(&dir.path("x.mcap")).unwrap();
+    let mut names: Vec<_> = reader.origins().iter().map(|it| (it.label(), &it.name)).collect();
+    names.sort();
+    assert_eq!(names, [("s0", &first), ("s1", &second), ("s2", &third)]);
+}
+
+#[test]
+fn what_is_no_file_is_no_recording_and_an_address_no_output() {
+    let dir = Dir::new();
+    dir.shell("mkfifo pipe.mcap").expect(0);
+    let error = "error: 'pipe.mcap' is no recording: it is not a file";
+    for look in ["--info", "--verify"] {
+        assert_eq!(dir.run("m_dump", ["pipe.mcap", look]).expect(1).errors(), [error]);
+    }
+    assert_eq!(dir.run("m_replay", ["pipe.mcap", "-a", ANY]).expect(1).errors(), [error]);
+    dir.run("m_dump", ["pipe.mcap", "-o", "tcp://127.0.0.1:9"]).expect(2);
+    assert!(!dir.path("tcp:").exists());
+    dir.run("m_replay", ["x.mcap", "--map", "a=tcp://*:1", "--map", "a=tcp://*:2"]).expect(2);
+}

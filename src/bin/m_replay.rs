@@ -119,6 +119,12 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         let reason = format!("expected a recording, found '{}'", cli.recording.display());
         Cli::command().error(ErrorKind::InvalidValue, reason).exit();
     }
+    for (index, (label, _)) in cli.map.iter().enumerate() {
+        if cli.map[..index].iter().any(|(other, _)| other == label) {
+            let reason = format!("--map gives '{label}' two addresses");
+            Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
+        }
+    }
     let options = options(cli);
     let limits = options.limits;
     let mut terminal = Terminal::new(&cli.verbosity);
@@ -132,7 +138,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     }
     let peers = cli.wait_peers.unwrap_or(usize::from(cli.sending.mode() == Mode::Pub));
     terminal.waiting("waiting for receivers");
-    if !wait_for_peers(&mut streams, peers, limits.timeout, stop)? {
+    let patience = limits.timeout.into_iter().chain(limits.duration).min();
+    if !wait_for_peers(&mut streams, peers, patience, stop)? {
         return Ok(Exit::Done);
     }
     let mut keyboard = Keyboard::open(&cli.verbosity);

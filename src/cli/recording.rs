@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Size, parse_duration, parse_size};
+use super::{Size, parse_duration, parse_interval, parse_size};
 use crate::recording::{
     FolderWriter, Fsync, McapOptions, McapWriter, OnFull, Recorder, RecorderOptions,
     RotatingWriter, Rotation,
@@ -15,9 +15,6 @@ use crate::{Mode, Result};
 
 /// How many bytes wait at most for MCAP files: what comes while a disk stalls.
 const IN_FILES: usize = 256 << 20;
-/// And for a folder, which is slow as it has so many files: more would wait for nothing but to leave
-/// the cache of the processor.
-const IN_FOLDERS: usize = 16 << 20;
 
 /// How a program records.
 #[derive(Args, Clone, Debug)]
@@ -43,7 +40,7 @@ struct McapFile {
     #[arg(long, value_name = "SIZE", value_parser = parse_max_size)]
     max_size: Option<Size>,
     /// Go on in another file when one has this length of time in it, such as 10m (.mcap)
-    #[arg(long, value_name = "DURATION", value_parser = parse_max_time)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval)]
     max_time: Option<Duration>,
     /// Keep only so many of these files, the latest, and remove older ones (.mcap)
     #[arg(long, value_name = "FILES")]
@@ -89,7 +86,8 @@ impl Recording {
         self.file.keep.is_some() && !self.is_divided()
     }
 
-    /// Starts to record into MCAP files; `session` tells how it is received.
+    /// Starts to record into MCAP files; `session` tells how it is received, and `user` what was said
+    /// of it before, beside what the command line says.
     ///
     /// # Errors
     /// Where there is such a file already, or it cannot be made.
@@ -98,9 +96,12 @@ impl Recording {
         path: &Path,
         mode: Mode,
         session: Vec<(String, String)>,
+        mut user: Vec<(String, String)>,
     ) -> Result<Recorder> {
         let McapFile { meta, crc, .. } = &self.file;
-        let options = McapOptions { session, user: meta.clone(), crc: *crc, align: false };
+        user.retain(|(key, _)| !meta.iter().any(|(new, _)| new == key));
+        user.extend_from_slice(meta);
+        let options = McapOptions { session, user, crc: *crc, align: false };
         let rotation = self.rotation();
         if rotation == Rotation::default() {
             Recorder::start(McapWriter::create(path, options)?, self.options(mode, IN_FILES))
@@ -130,7 +131,7 @@ impl Recording {
     /// # Errors
     /// Where the process may have no more threads or descriptors.
     pub fn start_folder(&self, folder: FolderWriter, mode: Mode) -> Result<Recorder> {
-        Recorder::start(folder, self.options(mode, IN_FOLDERS))
+        Recorder::start(folder, self.options(mode, FolderWriter::MAX_MEMORY))
     }
 
     fn options(&self, mode: Mode, usual: usize) -> RecorderOptions {
@@ -149,14 +150,6 @@ fn parse_max_size(text: &str) -> Result<Size, String> {
     match parse_size(text)? {
         Size { bytes: 0, .. } => Err("expected a size above 0".to_owned()),
         size => Ok(size),
-    }
-}
-
-/// Reads the length of a file that has time for something.
-fn parse_max_time(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("expected a duration above 0".to_owned()),
-        time => Ok(time),
     }
 }
 

@@ -105,6 +105,19 @@ impl SourceConfig {
         }
     }
 
+    /// Returns what a recording notes of how its messages are received.
+    #[must_use]
+    pub fn session(&self) -> Vec<(String, String)> {
+        let mut session = vec![("address".to_owned(), self.address.to_string())];
+        if self.address.address().is_some() {
+            session.push(("mode".to_owned(), self.mode.to_string()));
+            session.push(("queue_size".to_owned(), self.queue_size.to_string()));
+            let wanted = self.subscribe.iter();
+            session.extend(wanted.map(|prefix| ("subscribe".to_owned(), prefix.clone())));
+        }
+        session
+    }
+
     /// Returns how to open it, where it is a stream.
     #[must_use]
     pub fn options(&self) -> Options {

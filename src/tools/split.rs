@@ -68,7 +68,8 @@ pub fn open(
 ) -> Result<(Box<dyn Source>, Split)> {
     let mut outputs = Vec::new();
     for output in &config.streams {
-        let sink = output.address.open_sink(tune(output.options()))?;
+        let options = tune(output.options());
+        let sink = output.address.open_noting_sink(options, config.source.session())?;
         sink.listening().into_iter().for_each(|endpoint| observer.listening(endpoint));
         outputs.push(Output::new(sink, output));
     }

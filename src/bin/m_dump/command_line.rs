@@ -154,7 +154,30 @@ impl Cli {
     }
 
     /// Returns the sources and the output; ends the program where it is not clear which is which.
-    pub(crate) fn ends(&self) -> (Vec<&Labelled>, Option<&Path>) {
+    /// Where there are several sources, each has a label.
+    pub(crate) fn ends(&self) -> (Vec<Labelled>, Option<&Path>) {
+        let (sources, output) = self.told_apart();
+        if let Some(path) = output.filter(|path| Address::is_meant_by(&path.to_string_lossy())) {
+            let reason = format!("the output is a file or a folder, found '{}'", path.display());
+            wrong(ErrorKind::InvalidValue, &reason);
+        }
+        let mut sources: Vec<Labelled> = sources.into_iter().cloned().collect();
+        if sources.len() > 1 {
+            for index in 0..sources.len() {
+                if sources[index].label.is_none() {
+                    let is_free = |label: &String| {
+                        sources.iter().all(|source| source.label.as_ref() != Some(label))
+                    };
+                    let names = (index..).map(|number| format!("s{number}"));
+                    sources[index].label = names.into_iter().find(is_free);
+                }
+            }
+        }
+        (sources, output)
+    }
+
+    /// Tells the sources from the output.
+    fn told_apart(&self) -> (Vec<&Labelled>, Option<&Path>) {
         let sources: Vec<_> = self.sources.iter().collect();
         for (index, source) in sources.iter().enumerate() {
             if let Some(label) = &source.label

@@ -97,7 +97,7 @@ fn look(cli: &Cli, path: &Path) -> Result<Exit> {
 }
 
 /// Returns how many columns the labels of sources take, where there are several.
-fn labels(sources: &[&Labelled], recording: Option<&dyn Recording>) -> Option<usize> {
+fn labels(sources: &[Labelled], recording: Option<&dyn Recording>) -> Option<usize> {
     let labels: Vec<&str> = match recording {
         Some(recording) => recording.origins().iter().map(|origin| origin.label()).collect(),
         None => sources.iter().map(|it| it.label.as_deref().unwrap_or(&it.address)).collect(),
@@ -107,7 +107,7 @@ fn labels(sources: &[&Labelled], recording: Option<&dyn Recording>) -> Option<us
 }
 
 /// Opens the source where it is a recording, which is then the only one.
-fn open_recorded(sources: &[&Labelled]) -> Result<Option<Box<dyn Recording>>> {
+fn open_recorded(sources: &[Labelled]) -> Result<Option<Box<dyn Recording>>> {
     let [source] = sources else { return Ok(None) };
     match source.address.parse()? {
         Location::Recording(path) => open_recording(&path).map(Some),
@@ -118,7 +118,7 @@ fn open_recorded(sources: &[&Labelled]) -> Result<Option<Box<dyn Recording>>> {
 /// Opens the sources that are streams, and merges them where there are several.
 fn open_streams(
     cli: &Cli,
-    sources: &[&Labelled],
+    sources: &[Labelled],
     stop: &Stop,
     terminal: &mut Terminal,
 ) -> Result<Box<dyn Source>> {

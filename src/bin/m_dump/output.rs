@@ -5,6 +5,7 @@ use std::io::stdout;
 use std::path::{Path, PathBuf};
 
 use mflow::cli::Labelled;
+use mflow::recording::mcap::{self, Detail, MetadataInfo, SESSION, USER};
 use mflow::recording::{FolderWriter, Gauge, is_mcap};
 use mflow::tools::dump::{
     ArrayFile, ArrayFolder, Existing, JsonContent, JsonWriter, Npy, Png, TextWriter,
@@ -36,7 +37,7 @@ impl Output {
 pub(crate) fn open(
     cli: &Cli,
     format: Format,
-    sources: &[&Labelled],
+    sources: &[Labelled],
     labels: Option<usize>,
     path: Option<&Path>,
 ) -> Result<Output> {
@@ -56,7 +57,8 @@ pub(crate) fn open(
         Format::Png => arrays(cli, path, Png)?,
         Format::Raw => {
             let recorder = if is_mcap(path) {
-                cli.recording.start_file(path, mode, session(cli, sources))?
+                let (session, user) = notes(cli, sources)?;
+                cli.recording.start_file(path, mode, session, user)?
             } else {
                 let open = if cli.force { FolderWriter::append } else { FolderWriter::create };
                 cli.recording.start_folder(open(path)?, mode)?
@@ -69,14 +71,33 @@ pub(crate) fn open(
     Ok(Output { sink, gauge: None, file: None })
 }
 
-/// Returns what an MCAP file notes of how it came about.
-fn session(cli: &Cli, sources: &[&Labelled]) -> Vec<(String, String)> {
+/// Keys and values that an MCAP file notes.
+type Notes = Vec<(String, String)>;
+
+/// Returns what an MCAP file notes of how it came about, and what the user has said of what it is
+/// made of.
+fn notes(cli: &Cli, sources: &[Labelled]) -> Result<(Notes, Notes)> {
     let addresses: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
     let mut session = vec![("address".to_owned(), addresses.join(" "))];
+    let mut user = Vec::new();
     if sources.iter().any(|source| Address::is_meant_by(&source.address)) {
         session.extend(cli.receiving.session());
+    } else if addresses.iter().any(|path| Path::new(path).is_dir()) {
+        session.push(("times".to_owned(), "when the folder was read, which has none".to_owned()));
+    } else {
+        for path in addresses {
+            let info = mcap::info(Path::new(path), Detail::Index)?;
+            for MetadataInfo { name, entries, .. } in info.metadata {
+                let of_old = |(key, value)| (format!("recorded {key}"), value);
+                match name.as_str() {
+                    SESSION => session.extend(entries.into_iter().map(of_old)),
+                    USER => user.extend(entries),
+                    _ => {}
+                }
+            }
+        }
     }
-    session
+    Ok((session, user))
 }
 
 fn arrays(cli: &Cli, folder: &Path, file: impl ArrayFile + 'static) -> Result<Box<dyn Sink>> {

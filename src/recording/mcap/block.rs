@@ -4,11 +4,12 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::Frame;
 use crate::recording::map::{Map, truncated};
+use crate::{Error, Frame, Result};
 
 /// The most that is read of a file into memory at once; what is in a map is not read.
 pub(super) const MAX_READ: u64 = 1 << 30;
@@ -16,6 +17,18 @@ pub(super) const MAX_READ: u64 = 1 << 30;
 const WINDOW: usize = 8 << 10;
 /// Up to this many bytes a copy is cheaper than a share of the owner.
 const COPY: usize = 1024;
+
+/// Opens a file, which nothing else is read for: whoever waits for a pipe may wait for ever.
+pub(super) fn open(path: &Path) -> Result<File> {
+    let failed = || Error::file("read", path);
+    let mut options = File::options();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed())?;
+    if !file.metadata().map_err(failed())?.is_file() {
+        let reason = "it is not a file".to_owned();
+        return Err(Error::NotARecording { path: path.to_owned(), reason });
+    }
+    Ok(file)
+}
 
 /// A file that is read.
 #[derive(Debug)]

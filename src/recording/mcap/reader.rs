@@ -1,11 +1,10 @@
 //! Reading a recording: messages in the order of their times, found by number and time.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::block::{Block, Store};
+use super::block::{self, Block, Store};
 use super::index::{self, Contents};
 use super::order::{Faults, Order};
 use super::parts::PartRanges;
@@ -75,11 +74,8 @@ impl McapReader {
     pub fn open(path: &Path) -> Result<Self> {
         let failed = || Error::file("read", path);
         let not = |reason: String| Error::NotARecording { path: path.to_owned(), reason };
-        let file = File::open(path).map_err(failed())?;
+        let file = block::open(path)?;
         let metadata = file.metadata().map_err(failed())?;
-        if !metadata.is_file() {
-            return Err(not("it is not a file".into()));
-        }
         if metadata.len() == 0 {
             return Err(not("it is empty".into()));
         }

@@ -1,13 +1,12 @@
 //! Saving what can be saved of a damaged file into a new one.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::Path;
 
 use mflow_handlers::{Peek, Stage};
 use serde::Serialize;
 
-use super::block::Store;
+use super::block::{self, Store};
 use super::index::{self, Contents, footer, read_summary};
 use super::parts::part_head;
 use super::reader::McapReader;
@@ -53,11 +52,7 @@ pub struct Recovery {
 /// which has what was written until then.
 pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     let failed = || Error::file("read", path);
-    let file = File::open(path).map_err(failed())?;
-    if !file.metadata().map_err(failed())?.is_file() {
-        let reason = "it is not a file".to_owned();
-        return Err(Error::NotARecording { path: path.to_owned(), reason });
-    }
+    let file = block::open(path)?;
     let mut store = Store::growing(file);
     let length = store.length().map_err(failed())?;
     let mut contents = Contents::default();
@@ -248,7 +243,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_any_more_is_told_and_the_rest_is_written() {
         let [path, out] = record("flaky");
-        let mut store = Store::growing(File::open(&path).unwrap());
+        let mut store = Store::growing(block::open(&path).unwrap());
         let (mut contents, length) = (Contents::default(), store.length().unwrap());
         let end = footer(&mut store, length).unwrap().unwrap().summary;
         let mut damages = salvage(&mut store, &mut contents, end);

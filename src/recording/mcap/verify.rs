@@ -1,13 +1,12 @@
 //! Checking a file: every record, checksum and index of it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::block::Store;
+use super::block::{self, Store};
 use super::definition::Definitions;
 use super::index::{Contents, footer, read_summary};
 use super::parts::PartRanges;
@@ -70,10 +69,7 @@ pub fn verify(path: &Path) -> Result<Verification> {
     let failed = || Error::file("read", path);
     let not =
         |reason: &str| Error::NotARecording { path: path.to_owned(), reason: reason.to_owned() };
-    let file = File::open(path).map_err(failed())?;
-    if !file.metadata().map_err(failed())?.is_file() {
-        return Err(not("it is not a file"));
-    }
+    let file = block::open(path)?;
     let mut store = Store::growing(file);
     if store.look(0, MAGIC.len()).map_err(failed())? != MAGIC {
         return Err(not("it does not begin as an MCAP file does"));

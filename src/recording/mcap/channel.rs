@@ -46,22 +46,53 @@ pub(super) struct Tally {
     pub(super) bytes: u64,
     /// Messages that were received and are not in the file.
     pub(super) lost: u64,
-    /// Frame numbers that did not come within their series.
-    pub(super) gaps: u64,
-    /// Series and number of the last frame.
-    last: Option<(Option<u64>, u64)>,
+    /// Frame numbers that did not come, in the series before the one that comes.
+    gaps: u64,
+    coming: Option<Coming>,
+}
+
+/// How far a frame may be behind the others.
+const LATE: u64 = 64;
+
+/// The frames of the series that comes, in whichever order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Coming {
+    series: Option<u64>,
+    first: u64,
+    last: u64,
+    frames: u64,
+}
+
+impl Coming {
+    /// Returns how many numbers there are between the first and the last that no frame has had.
+    fn gaps(&self) -> u64 {
+        (self.last - self.first).saturating_sub(self.frames - 1)
+    }
 }
 
 impl Tally {
     /// Looks at the number of the next frame.
     pub(super) fn follow(&mut self, series: Option<u64>, frame: Option<u64>) {
         let Some(frame) = frame else { return };
-        if let Some((last_series, last)) = self.last
-            && last_series == series
-        {
-            self.gaps += frame.saturating_sub(last).saturating_sub(1);
+        match &mut self.coming {
+            // Frames that went other ways come a little late; numbers far below begin anew.
+            Some(coming)
+                if coming.series == series && coming.last <= frame.saturating_add(LATE) =>
+            {
+                coming.first = coming.first.min(frame);
+                coming.last = coming.last.max(frame);
+                coming.frames += 1;
+            }
+            coming => {
+                self.gaps += coming.map_or(0, |coming| coming.gaps());
+                *coming = Some(Coming { series, first: frame, last: frame, frames: 1 });
+            }
         }
-        self.last = Some((series, frame));
+    }
+
+    /// Returns how many frame numbers did not come between the first and the last of their series.
+    pub(super) fn gaps(&self) -> u64 {
+        self.gaps.saturating_add(self.coming.map_or(0, |coming| coming.gaps()))
     }
 }
 
@@ -236,7 +267,10 @@ mod tests {
         for (series, frame) in [(1, Some(0)), (1, Some(1)), (1, None), (1, Some(5)), (2, Some(9))] {
             tally.follow(Some(series), frame);
         }
-        tally.follow(Some(2), Some(3));
-        assert_eq!(tally.gaps, 3);
+        assert_eq!(tally.gaps(), 3);
+        // In another order, all are there; and what begins anew lacks nothing.
+        let (mixed, again) = ([2, 0, 1, 4, 3, 6, 5, 900, 901], [0, 1, 3]);
+        mixed.into_iter().chain(again).for_each(|frame| tally.follow(Some(3), Some(frame)));
+        assert_eq!(tally.gaps(), 3 + 893 + 1);
     }
 }

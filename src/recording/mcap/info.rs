@@ -271,7 +271,7 @@ fn count_messages(reader: &mut McapReader) -> std::io::Result<Counts> {
         counts.entry(channel).or_default().add(1, bytes, time, time);
     }
     for (channel, count) in &mut counts {
-        count.gaps = tallies.get(channel).map(|tally| tally.gaps);
+        count.gaps = tallies.get(channel).map(Tally::gaps);
     }
     Ok(counts)
 }

@@ -74,7 +74,8 @@ fn a_recording_of_ours_is_sound_and_says_what_is_in_it() {
         assert!(verification.is_sound() && verification.is_closed);
         assert_eq!((verification.messages, verification.foreign), (200, 0));
         assert_eq!((verification.out_of_order, verification.unknown), (0, 0));
-        let checksums = if crc { verification.chunks + 1 } else { 0 };
+        // Those of the data and of the summary.
+        let checksums = if crc { verification.chunks + 2 } else { 0 };
         assert_eq!(verification.checksums, checksums);
 
         for detail in [Detail::Index, Detail::Messages] {
@@ -96,6 +97,36 @@ fn a_recording_of_ours_is_sound_and_says_what_is_in_it() {
             assert_eq!(user.unwrap().entries["sample"], "lysozyme");
             assert_eq!(info.notices, Vec::<String>::new());
         }
+    }
+}
+
+#[test]
+fn with_checksums_no_changed_byte_goes_unnoticed() {
+    let dir = Dir::new();
+    let path = dir.path("changed.mcap");
+    record(&path, 1..4, true).finish().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    for at in 0..bytes.len() {
+        bytes[at] ^= 0x10;
+        fs::write(&path, &bytes).unwrap();
+        assert!(verify(&path).map_or(true, |found| !found.is_sound()), "byte {at}");
+        bytes[at] ^= 0x10;
+    }
+}
+
+#[test]
+fn a_summary_that_leads_nowhere_is_damaged_without_checksums_too() {
+    let dir = Dir::new();
+    let path = dir.path("inserted.mcap");
+    record(&path, 1..4, false).finish().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    // The footer, the magic, and ahead of them the offsets of the summary.
+    let last = bytes.len() - 37;
+    for at in [last - 1, last - 12, last - 60] {
+        let mut longer = bytes.clone();
+        longer.splice(at..at, [7; 10]);
+        fs::write(&path, longer).unwrap();
+        assert!(!verify(&path).unwrap().is_sound(), "at {at}");
     }
 }
 

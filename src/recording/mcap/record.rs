@@ -3,6 +3,7 @@
 //!
 //! How they look is drawn in [`wire`](super::wire), which writes them.
 
+use std::ops::Range;
 use std::str;
 
 use super::wire::{AttachmentHead, MESSAGE_HEAD, MessageHead, RECORD_HEAD, opcode};
@@ -221,6 +222,28 @@ impl<'a> ChunkEntry<'a> {
         let mut entries: smallvec::SmallVec<_> = entries.collect();
         entries.sort_unstable();
         entries
+    }
+}
+
+/// Where in the summary the records of one kind are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SummaryOffset {
+    pub(super) opcode: u8,
+    pub(super) start: u64,
+    pub(super) length: u64,
+}
+
+impl SummaryOffset {
+    pub(super) fn read(fields: &[u8]) -> Option<Self> {
+        let (opcode, rest) = fields.split_first()?;
+        let mut fields = Fields(rest);
+        Some(Self { opcode: *opcode, start: fields.u64()?, length: fields.u64()? })
+    }
+
+    /// Tells whether the records are within a range of the file.
+    pub(super) fn is_within(&self, range: Range<u64>) -> bool {
+        let end = self.start.checked_add(self.length);
+        self.start >= range.start && end.is_some_and(|end| end <= range.end)
     }
 }
 

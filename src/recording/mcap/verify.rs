@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use super::block::{self, Store};
 use super::definition::Definitions;
-use super::index::{Contents, footer, read_summary};
+use super::index::{Contents, END, footer, read_summary};
 use super::parts::PartRanges;
 use super::piece::{Piece, records};
-use super::record::{self, Attachment, ChunkHead, Fields, MAX_CHUNK_HEAD, Records};
+use super::record::{
+    self, Attachment, ChunkHead, Fields, Footer, MAX_CHUNK_HEAD, Records, SummaryOffset,
+};
 use super::salvage::{Damage, Damages, next_record};
 use super::scan::{Place, chunk, define, place};
 use super::wire::{MAGIC, MessageHead, RECORD_HEAD, opcode};
@@ -87,8 +89,9 @@ struct Verifier {
     damages: Damages,
     definitions: Definitions,
     by_channel: BTreeMap<u16, u64>,
-    /// The chunks, to be compared with the summary.
+    /// The chunks, attachments and metadata, to be compared with the summary.
     pieces: Vec<Piece>,
+    beside: Vec<Place>,
     last_time: Option<u64>,
     span: Option<(u64, u64)>,
 }
@@ -116,6 +119,7 @@ impl Verifier {
                     self.found.has_summary = true;
                     end = footer.summary;
                     summary = Some(contents);
+                    self.summary_offsets(store, &footer, length)?;
                 }
                 Err(reason) => self.damages.add(footer.summary.min(length), 0, reason),
             }
@@ -131,6 +135,7 @@ impl Verifier {
         Ok(())
     }
 
+    /// Looks at each record of the data; those of a closed file have an end.
     fn walk(&mut self, store: &mut Store, end: u64) -> io::Result<()> {
         let mut at = MAGIC.len() as u64;
         while let Some(found) =
@@ -149,17 +154,20 @@ impl Verifier {
                 opcode::ATTACHMENT => self.attachment(store, found)?,
                 opcode::METADATA => {
                     self.found.metadata += 1;
+                    self.beside.push(found);
                     if super::index::metadata(store, found)?.is_none() {
                         self.damages.add(found.at, 0, "metadata are damaged");
                     }
                 }
                 opcode::DATA_END => {
-                    self.data_end(store, found)?;
-                    break;
+                    return self.data_end(store, found);
                 }
                 opcode::FOOTER => break,
                 _ => self.found.unknown += 1,
             }
+        }
+        if self.found.is_closed {
+            self.damages.add(at.min(end), 0, "the end of the data is not there");
         }
         Ok(())
     }
@@ -266,6 +274,7 @@ impl Verifier {
 
     fn attachment(&mut self, store: &mut Store, found: Place) -> io::Result<()> {
         self.found.attachments += 1;
+        self.beside.push(found);
         let block = store.block(found.fields())?;
         let Some(attachment) = Attachment::read(block.bytes()) else {
             self.damages.add(found.at, 0, "an attachment is damaged");
@@ -298,6 +307,34 @@ impl Verifier {
         Ok(())
     }
 
+    /// Checks what says where in the summary is what.
+    fn summary_offsets(
+        &mut self,
+        store: &mut Store,
+        footer: &Footer,
+        length: u64,
+    ) -> io::Result<()> {
+        if footer.offsets == 0 {
+            return Ok(());
+        }
+        let block = store.block(footer.offsets..length.saturating_sub(END))?;
+        for record in Records::of(block.bytes()) {
+            let offset = record.ok().filter(|record| record.opcode == opcode::SUMMARY_OFFSET);
+            let group = offset.and_then(|record| SummaryOffset::read(record.fields));
+            let is_there = match group {
+                Some(group) if group.is_within(footer.summary..footer.offsets) => {
+                    store.look(group.start, 1)?.first() == Some(&group.opcode)
+                }
+                _ => false,
+            };
+            if !is_there {
+                self.damages.add(footer.offsets, 0, "the offsets of the summary are damaged");
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Compares what was found with what the summary, which begins at `at`, says.
     fn compare(&mut self, summary: &Contents, at: u64) {
         let mut indexed: Vec<_> = summary.pieces.clone();
@@ -307,6 +344,11 @@ impl Verifier {
         };
         if !indexed.iter().map(shape).eq(self.pieces.iter().map(shape)) && !indexed.is_empty() {
             self.damages.add(at, 0, "the chunk indexes do not match the chunks");
+        }
+        let mut beside = [&summary.attachments[..], &summary.metadata[..]].concat();
+        beside.sort_unstable_by_key(|place| place.at);
+        if beside != self.beside && !beside.is_empty() {
+            self.damages.add(at, 0, "the indexes of attachments and metadata do not match them");
         }
         let Some(statistics) = &summary.statistics else { return };
         let messages = self.found.messages + self.found.foreign;

@@ -279,10 +279,11 @@ pub(crate) fn summary_offset(into: &mut Vec<u8>, opcode: u8, start: u64, length:
     });
 }
 
-/// Appends the end of the data section, with no checksum of it.
-pub(crate) fn data_end(into: &mut Vec<u8>) {
+/// Appends the end of the data section, with the CRC-32 of all that is ahead of it, which is 0 where
+/// it is not wanted.
+pub(crate) fn data_end(into: &mut Vec<u8>, crc: u32) {
     record(into, opcode::DATA_END, |fields| {
-        fields.u32(0);
+        fields.u32(crc);
     });
 }
 

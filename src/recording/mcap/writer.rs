@@ -95,6 +95,8 @@ pub struct McapWriter {
     summary: Summary,
     last_time: u64,
     received: u64,
+    /// The checksum of the file so far, where it has checksums.
+    crc: Option<crc32fast::Hasher>,
     /// Whether a failed write has left something behind that could not be taken back.
     is_broken: bool,
 }
@@ -117,8 +119,10 @@ impl McapWriter {
             summary: Summary::default(),
             last_time: 0,
             received: 0,
+            crc: None,
             is_broken: false,
         };
+        writer.crc = writer.options.crc.then(crc32fast::Hasher::new);
         let mut bytes = MAGIC.to_vec();
         wire::header(&mut bytes, "", concat!("mflow/", env!("CARGO_PKG_VERSION")));
         let entries = session::session(Timestamp::now(), &writer.options.session);
@@ -372,7 +376,11 @@ impl McapWriter {
         let entries = session::summary(&self.channels, Timestamp::now());
         let at = self.file.position();
         self.summary.add_metadata(&mut bytes, at, SUMMARY, &entries);
-        wire::data_end(&mut bytes);
+        let crc = self.crc.take().map_or(0, |mut crc| {
+            crc.update(&bytes);
+            crc.finalize()
+        });
+        wire::data_end(&mut bytes, crc);
         self.summary.write(&mut bytes, at, &self.channels, self.options.crc);
         bytes.extend(MAGIC);
         self.append(&mut [IoSlice::new(&bytes)])
@@ -385,10 +393,16 @@ impl McapWriter {
             return Err(failure(std::io::ErrorKind::InvalidData.into()));
         }
         let start = self.file.position();
+        let mut crc = self.crc.clone();
+        if let Some(crc) = &mut crc {
+            slices.iter().for_each(|slice| crc.update(slice));
+        }
         self.file.append(slices).map_err(failure).inspect_err(|_| {
             // Half a record would hide all that is written behind it.
             self.is_broken = self.file.truncate(start).is_err();
-        })
+        })?;
+        self.crc = crc;
+        Ok(())
     }
 }
 

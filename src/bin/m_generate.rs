@@ -10,7 +10,8 @@ use mflow::tools::{Notation, Observer};
 use mflow::{Result, Stop};
 
 /// What depends on the size of the messages here.
-const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit [default: 100, or 200 of up to 512 bytes]";
+const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit [default: 100, \
+     or 200 of up to 512 bytes]";
 const SEND_BUFFER: &str = "Bytes the system holds for each peer [default: its own choice, or \
      400KiB for messages of 1 MiB and more to the loopback interface]";
 

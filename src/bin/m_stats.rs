@@ -47,39 +47,31 @@ fn main() -> Exit {
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
-    let mut limits = cli.limiting.limits();
-    let mut terminal = Terminal::new(&cli.verbosity);
-    let mut exit = Exit::Done;
-    let mut name = "--loopback".to_owned();
-    let summary = match &cli.source {
-        Some(source) => {
-            let location: Location = source.parse()?;
-            let receiving = cli.receiving.clone().usual_queue_size(stats::QUEUE_SIZE);
-            let mut source = location.open_source(receiving.options(&location, stop))?;
-            source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
-            tell_notices(source.as_ref(), &mut terminal);
-            let options = stats::Options {
-                interval: cli.interval,
-                notation: cli.reporting.notation(),
-                limits,
-            };
-            let summary = stats::run(source.as_mut(), &options, stop, &mut stdout().lock())?;
-            exit = exit.unless_damaged(source.as_ref());
-            source.name().clone_into(&mut name);
-            summary
-        }
-        None => {
-            if limits.count.is_none() && limits.duration.is_none() {
-                limits.duration = Some(Duration::from_secs(5));
-            }
-            let options = stats::Options {
-                interval: cli.interval,
-                notation: cli.reporting.notation(),
-                limits,
-            };
-            let bytes = cli.size.map_or(1 << 20, |size| size.bytes);
-            loopback::run(&options, bytes, stop, &mut stdout().lock(), &mut terminal)?
-        }
+    let mut options = stats::Options {
+        interval: cli.interval,
+        notation: cli.reporting.notation(),
+        limits: cli.limiting.limits(),
     };
-    Ok(exit.unless_missed(&limits, summary.total.messages, summary.ending, &name))
+    let mut terminal = Terminal::new(&cli.verbosity);
+    let mut out = stdout().lock();
+    let Some(source) = &cli.source else {
+        let limits = &mut options.limits;
+        if limits.count.is_none() {
+            limits.duration.get_or_insert(Duration::from_secs(5));
+        }
+        let bytes = cli.size.map_or(1 << 20, |size| size.bytes);
+        let summary = loopback::run(&options, bytes, stop, &mut out, &mut terminal)?;
+        return Ok(exit(&options, &summary, "--loopback"));
+    };
+    let location: Location = source.parse()?;
+    let receiving = cli.receiving.clone().usual_queue_size(stats::QUEUE_SIZE);
+    let mut source = location.open_source(receiving.options(&location, stop))?;
+    source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+    tell_notices(source.as_ref(), &mut terminal);
+    let summary = stats::run(source.as_mut(), &options, stop, &mut out)?;
+    Ok(exit(&options, &summary, source.name()).unless_damaged(source.as_ref()))
+}
+
+fn exit(options: &stats::Options, summary: &stats::Summary, name: &str) -> Exit {
+    Exit::Done.unless_missed(&options.limits, summary.total.messages, summary.ending, name)
 }

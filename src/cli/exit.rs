@@ -86,11 +86,11 @@ impl Exit {
         source.failures().iter().fold(self, |_, (_, error)| Self::failed(error))
     }
 
-    /// Says what is lost or damaged, and ends with [`Damaged`](Self::Damaged) where everything else
-    /// was done.
+    /// Says what is lost or damaged, and ends with [`Damaged`](Self::Damaged) where nothing has
+    /// failed.
     fn or_damaged(self, what: fmt::Arguments<'_>) -> Self {
         say(format_args!("error: {what}"));
-        if self == Self::Done { Self::Damaged } else { self }
+        if matches!(self, Self::Done | Self::Missed) { Self::Damaged } else { self }
     }
 
     /// Ends with [`Damaged`](Self::Damaged) where messages could not be read in full, and says how

@@ -12,9 +12,10 @@
 //!
 //! `tcp://*:PORT` binds and everything else connects, unless `"bind": true` or `false` says so.
 //! A SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message. Whole
-//! numbers may stand in quotes, as the original takes them. `send_buffer` is how many bytes the system holds for each peer: 409600 suits large frames that
-//! stay on this machine. `on_full` says what to do when an output takes nothing: `"block"`,
-//! `"drop"`, or a number of seconds to wait for it before messages are dropped.
+//! numbers may stand in quotes, as the original takes them. `send_buffer` is how many bytes the
+//! system holds for each peer: 409600 suits large frames that stay on this machine. `on_full` says
+//! what to do when an output takes nothing: `"block"`, `"drop"`, or a number of seconds to wait for
+//! it before messages are dropped.
 
 use std::fs;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -490,8 +491,8 @@ mod tests {
             ),
             (
                 stream(r#"{"address": "h:1"}"#),
-                "streams[1].address: 'h:1' is not an address: expected tcp://host:port, ipc://path, or a path \
-                 such as x.mcap or ./folder",
+                "streams[1].address: 'h:1' is not an address: expected tcp://host:port, ipc://path, \
+                 or a path such as x.mcap or ./folder",
             ),
             (
                 stream(r#"{"address": "tcp://*:3", "on_full": "stop"}"#),

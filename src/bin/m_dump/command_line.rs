@@ -163,15 +163,7 @@ impl Cli {
         }
         let mut sources: Vec<Labelled> = sources.into_iter().cloned().collect();
         if sources.len() > 1 {
-            for index in 0..sources.len() {
-                if sources[index].label.is_none() {
-                    let is_free = |label: &String| {
-                        sources.iter().all(|source| source.label.as_ref() != Some(label))
-                    };
-                    let names = (index..).map(|number| format!("s{number}"));
-                    sources[index].label = names.into_iter().find(is_free);
-                }
-            }
+            label(&mut sources);
         }
         (sources, output)
     }
@@ -242,6 +234,16 @@ impl Cli {
             wrong(ErrorKind::MissingRequiredArgument, reason);
         }
         format
+    }
+}
+
+/// Labels the sources that have no label by their place, or with the next name that is free.
+fn label(sources: &mut [Labelled]) {
+    for index in 0..sources.len() {
+        if sources[index].label.is_none() {
+            let is_free = |label: &String| sources.iter().all(|it| it.label.as_ref() != Some(label));
+            sources[index].label = (index..).map(|number| format!("s{number}")).find(is_free);
+        }
     }
 }
 

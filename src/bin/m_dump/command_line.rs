@@ -241,7 +241,8 @@ impl Cli {
 fn label(sources: &mut [Labelled]) {
     for index in 0..sources.len() {
         if sources[index].label.is_none() {
-            let is_free = |label: &String| sources.iter().all(|it| it.label.as_ref() != Some(label));
+            let is_free =
+                |label: &String| sources.iter().all(|it| it.label.as_ref() != Some(label));
             sources[index].label = (index..).map(|number| format!("s{number}")).find(is_free);
         }
     }

@@ -320,8 +320,10 @@ fn a_recording_that_is_truncated_while_a_message_waits_for_its_time_is_an_error(
         assert_eq!(text(&mut receiver), large);
         let file = std::fs::File::options().write(true).open(dir.path("in.mcap")).unwrap();
         file.set_len(bytes).unwrap();
-        let error = "error: cannot read 'in.mcap': it has become shorter while it was read";
-        assert_eq!(replay.end().expect(1).errors(), [error]);
+        // Whether it is seen beforehand or when bytes are touched that are gone.
+        let ended = replay.end().expect(1);
+        let [error] = ended.errors()[..] else { panic!("one error: {}", ended.stderr) };
+        assert!(error.ends_with(" has become shorter while it was read"), "{error}");
         std::fs::remove_file(dir.path("in.mcap")).unwrap();
     }
 }

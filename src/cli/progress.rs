@@ -32,6 +32,8 @@ const SAMPLE: Duration = Duration::from_secs(1);
 pub struct Terminal {
     quiet: bool,
     bar: ProgressBar,
+    /// Whether the bar is there only until all has left.
+    is_passing: bool,
     drawn: Option<Instant>,
     /// What the program said last, and what of it was drawn.
     latest: Progress,
@@ -51,6 +53,7 @@ impl Terminal {
         Self {
             quiet: verbosity.is_quiet(),
             bar: ProgressBar::hidden(),
+            is_passing: false,
             drawn: None,
             latest: Progress::default(),
             told: Progress::default(),
@@ -189,10 +192,17 @@ impl Observer for Terminal {
     fn leaving(&mut self) {
         const LEAVING: &str = "waiting for messages to leave (Ctrl-C gives up)";
         if self.bar.is_hidden() {
-            // What it says is of no use any more when it goes, with all the rest.
             self.draw_bar(LEAVING);
+            self.is_passing = true;
         } else {
             self.bar.set_message(LEAVING);
+        }
+    }
+
+    fn left(&mut self) {
+        if std::mem::take(&mut self.is_passing) {
+            self.bar.finish_and_clear();
+            self.bar = ProgressBar::hidden();
         }
     }
 

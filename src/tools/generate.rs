@@ -115,6 +115,7 @@ pub fn run(
     let is_unheard = sink.is_unheard();
     observer.leaving();
     let unconfirmed = sink.finish(linger);
+    observer.left();
     let (ending, total) = told?;
     Ok(Summary { total, unconfirmed: unconfirmed?, is_unheard, ending })
 }

@@ -72,6 +72,9 @@ pub trait Observer {
     /// All was sent, and the tool waits until it has left.
     fn leaving(&mut self) {}
 
+    /// All has left, or was given up.
+    fn left(&mut self) {}
+
     /// There is something that a person should know.
     fn notice(&mut self, text: fmt::Arguments<'_>) {
         let _ = text;

@@ -109,7 +109,9 @@ pub fn run(
         })
         .collect();
     observer.leaving();
-    for (output, unconfirmed) in outputs.iter_mut().zip(split.finish(linger)?) {
+    let unconfirmed = split.finish(linger);
+    observer.left();
+    for (output, unconfirmed) in outputs.iter_mut().zip(unconfirmed?) {
         output.unconfirmed = unconfirmed;
     }
     Ok(Summary { messages: run.messages(), outputs, ending: result? })

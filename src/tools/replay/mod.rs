@@ -203,6 +203,7 @@ pub fn run(
     let played = player.played();
     observer.leaving();
     let unconfirmed = outlets.finish(options.linger, observer);
+    observer.left();
     Ok(Summary {
         messages: played.progress.messages,
         bytes: played.progress.bytes,

@@ -979,6 +979,10 @@ fn what_an_output_has_not_taken_is_an_error_unless_that_was_asked_for() {
         let error = "error: 2 messages were dropped, as nobody was at 'tcp://127.0.0.1:";
         assert_eq!(split.stderr.starts_with(error), code == 4, "{}", split.stderr);
     }
+    // What others take goes on, however short the silence that ends a run.
+    write_folder(&dir, "in", &[(2, &["c"])]);
+    dir.run("m_split", ["./in", "./copy", ANY, "--timeout", "20ms"]).expect(4);
+    assert_eq!(messages(&dir.path("copy")), [["a"], ["b"], ["c"]]);
     // An output that is to be waited for ends the run when nothing moves any more.
     let arguments = ["./in", ANY, "--on-full", "block", "--timeout", "50ms"];
     let split = dir.run("m_split", arguments).expect(4);

@@ -148,11 +148,7 @@ impl Queue {
     pub(super) fn add(&self, message: &Received, number: u64) -> Added {
         {
             let mut state = self.lock();
-            if state.is_told {
-                // There is a byte in the pipe: it was written before the flag.
-                let _ = (&self.room).read(&mut [0]);
-                state.is_told = false;
-            }
+            self.untell(&mut state);
             if state.failure.is_some() {
                 return Added::Failed;
             }
@@ -232,6 +228,23 @@ impl Queue {
         }
         if state.is_closed {
             self.progress.notify_all();
+        }
+    }
+
+    /// Takes back that room was told of, or is to be: nobody waits for it any more. A failure stays
+    /// told.
+    pub(super) fn await_nothing(&self) {
+        let mut state = self.lock();
+        if state.failure.is_none() {
+            state.is_awaited = false;
+            self.untell(&mut state);
+        }
+    }
+
+    fn untell(&self, state: &mut State) {
+        if std::mem::take(&mut state.is_told) {
+            // There is a byte in the pipe: it was written before the flag.
+            let _ = (&self.room).read(&mut [0]);
         }
     }
 
@@ -344,6 +357,21 @@ mod tests {
         assert!(is_readable(&queue));
         assert_eq!(queue.add(&message(5000), 1), Added::Taken);
         assert!(!is_readable(&queue));
+    }
+
+    #[test]
+    fn room_is_not_told_of_to_who_has_given_up_waiting_for_it() {
+        let queue = Queue::new(1000).unwrap();
+        queue.add(&message(5000), 0);
+        assert_eq!(queue.add(&message(5000), 1), Added::Full);
+        let mut taken = Taken::default();
+        queue.take(&mut taken, None);
+        queue.release(1, taken.messages[0].cost);
+        queue.await_nothing();
+        assert!(!is_readable(&queue));
+        queue.fail(Error::NoParts { address: "x".into() });
+        queue.await_nothing();
+        assert!(is_readable(&queue));
     }
 
     #[test]

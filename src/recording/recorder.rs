@@ -266,6 +266,8 @@ impl Sink for Recorder {
     }
 
     fn check(&mut self) -> Result<()> {
+        // Who asks waits for no room, and is not to be woken by it.
+        self.queue.await_nothing();
         self.failure().map_or(Ok(()), Err)
     }
 

@@ -101,6 +101,13 @@ impl SeriesWatch {
         self.grace
     }
 
+    /// Tells whether all of the series has come, its end and all images that were announced.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let followed = self.followed.filter(|followed| followed.has_ended);
+        followed.is_some_and(|it| it.announced.is_some_and(|announced| it.images >= announced))
+    }
+
     /// Tells whether anything of a series has come.
     #[must_use]
     pub fn has_begun(&self) -> bool {
@@ -112,7 +119,7 @@ impl SeriesWatch {
     #[must_use]
     pub fn over_at(&self) -> Option<Instant> {
         let followed = self.followed.filter(|followed| followed.has_ended)?;
-        if followed.announced.is_some_and(|announced| followed.images >= announced) {
+        if self.is_complete() {
             return Some(followed.latest);
         }
         followed.latest.checked_add(self.grace)

@@ -12,6 +12,9 @@ use crate::{Error, Offer, Received, Result, Sink, Stop, Unconfirmed, WaitSet};
 /// for again: one that takes a message now and then would hold up the others time after time.
 const RECOVERY: u32 = 10;
 
+/// An output that is slow has so long after a stop to take what was under way for it.
+const AFTER_STOP: Duration = Duration::from_secs(1);
+
 /// One output of a split, and what became of the messages meant for it.
 pub struct Output {
     sink: Box<dyn Sink>,
@@ -143,7 +146,8 @@ impl Split {
     /// Hands a message to every output whose turn it is. Each gets a share of it, not a copy.
     ///
     /// Outputs that take nothing are waited for together, each as long as it may hold up the rest.
-    /// A stop, and the moment `until`, end the waiting and drop the message for those outputs.
+    /// The moment `until`, and a stop a second later, end the waiting and drop the message for those
+    /// outputs.
     ///
     /// # Errors
     /// Where an output has failed.
@@ -170,10 +174,15 @@ impl Split {
         until: Option<Instant>,
     ) -> Result<()> {
         let start = Instant::now();
-        let most = until.map(|until| until.saturating_duration_since(start));
+        let mut most = until.map(|until| until.saturating_duration_since(start));
+        let (never, mut stop) = (Stop::never(), stop);
         while !self.pending.is_empty() {
             let waited = start.elapsed();
-            let over = stop.is_requested() || most.is_some_and(|most| most <= waited);
+            if stop.is_requested() {
+                let end = waited + AFTER_STOP;
+                (most, stop) = (Some(most.map_or(end, |most| most.min(end))), &never);
+            }
+            let over = most.is_some_and(|most| most <= waited);
             self.give_up(if over { Duration::MAX } else { waited });
             if !self.pending.is_empty() {
                 self.wait_once(waited, most, stop)?;

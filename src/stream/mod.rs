@@ -89,8 +89,8 @@ impl Stream {
     pub(crate) fn open(address: &str, options: Options) -> Result<Self> {
         let address: Address = address.parse()?;
         address.check(options.attach, options.context.is_some())?;
-        let is_ipv6 =
-            address.is_ipv6() || options.attach == Attach::Connect && address.resolve()?;
+        let is_ipv6_alone = options.attach == Attach::Connect && address.resolve()?;
+        let is_ipv6 = address.is_ipv6() || is_ipv6_alone;
         let context = match &options.context {
             Some(context) => context.clone(),
             None => zmq::Context::new(),
@@ -311,12 +311,14 @@ fn check_path(address: &Address) -> Result<()> {
     if !there.file_type().is_socket() {
         return Err(Error::file("bind", path)(io::ErrorKind::AlreadyExists.into()));
     }
-    // Nobody answers at the socket of a program that has ended.
-    if UnixStream::connect(path).is_ok() {
-        let source = zmq::Error::EADDRINUSE;
-        return Err(Error::Bind { address: address.to_string(), source });
+    match UnixStream::connect(path).map_err(|error| error.kind()) {
+        // Nobody answers at the socket of a program that has ended.
+        Err(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
+        _ => {
+            let source = zmq::Error::EADDRINUSE;
+            Err(Error::Bind { address: address.to_string(), source })
+        }
     }
-    Ok(())
 }
 
 /// Repeats what a signal has interrupted.

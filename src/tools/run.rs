@@ -184,10 +184,6 @@ impl<'a> Run<'a> {
                 Some(ending) => return Ok(ControlFlow::Break(ending)),
                 None => {}
             }
-            // What comes now is of another series.
-            if over_at.is_some_and(|at| at <= now) {
-                return Ok(ControlFlow::Break(Ending::SeriesEnded));
-            }
             match source.poll()? {
                 Event::Message(received) => {
                     self.taken = Some(now);
@@ -195,6 +191,9 @@ impl<'a> Run<'a> {
                 }
                 Event::End => return Ok(ControlFlow::Break(Ending::SourceEnded)),
                 Event::Idle => {}
+            }
+            if over_at.is_some_and(|at| at <= Instant::now()) {
+                return Ok(ControlFlow::Break(Ending::SeriesEnded));
             }
             if let Some(sink) = &mut sink {
                 sink.check()?;

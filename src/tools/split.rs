@@ -143,19 +143,25 @@ fn route(
             ControlFlow::Break(ending) => return Ok(ending),
         };
         run.pass(Instant::now());
-        let ends_at = run.ends_at();
+        let (ends_at, before) = (run.ends_at(), counts(split));
         split.route(&received, stop, ends_at)?;
-        let now = Instant::now();
+        let (now, after) = (Instant::now(), counts(split));
         tell_changes(split, &mut told, now, observer);
-        // What was waited for until then was waited for in vain.
-        let is_over = ends_at.is_some_and(|end| end <= now);
-        let ending = run.ending(now).unwrap_or(Ending::Timeout);
+        let ending = run.ending(now);
         run.count(1, received.frames.bytes() as u64, now);
         observer.progress(run.progress());
-        if is_over {
-            return Ok(ending);
+        // What else has come by a stop would be taken from its sender for nothing.
+        let is_over = stop.is_requested() || ends_at.is_some_and(|end| end <= now);
+        if is_over && after.0 == before.0 && after.1 > before.1 {
+            return Ok(ending.unwrap_or(Ending::Timeout));
         }
     }
+}
+
+/// Returns how many messages the outputs have taken, and how many were dropped.
+fn counts(split: &Split) -> (u64, u64) {
+    let add = |(sent, dropped), output: &Output| (sent + output.sent(), dropped + output.dropped());
+    split.outputs().iter().fold((0, 0), add)
 }
 
 /// What was told of an output.

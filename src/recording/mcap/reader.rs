@@ -293,6 +293,10 @@ impl Source for McapReader {
         Ok(read.map_or(Event::End, |(received, ..)| Event::Message(received)))
     }
 
+    fn sources(&self) -> usize {
+        self.contents.definitions.origins().len().max(1)
+    }
+
     fn notices(&self) -> Vec<String> {
         let mut notices = Vec::new();
         if self.scan.as_ref().is_some_and(|scan| !scan.is_finished()) {

@@ -345,10 +345,16 @@ impl Verifier {
         if !indexed.iter().map(shape).eq(self.pieces.iter().map(shape)) && !indexed.is_empty() {
             self.damages.add(at, 0, "the chunk indexes do not match the chunks");
         }
-        let mut beside = [&summary.attachments[..], &summary.metadata[..]].concat();
-        beside.sort_unstable_by_key(|place| place.at);
-        if beside != self.beside && !beside.is_empty() {
-            self.damages.add(at, 0, "the indexes of attachments and metadata do not match them");
+        for (indexed, opcode, what) in [
+            (&summary.attachments, opcode::ATTACHMENT, "the attachment indexes do not match"),
+            (&summary.metadata, opcode::METADATA, "the metadata indexes do not match"),
+        ] {
+            let mut indexed = indexed.clone();
+            indexed.sort_unstable_by_key(|place| place.at);
+            let found = self.beside.iter().filter(|place| place.opcode == opcode);
+            if !indexed.is_empty() && !indexed.iter().eq(found) {
+                self.damages.add(at, 0, what);
+            }
         }
         let Some(statistics) = &summary.statistics else { return };
         let messages = self.found.messages + self.found.foreign;

@@ -111,7 +111,11 @@ fn pump(
     observer: &mut dyn Observer,
 ) -> Result<(Ending, u64)> {
     loop {
-        let over_at = series.as_ref().and_then(|series| over_at(series, source.sources()));
+        let sources = source.sources();
+        let over_at = series.as_ref().and_then(|series| self::over_at(series, sources));
+        if series.as_ref().is_some_and(|series| is_complete(series, sources)) {
+            return Ok((Ending::SeriesEnded, 0));
+        }
         let beside = Beside { sink: Some(&mut sink), over_at };
         let mut received = match run.next_beside(source, beside)? {
             ControlFlow::Continue(received) => received,
@@ -120,6 +124,11 @@ fn pump(
         let now = Instant::now();
         if let Some(series) = series {
             series.of(&received.origin).observe(&received.frames, now);
+            // What comes after the grace and puts nothing off is of another series.
+            let is_over = over_at.is_some_and(|at| at <= now);
+            if is_over && self::over_at(series, sources) == over_at {
+                return Ok((Ending::SeriesEnded, 0));
+            }
         }
         let filter = filter.of(&received.origin);
         if !filter.is_open() {
@@ -156,6 +165,12 @@ fn hand_over(sink: &mut dyn Sink, message: &Received, patience: Duration) -> Res
         is_over = !waited?;
     }
     Ok(true)
+}
+
+/// Tells whether all has come of the series of all sources that have one; each has sent something.
+fn is_complete(series: &BySource<Followed>, sources: usize) -> bool {
+    let mut begun = series.iter().map(|it| &it.watch).filter(|watch| watch.has_begun()).peekable();
+    series.len() >= sources && begun.peek().is_some() && begun.all(SeriesWatch::is_complete)
 }
 
 /// Returns when the series of all sources are over of which anything has come. Where there are some

@@ -1,5 +1,7 @@
 //! Where the messages of each source in a recording are sent.
 
+use std::panic::resume_unwind;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use crate::recording::Recording;
@@ -121,16 +123,19 @@ impl Outlets {
         for sink in &self.sinks {
             tell_departures(sink.name(), sink.departures(), observer);
         }
-        // Each is closed, even where another one fails.
-        let finished: Vec<_> = self
-            .sinks
-            .into_iter()
-            .map(|sink| {
-                let endpoint = sink.listening().unwrap_or(sink.name()).to_owned();
-                sink.finish(linger).map(|unconfirmed| (endpoint, unconfirmed))
-            })
-            .collect();
-        finished.into_iter().collect()
+        // Each is closed, even where another one fails, and all at the same time.
+        let finish = |sink: Box<dyn Sink>| {
+            let endpoint = sink.listening().unwrap_or(sink.name()).to_owned();
+            sink.finish(linger).map(|unconfirmed| (endpoint, unconfirmed))
+        };
+        thread::scope(|scope| {
+            let ends = self.sinks.into_iter().map(|sink| scope.spawn(move || finish(sink)));
+            let ends: Vec<_> = ends.collect();
+            let result =
+                |end: ScopedJoinHandle<'_, _>| end.join().unwrap_or_else(|p| resume_unwind(p));
+            let finished: Vec<_> = ends.into_iter().map(result).collect();
+            finished.into_iter().collect()
+        })
     }
 }
 

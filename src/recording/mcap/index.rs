@@ -31,11 +31,12 @@ impl Contents {
     /// Tells whether all messages can be found by this: others may have left out what they like of a
     /// summary, and what is outside of chunks is in none, but for the number of all messages.
     pub(super) fn is_enough(&self) -> bool {
-        let Some(statistics) = &self.statistics else { return false };
         let nothing = self.definitions.channels().next().is_none();
         if nothing && !self.definitions.all_foreign() && !self.pieces.is_empty() {
             return false;
         }
+        // Who writes chunks and no statistics is taken to have put all messages into the chunks.
+        let Some(statistics) = &self.statistics else { return !self.pieces.is_empty() };
         // Chunks without message indexes do not tell how many they have: then there may be more.
         let counts = self.pieces.iter().map(|piece| Some(piece.messages? + piece.foreign));
         let known = counts.clone().flatten().fold(0_u64, u64::saturating_add);

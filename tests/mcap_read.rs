@@ -353,6 +353,23 @@ fn a_file_that_is_truncated_under_its_reader_is_an_error_and_the_end() {
 }
 
 #[test]
+fn a_closed_file_that_may_not_be_mapped_is_read() {
+    let dir = Dir::new();
+    let mut foreign = Foreign::new(WriteOptions::new().chunk_size(Some(5000)).compression(None));
+    for time in 0..60 {
+        foreign.number(0, time, 1000);
+    }
+    let path = file(&dir, &foreign.finish());
+    // There is no lease of a file that somebody may be about to write.
+    let writer = File::options().append(true).open(&path).unwrap();
+    let mut reader = McapReader::open(&path).unwrap();
+    assert!(times(&mut reader).into_iter().eq(0..60));
+    reader.seek(Seek::Message(31)).unwrap();
+    assert!(times(&mut reader).into_iter().eq(31..60));
+    drop(writer);
+}
+
+#[test]
 fn messages_without_readable_parts_are_left_out_and_counted_once() {
     let dir = Dir::new();
     let mut foreign = Foreign::new(WriteOptions::new());

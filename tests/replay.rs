@@ -4,14 +4,16 @@
 
 mod harness;
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::iter;
 use std::process::Command;
 use std::sync::Arc;
+use std::thread;
 
-use harness::{Dir, PATIENCE, skip};
+use harness::{Dir, PATIENCE, Process, skip};
 use mflow::recording::{McapOptions, McapWriter};
-use mflow::{Frames, Options, Origin, Received, Stream, Timestamp, connect};
+use mflow::{Frames, Options, Origin, Received, Stop, Stream, Timestamp, connect};
 use serde_json::Value;
 
 const ANY: &str = "tcp://127.0.0.1:*";
@@ -309,22 +311,49 @@ fn a_subscriber_that_comes_late_gets_the_start_of_the_series_again() {
 
 // ---- faults ----
 
+/// More messages of 1 MiB than the system takes on their way to a receiver that does not read them.
+const MANY: usize = 90;
+
+/// Starts a replay of many messages to a receiver, which takes in one, and returns their texts.
+fn replay_many(dir: &Dir, queue: &str, stop: &Stop) -> (Process, Stream, Vec<String>) {
+    let texts: Vec<_> = (0..MANY).map(|number| format!("{number:04}").repeat(1 << 18)).collect();
+    write(dir, "in.mcap", &texts.iter().map(|text| (0, "a", text.as_str())).collect::<Vec<_>>());
+    let replay = dir.start("m_replay", ["in.mcap", "-a", ANY, "-r", "max", "-q", queue, "-v"]);
+    let options = Options::pull().timeout(PATIENCE).queue_size(1).stop(stop);
+    let receiver = connect(&replay.endpoint(), options).unwrap();
+    (replay, receiver, texts)
+}
+
+/// Where frames of a map that libzmq holds were gone, the process would end by a signal.
 #[test]
-fn a_recording_that_is_truncated_while_a_message_waits_for_its_time_is_an_error() {
+fn what_is_under_way_of_a_recording_that_is_truncated_arrives() {
     let dir = Dir::new();
-    let large = "x".repeat(100_000);
-    for bytes in [150_000, 0] {
-        write(&dir, "in.mcap", &[(0, "a", &large), (700, "a", &large)]);
-        let replay = dir.start("m_replay", ["in.mcap", "-a", ANY]);
-        let mut receiver = receiver(&replay.endpoint());
-        assert_eq!(text(&mut receiver), large);
-        let file = std::fs::File::options().write(true).open(dir.path("in.mcap")).unwrap();
-        file.set_len(bytes).unwrap();
-        // Whether it is seen beforehand or when bytes are touched that are gone.
+    let (replay, mut receiver, texts) = replay_many(&dir, "100", &Stop::never());
+    replay.stdout_line(&format!("Sending {:06}_001.raw", MANY - 1));
+    // Opening it waits until what is under way is in memory.
+    File::create(dir.path("in.mcap")).unwrap();
+    assert!(texts.iter().all(|sent| text(&mut receiver) == *sent));
+    replay.end().expect(0);
+}
+
+#[test]
+fn a_recording_that_is_truncated_while_it_is_replayed_is_an_error() {
+    for bytes in [1 << 20, 0] {
+        let dir = Dir::new();
+        let stop = Stop::new().unwrap();
+        let (replay, mut receiver, texts) = replay_many(&dir, "1", &stop);
+        replay.stdout_line("Sending 000001_001.raw");
+        File::options().write(true).open(dir.path("in.mcap")).unwrap().set_len(bytes).unwrap();
+        let came = thread::spawn(move || {
+            let messages = iter::from_fn(|| receiver.receive_raw().unwrap());
+            messages.zip(texts).map(|(came, sent)| came.parts()[0] == sent.as_bytes()).collect()
+        });
         let ended = replay.end().expect(1);
+        stop.request();
+        let came: Vec<bool> = came.join().unwrap();
+        assert!((1..MANY).contains(&came.len()) && !came.contains(&false), "{came:?}");
         let [error] = ended.errors()[..] else { panic!("one error: {}", ended.stderr) };
         assert!(error.ends_with(" has become shorter while it was read"), "{error}");
-        std::fs::remove_file(dir.path("in.mcap")).unwrap();
     }
 }
 

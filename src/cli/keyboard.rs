@@ -119,12 +119,19 @@ fn is_in_foreground(terminal: &Stdin) -> bool {
 
 /// Gives the terminal back the mode that it had, where it has another one by now.
 pub(super) fn restore_terminal() {
-    let saved = SAVED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let stdin = stdin();
-    if let Some(mode) = saved
-        && is_in_foreground(&stdin)
+    give_back(SAVED.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+/// Does the same where nothing may be waited for: in a signal handler.
+pub(super) fn restore_terminal_at_once() {
+    give_back(SAVED.try_lock().ok().and_then(|mut saved| saved.take()));
+}
+
+fn give_back(mode: Option<Termios>) {
+    if let Some(mode) = mode
+        && is_in_foreground(&stdin())
     {
         // A terminal that is gone has no mode.
-        let _ = tcsetattr(&stdin, OptionalActions::Now, &mode);
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &mode);
     }
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP, and the end of a process that has lost its file.
+//! Ctrl-C, SIGTERM and SIGHUP, and the end of a process whose file cannot be read.
 
 #![allow(unsafe_code, reason = "the standard library knows no signals")]
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use libc::c_int;
 
-use super::keyboard::restore_terminal;
+use super::keyboard::{restore_terminal, restore_terminal_at_once};
 use crate::{Error, Result, Stop};
 
 /// Signals that come so shortly after one another are one: `timeout`, and whatever else runs a
@@ -51,11 +51,12 @@ fn ignore(signal: c_int) -> io::Result<()> {
     Ok(())
 }
 
-/// Has the process end with an error where it touches bytes of a mapped file that somebody has
-/// truncated: there is nothing to go on with.
+/// Has the process end with an error where it touches bytes of a mapped file that its disk does not
+/// give: there is nothing to go on with.
 fn tell_of_lost_bytes() -> io::Result<()> {
     extern "C" fn end(_: c_int) {
-        const ERROR: &[u8] = b"error: a recording has become shorter while it was read\n";
+        const ERROR: &[u8] = b"error: a broken disk: bytes of a file cannot be read\n";
+        restore_terminal_at_once();
         // SAFETY: both calls may be made from a signal handler, and the bytes live for ever.
         unsafe {
             libc::write(libc::STDERR_FILENO, ERROR.as_ptr().cast(), ERROR.len());

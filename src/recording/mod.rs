@@ -19,6 +19,7 @@
 
 mod close;
 pub mod folder;
+mod lease;
 mod map;
 pub mod mcap;
 mod paced_file;
@@ -92,15 +93,6 @@ pub trait Recording: Source {
     /// # Errors
     /// Where a time is looked for in a recording without times, or the recording cannot be read.
     fn seek(&mut self, to: Seek) -> Result<()>;
-
-    /// Tells whether messages that were read may still be touched: large parts are slices of the
-    /// file, which somebody may truncate meanwhile. Who keeps a message for a while asks before.
-    ///
-    /// # Errors
-    /// Where the file has become shorter.
-    fn check(&mut self) -> Result<()> {
-        Ok(())
-    }
 
     /// Returns the sources that the messages were recorded from, as far as that is known.
     fn origins(&self) -> &[Arc<Origin>];

@@ -1,5 +1,5 @@
 //! A file as it is read: small looks at it by `pread`, and blocks of it, which are slices of its
-//! memory map where it has one.
+//! memory map where it has one and is still lent.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::recording::map::{Map, truncated};
+use crate::recording::map::{Loan, Map};
 use crate::{Error, Frame, Result};
 
 /// The most that is read of a file into memory at once; what is in a map is not read.
@@ -33,7 +33,7 @@ pub(super) fn open(path: &Path) -> Result<File> {
 /// A file that is read.
 #[derive(Debug)]
 pub(super) struct Store {
-    file: File,
+    file: Arc<File>,
     map: Option<Arc<Map>>,
     /// Longer ranges are slices of the map, where there is one; others are read.
     read_up_to: u64,
@@ -44,18 +44,14 @@ pub(super) struct Store {
 impl Store {
     /// Reads a file that may still grow.
     pub(super) fn growing(file: File) -> Self {
+        let file = Arc::new(file);
         Self { file, map: None, read_up_to: 0, window: Vec::new(), window_at: 0 }
     }
 
-    /// Maps the file, which its writer has closed.
+    /// Maps the file, which its writer has closed, where the system grants a lease of it.
     pub(super) fn seal(&mut self) -> io::Result<()> {
-        self.map = Some(Arc::new(Map::of(&self.file)?));
+        self.map = Map::of(&self.file)?;
         Ok(())
-    }
-
-    /// Fails where the file is mapped and has become shorter.
-    pub(super) fn check(&self) -> io::Result<()> {
-        self.map.as_ref().map_or(Ok(()), |map| map.check(&self.file))
     }
 
     /// Maps the file only for what is too long to be read: the errors of reading can be told, while
@@ -104,12 +100,11 @@ impl Store {
     /// Returns a range of the file, which it must have.
     pub(super) fn block(&self, range: Range<u64>) -> io::Result<Block> {
         let length = range.end.saturating_sub(range.start);
-        if let Some(map) = self.map.as_ref().filter(|_| length > self.read_up_to) {
-            map.check(&self.file)?;
-            let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-            let (start, end) = range.ok_or_else(truncated)?;
-            let bytes = (**map).as_ref().get(start..end).ok_or_else(truncated)?.len();
-            return Ok(Block { owner: Owner::Map(Arc::clone(map)), start, length: bytes });
+        if length > self.read_up_to
+            && let Some(loan) = self.loan(&range)
+        {
+            let length = loan.as_ref().len();
+            return Ok(Block { owner: Owner::Map(Arc::new(loan)), start: 0, length });
         }
         if length > MAX_READ || range.end > self.length()? {
             return Err(if length > MAX_READ { too_large() } else { truncated() });
@@ -124,6 +119,16 @@ impl Store {
             (_, Some(error)) => Err(error),
         }
     }
+
+    fn loan(&self, range: &Range<u64>) -> Option<Loan> {
+        let start = usize::try_from(range.start).ok()?;
+        self.map.as_ref()?.lend(start..usize::try_from(range.end).ok()?)
+    }
+}
+
+/// The error of a file that lost bytes since it was opened.
+fn truncated() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it has become shorter while it was read")
 }
 
 fn too_large() -> io::Error {
@@ -176,7 +181,7 @@ pub(super) mod broken {
 /// Who keeps the bytes of a block.
 #[derive(Clone, Debug)]
 enum Owner {
-    Map(Arc<Map>),
+    Map(Arc<Loan>),
     Memory(Arc<Vec<u8>>),
 }
 
@@ -192,7 +197,7 @@ impl Block {
     /// Returns the bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         let all = match &self.owner {
-            Owner::Map(map) => (**map).as_ref(),
+            Owner::Map(loan) => (**loan).as_ref(),
             Owner::Memory(bytes) => bytes.as_slice(),
         };
         &all[self.start..self.start + self.length]
@@ -222,7 +227,7 @@ impl Block {
         }
         let range = self.start + range.start..self.start + range.end;
         match &self.owner {
-            Owner::Map(map) => Frame::from_shared(Arc::clone(map), range),
+            Owner::Map(loan) => Frame::from_shared(Arc::clone(loan), range),
             Owner::Memory(memory) => Frame::from_shared(Arc::clone(memory), range),
         }
     }

@@ -18,10 +18,12 @@ use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, W
 
 /// The messages of an MCAP file that have the schema of ours, in the order of `log_time`.
 ///
-/// A file that its writer has closed is mapped, and large parts of messages are slices of the map;
-/// nobody may truncate it meanwhile: a file that became shorter is noticed before each chunk, and
-/// what breaks in between ends the process. A file without an end, whose writer is still at it or
-/// died, is read as far as it is whole; at its end more of it is looked for whenever it is polled.
+/// A file that its writer has closed is mapped, and large parts of messages are slices of the map,
+/// where the system grants a lease of it: whoever wants to write the file then waits (a tenth of a
+/// second) until the messages under way are in memory, and the rest is read. So are files that there
+/// is no lease of: those of other users, and of most file systems of networks. A file without an end,
+/// whose writer is still at it or died, is read as far as it is whole; at its end more of it is
+/// looked for whenever it is polled.
 ///
 /// Damaged chunks and messages are left out and counted; checksums are only looked at where chunks
 /// are compressed, all others when a file is verified. Messages of other schemas are left out.
@@ -362,10 +364,6 @@ impl Recording for McapReader {
 
     fn seek(&mut self, to: Seek) -> Result<()> {
         self.seek_message(to).map_err(|error| self.failed(error))
-    }
-
-    fn check(&mut self) -> Result<()> {
-        self.store.check().map_err(|error| self.failed(error))
     }
 
     fn origins(&self) -> &[Arc<Origin>] {

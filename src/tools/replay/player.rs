@@ -21,9 +21,6 @@ use crate::{Error, Frames, Offer, Received, Result, WaitSet};
 /// How often to ask for commands while messages leave without a wait.
 const ASK: Duration = Duration::from_millis(20);
 
-/// How often to see whether what was read may still be touched: it is read just before, or long.
-const CHECK: Duration = Duration::from_millis(1);
-
 /// How often to tell how long a long wait still takes.
 const TELL: Duration = Duration::from_secs(1);
 
@@ -48,7 +45,6 @@ pub(super) struct Player<'a> {
     /// How many messages to send in spite of a pause.
     steps: u32,
     asked: Option<Instant>,
-    checked: Option<Instant>,
 }
 
 /// What was played.
@@ -97,7 +93,6 @@ impl<'a> Player<'a> {
             before_pass: 0,
             steps: 0,
             asked: None,
-            checked: None,
         }
     }
 
@@ -290,7 +285,6 @@ impl<'a> Player<'a> {
         controls: &mut dyn Controls,
     ) -> Result<Option<Ending>> {
         loop {
-            self.check()?;
             let starts_at = (!self.clock.is_started()).then(Instant::now);
             if self.outlets.sink(outlet).offer(message)? == Offer::Taken {
                 if let Some(now) = starts_at {
@@ -312,20 +306,9 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Sees that what was read may still be touched, where that was not seen just now.
-    fn check(&mut self) -> Result<()> {
-        let now = Instant::now();
-        if self.checked.is_none_or(|checked| now.saturating_duration_since(checked) >= CHECK) {
-            self.checked = Some(now);
-            self.recording.check()?;
-        }
-        Ok(())
-    }
-
     /// Sends the starts of series again that are due; one that finds no room waits for its next turn.
     fn send_headers_again(&mut self, now: Instant) -> Result<()> {
         while let Some((outlet, message)) = self.headers.take_due(now) {
-            self.check()?;
             if self.outlets.sink(outlet).offer(&message)? == Offer::Taken {
                 self.headers_again += 1;
             }

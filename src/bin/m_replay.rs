@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 use mflow::cli::{self, Exit, Filtering, Keyboard, Limiting, Sending, Terminal, Verbosity};
-use mflow::recording::{Place, Range, Recording, open_recording};
+use mflow::recording::{Place, Range, Recording, open_recordings};
 use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Repeat, Routes, wait_for_peers};
 use mflow::tools::{Ending, Observer};
 use mflow::{Address, Mode, Result, Stop, Stream};
@@ -19,8 +19,10 @@ use mflow::{Address, Mode, Result, Stop, Stream};
 #[derive(Parser)]
 #[command(name = "m_replay")]
 struct Cli {
-    /// The recording: an MCAP file or a folder
-    recording: PathBuf,
+    /// The recording: an MCAP file or a folder; or several files, which are played as one in the order
+    /// of their times
+    #[arg(required = true, value_name = "RECORDING")]
+    recordings: Vec<PathBuf>,
     /// How fast: recorded, 2x, 100Hz, 400MB/s, 5Gbit/s or max; a bare number is messages per second
     /// [default: recorded, and max for a folder]
     #[arg(short, long, value_parser = cli::parse_pace)]
@@ -115,8 +117,9 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         let reason = format!("--from {from} is behind --to {to}");
         Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
     }
-    if Address::is_meant_by(&cli.recording.to_string_lossy()) {
-        let reason = format!("expected a recording, found '{}'", cli.recording.display());
+    let is_address = |path: &&PathBuf| Address::is_meant_by(&path.to_string_lossy());
+    if let Some(address) = cli.recordings.iter().find(is_address) {
+        let reason = format!("expected a recording, found '{}'", address.display());
         Cli::command().error(ErrorKind::InvalidValue, reason).exit();
     }
     for (index, (label, _)) in cli.map.iter().enumerate() {
@@ -128,7 +131,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let options = options(cli);
     let limits = options.limits;
     let mut terminal = Terminal::new(&cli.verbosity);
-    let mut recording = open_recording(&cli.recording)?;
+    let mut recording = open_recordings(&cli.recordings)?;
     let (mut streams, routes) = open_streams(cli, stop)?;
     routes.check(recording.as_ref())?;
     let listening = streams.iter().filter_map(Stream::listening);

@@ -49,8 +49,11 @@ impl Map {
         let bytes = unsafe { Mmap::map(&**file) }?;
         let loans = Mutex::new(Loans { ranges: Vec::new(), lease: Some(lease) });
         let map = Arc::new(Self { bytes, loans });
-        let watched = Arc::downgrade(&map);
-        thread::Builder::new().name("mflow-lease".into()).spawn(move || watch(&watched))?;
+        let mut watched = watched();
+        if watched.is_empty() {
+            thread::Builder::new().name("mflow-lease".into()).spawn(watch)?;
+        }
+        watched.push(Arc::downgrade(&map));
         Ok(Some(map))
     }
 
@@ -97,10 +100,23 @@ impl Map {
     }
 }
 
-/// Looks whether somebody wants to write the file of a map, as long as there is the map.
-fn watch(map: &Weak<Map>) {
-    while map.upgrade().is_some_and(|map| !map.give_back()) {
+/// The maps whose files may not be written; there is a thread that watches them as long as there
+/// are some.
+static WATCHED: Mutex<Vec<Weak<Map>>> = Mutex::new(Vec::new());
+
+fn watched() -> MutexGuard<'static, Vec<Weak<Map>>> {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks again and again whether somebody wants to write a file, until there is no map any more.
+fn watch() {
+    loop {
         thread::sleep(LOOK);
+        let mut watched = watched();
+        watched.retain(|map| map.upgrade().is_some_and(|map| !map.give_back()));
+        if watched.is_empty() {
+            return;
+        }
     }
 }
 

@@ -19,6 +19,7 @@
 
 mod close;
 pub mod folder;
+mod joined;
 mod lease;
 mod map;
 pub mod mcap;
@@ -32,6 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use folder::{FolderInfo, FolderReader, FolderWriter};
+pub use joined::JoinedReader;
 pub use mcap::{McapOptions, McapReader, McapWriter, Written};
 pub(crate) use range::{Bounds, Extent};
 pub use range::{Place, Range};
@@ -109,6 +111,20 @@ pub trait Recording: Source {
 #[must_use]
 pub fn is_mcap(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "mcap")
+}
+
+/// Opens one recording, or several as one: see [`JoinedReader`].
+///
+/// # Errors
+/// As [`open_recording`]; where there are several and one has no times.
+///
+/// # Panics
+/// Where there are none.
+pub fn open_recordings(paths: &[impl AsRef<Path>]) -> Result<Box<dyn Recording>> {
+    match paths {
+        [path] => open_recording(path.as_ref()),
+        paths => Ok(Box::new(JoinedReader::open(paths)?)),
+    }
 }
 
 /// Opens the recording at a path: a directory is a folder of `.raw` files, a file is MCAP.

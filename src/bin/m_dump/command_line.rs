@@ -22,8 +22,8 @@ use mflow::routing::{Content, FilterOptions};
 #[derive(Parser)]
 #[command(name = "m_dump")]
 pub(crate) struct Cli {
-    /// Where messages come from: tcp://host:port, a recording, or several as a=tcp://host:1
-    /// b=tcp://host:2; a folder behind a single one is the output
+    /// Where messages come from: tcp://host:port, a recording, several as a=tcp://host:1
+    /// b=tcp://host:2, or several .mcap files, read as one; a folder behind a single one is the output
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<Labelled>,
     /// File (.mcap) or folder to write to
@@ -75,7 +75,8 @@ pub(crate) struct Look {
     /// Save what can be read of an MCAP file into a new one
     #[arg(long, value_name = "OUT.mcap", conflicts_with = "output")]
     pub(crate) recover: Option<PathBuf>,
-    /// Write a recording as another kind: a folder as an MCAP file, or the other way round
+    /// Write a recording as another kind, a folder as an MCAP file or the other way round, or
+    /// several MCAP files as one
     #[arg(long, value_name = "OUT", conflicts_with = "output")]
     pub(crate) convert: Option<PathBuf>,
 }
@@ -187,10 +188,10 @@ impl Cli {
                 (vec![source], Some(Path::new(&last.address)))
             }
             _ => {
-                // Each has its own times: what is recorded of them in turn would have neither.
+                // What was recorded has its own times.
                 let is_stream = |source: &&Labelled| Address::is_meant_by(&source.address);
-                if sources.len() > 1 && !sources.iter().all(is_stream) {
-                    let reason = "expected streams, where there are several sources";
+                if sources.iter().any(is_stream) && !sources.iter().all(is_stream) {
+                    let reason = "expected streams or recordings, found some of each";
                     wrong(ErrorKind::InvalidValue, reason);
                 }
                 (sources, output)

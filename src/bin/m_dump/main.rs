@@ -9,7 +9,7 @@ use std::path::Path;
 
 use mflow::cli::{self, Exit, Labelled, Terminal};
 use mflow::recording::mcap::Detail;
-use mflow::recording::{Recording, open_recording};
+use mflow::recording::{Recording, open_recordings};
 use mflow::routing::FilterOptions;
 use mflow::tools::Observer;
 use mflow::tools::dump::{self, Options};
@@ -106,13 +106,16 @@ fn labels(sources: &[Labelled], recording: Option<&dyn Recording>) -> Option<usi
     widest.filter(|_| labels.len() > 1)
 }
 
-/// Opens the source where it is a recording, which is then the only one.
+/// Opens the sources where they are recordings, as one.
 fn open_recorded(sources: &[Labelled]) -> Result<Option<Box<dyn Recording>>> {
-    let [source] = sources else { return Ok(None) };
-    match source.address.parse()? {
-        Location::Recording(path) => open_recording(&path).map(Some),
-        Location::Stream(_) => Ok(None),
+    let mut paths = Vec::new();
+    for source in sources {
+        match source.address.parse()? {
+            Location::Recording(path) => paths.push(path),
+            Location::Stream(_) => return Ok(None),
+        }
     }
+    open_recordings(&paths).map(Some)
 }
 
 /// Opens the sources that are streams, and merges them where there are several.

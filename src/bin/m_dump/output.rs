@@ -85,12 +85,12 @@ fn notes(cli: &Cli, sources: &[Labelled]) -> Result<(Notes, Notes)> {
     } else if addresses.iter().any(|path| Path::new(path).is_dir()) {
         session.push(("times".to_owned(), "when the folder was read, which has none".to_owned()));
     } else {
-        for path in addresses {
+        for (number, path) in addresses.into_iter().enumerate() {
             let info = mcap::info(Path::new(path), Detail::Index)?;
             for MetadataInfo { name, entries, .. } in info.metadata {
                 let of_old = |(key, value)| (format!("recorded {key}"), value);
                 match name.as_str() {
-                    SESSION => session.extend(entries.into_iter().map(of_old)),
+                    SESSION if number == 0 => session.extend(entries.into_iter().map(of_old)),
                     USER => user.extend(entries),
                     _ => {}
                 }

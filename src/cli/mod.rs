@@ -7,6 +7,7 @@ mod exit;
 mod filtering;
 mod keyboard;
 mod labelled;
+mod margin;
 mod pace;
 mod process;
 mod progress;

@@ -5,11 +5,12 @@ use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 
 use rustix::fs::statvfs;
 
 use super::Verbosity;
+use super::margin::{self, MARGIN};
 use super::stderr::say;
 use crate::ThroughputStatistics;
 use crate::counted::Counted;
@@ -74,7 +75,7 @@ impl Terminal {
 
     fn draw_bar(&mut self, message: &'static str) {
         if !self.quiet && stderr().is_terminal() {
-            self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            self.bar = ProgressBar::with_draw_target(None, margin::target());
             self.bar.set_style(style("{spinner} {elapsed_precise}  {wide_msg}"));
             self.bar.set_message(message);
             self.bar.enable_steady_tick(REDRAW);
@@ -109,13 +110,17 @@ impl Terminal {
         self.summary(format_args!("{messages}, {bytes} in {seconds:.1} s"));
     }
 
-    /// Leaves the bar as it is at last.
+    /// Leaves the bar as it is at last, where it tells of messages.
     fn finish(&mut self) {
-        if !self.bar.is_finished() && !self.bar.is_hidden() {
-            if self.latest.messages > 0 {
-                self.draw(Instant::now());
-            }
+        if self.bar.is_finished() || self.bar.is_hidden() {
+            return;
+        }
+        if self.latest.messages > 0 {
+            self.draw(Instant::now());
             self.bar.abandon();
+            margin::end_line();
+        } else {
+            self.bar.finish_and_clear();
         }
     }
 
@@ -135,9 +140,9 @@ impl Terminal {
         let is_done = length.is_some_and(|length| position >= length);
         let to_do = length.filter(|_| !is_done && share.is_none()).map(|length| length - position);
         let facts = self.facts(now, to_do, length.is_some() && !is_done);
-        let columns = usize::from(super::columns(stderr()).unwrap_or(COLUMNS));
+        let columns = super::columns(stderr()).unwrap_or(COLUMNS).saturating_sub(MARGIN);
         let beside = if length.is_some() { BAR + "[] 100%  ".len() } else { "* 00:00:00  ".len() };
-        self.bar.set_message(fitting(facts, columns.saturating_sub(beside)));
+        self.bar.set_message(fitting(facts, usize::from(columns).saturating_sub(beside)));
         self.drawn = Some(now);
     }
 

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "the standard library knows no signals")]
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use libc::c_int;
 
 use super::keyboard::{restore_terminal, restore_terminal_at_once};
+use super::margin::end_line;
 use crate::{Error, Result, Stop};
 
 /// Signals that come so shortly after one another are one: `timeout`, and whatever else runs a
@@ -30,6 +31,10 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
         let since = *first.get_or_insert_with(Instant::now);
         if asked.request() > 1 && since.elapsed() > ONE_GESTURE {
             restore_terminal();
+            if io::stderr().is_terminal() {
+                // There may be a bar in the line.
+                end_line();
+            }
             std::process::exit(130);
         }
     })

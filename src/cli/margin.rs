@@ -1,0 +1,67 @@
+//! The terminal that a bar is drawn on, but for its last columns.
+//!
+//! A bar fills its line. Where a person presses Ctrl-C, the terminal writes `^C` behind it, which would
+//! go to the next line, and leave the bar above for good.
+
+use std::io;
+
+use console::Term;
+use indicatif::{ProgressDrawTarget, TermLike};
+
+/// How many columns a bar leaves free: those of `^C`, and the one that the cursor is in after it.
+pub(super) const MARGIN: u16 = 3;
+
+/// Returns what a bar on stderr is drawn on. It does not end its line: see [`end_line`].
+pub(super) fn target() -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like(Box::new(Narrow(Term::buffered_stderr())))
+}
+
+/// Ends the line of a bar that stays.
+pub(super) fn end_line() {
+    super::stderr::say(format_args!(""));
+}
+
+#[derive(Debug)]
+struct Narrow(Term);
+
+impl TermLike for Narrow {
+    fn width(&self) -> u16 {
+        TermLike::width(&self.0).saturating_sub(MARGIN).max(1)
+    }
+
+    fn height(&self) -> u16 {
+        TermLike::height(&self.0)
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_up(lines)
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_down(lines)
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_right(columns)
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_left(columns)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

@@ -14,7 +14,7 @@ use std::thread;
 use harness::{Dir, PATIENCE, Process, skip};
 use mflow::recording::{McapOptions, McapWriter};
 use mflow::{Frames, Options, Origin, Received, Stop, Stream, Timestamp, connect};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ANY: &str = "tcp://127.0.0.1:*";
 /// When the first message of each recording was received: 2026-01-31T12:00:00Z.
@@ -307,6 +307,48 @@ fn a_subscriber_that_comes_late_gets_the_start_of_the_series_again() {
     assert_eq!(texts(&mut subscriber(&endpoint), 2), [start, start]);
     let told = replay.interrupt().expect(0).stderr;
     assert!(told.contains("1 message, "), "{told}");
+}
+
+#[test]
+fn a_part_from_the_middle_of_a_series_has_its_start_ahead() {
+    let dir = Dir::new();
+    let start = |series: u64| {
+        format!(r#"{{"htype":"dheader-1.0","header_detail":"none","series":{series}}}"#)
+    };
+    let image = |series: u64, frame: u64| {
+        format!(r#"{{"htype":"dimage-1.0","series":{series},"frame":{frame}}}"#)
+    };
+    // Of one source, and of two that count their series alike.
+    for other in ["a", "b"] {
+        let texts = [start(3), image(3, 0), start(4), image(4, 0), start(4) + " ", image(4, 1)];
+        let labels = ["a", "a", "a", "a", other, "a"];
+        let messages = (0..).zip(labels).zip(&texts);
+        let messages: Vec<_> = messages.map(|((at, label), text)| (at, label, &**text)).collect();
+        write(&dir, "in.mcap", &messages);
+        let header = if other == "a" { &texts[4] } else { &texts[2] };
+        let part = ["--from", "5", "--send-header-first"];
+        let report = part_of(&dir, &part, &[header, &texts[5]]);
+        assert_eq!((&report["messages"], &report["headers_again"]), (&json!(1), &json!(1)));
+        // It is as wanted as other messages are, and nothing where the part begins with it.
+        part_of(&dir, &[&part[..], &["--htype", "dimage"]].concat(), &[&texts[5]]);
+        part_of(&dir, &["--from", "2", "--to", "3", part[2]], &[&texts[2], &texts[3]]);
+        part_of(&dir, &part[..2], &[&texts[5]]);
+        // It may be in another file.
+        write(&dir, "later.mcap", &[(HOUR, "a", &image(4, 2))]);
+        part_of(&dir, &["later.mcap", "--from", "6", part[2]], &[header, &image(4, 2)]);
+        fs::remove_file(dir.path("later.mcap")).unwrap();
+        fs::remove_file(dir.path("in.mcap")).unwrap();
+    }
+}
+
+/// Checks what is replayed of `in.mcap`, and returns the report.
+fn part_of(dir: &Dir, arguments: &[&str], texts: &[&String]) -> Value {
+    let common = ["in.mcap", "-a", ANY, "--report", "json"];
+    let replay = dir.start("m_replay", common.iter().chain(arguments));
+    let came = self::texts(&mut receiver(&replay.endpoint()), texts.len());
+    assert!(came.iter().eq(texts.iter().copied()), "{arguments:?}: {came:?}");
+    let report = replay.end().expect(0).stdout;
+    serde_json::from_str(&report).unwrap()
 }
 
 // ---- faults ----

@@ -45,6 +45,9 @@ struct Cli {
     /// come late (pub mode)
     #[arg(long, value_name = "DURATION", value_parser = cli::parse_interval)]
     send_header_again: Option<Duration>,
+    /// Send the start of a series ahead where the part begins in the middle of it (.mcap)
+    #[arg(long)]
+    send_header_first: bool,
     /// Send the messages of one source of the recording to an address of its own (may be repeated);
     /// those of the others go to the --address that is given
     #[arg(long, value_name = "SOURCE=ADDRESS", value_parser = parse_map)]
@@ -213,6 +216,7 @@ fn options(cli: &Cli) -> Options {
         detail: if shows_parts { Detail::Parts } else { Detail::Quiet },
         delay: cli.delay,
         header_again: cli.send_header_again,
+        header_first: cli.send_header_first,
         linger: cli.sending.linger(),
         limits: cli.limiting.limits(),
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Recording, Seek, open_recording};
-use crate::{Error, Event, Origin, Received, Result, Source, Timestamp, WaitSet};
+use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of several recordings in the order of their times: the files of one that was divided,
 /// or those of several recorders.
@@ -292,6 +292,22 @@ impl Recording for JoinedReader {
 
     fn origins(&self) -> &[Arc<Origin>] {
         &self.origins
+    }
+
+    fn series_start(
+        &mut self,
+        origin: &Origin,
+        series: u64,
+        by: Timestamp,
+    ) -> Result<Option<Frames>> {
+        for part in self.parts.iter_mut().rev().filter(|part| part.span.0 <= by) {
+            let has_it = part.recording.origins().iter().any(|known| **known == *origin);
+            let start = part.recording.series_start(origin, series, by)?.filter(|_| has_it);
+            if start.is_some() {
+                return Ok(start);
+            }
+        }
+        Ok(None)
     }
 }
 

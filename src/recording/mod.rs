@@ -40,7 +40,7 @@ pub use range::{Place, Range};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
 pub use rotation::{RotatingWriter, Rotation};
 
-use crate::{Origin, Result, Source, Timestamp};
+use crate::{Frames, Origin, Result, Source, Timestamp};
 
 /// Where to go on reading in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,21 @@ pub trait Recording: Source {
 
     /// Returns the sources that the messages were recorded from, as far as that is known.
     fn origins(&self) -> &[Arc<Origin>];
+
+    /// Returns the start message of a series that came last by a time from a source, for who begins in
+    /// the middle of the series; none where the recording does not keep it aside.
+    ///
+    /// # Errors
+    /// Where the recording cannot be read.
+    fn series_start(
+        &mut self,
+        origin: &Origin,
+        series: u64,
+        by: Timestamp,
+    ) -> Result<Option<Frames>> {
+        let _ = (origin, series, by);
+        Ok(None)
+    }
 }
 
 /// Tells whether a recording that is written to a path is to be an MCAP file: its name ends in

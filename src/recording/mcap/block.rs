@@ -8,8 +8,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::parts::PartRanges;
 use crate::recording::map::{Loan, Map};
-use crate::{Error, Frame, Result};
+use crate::{Error, Frame, Frames, Result};
 
 /// The most that is read of a file into memory at once; what is in a map is not read.
 pub(super) const MAX_READ: u64 = 1 << 30;
@@ -217,6 +218,17 @@ impl Block {
         self.start += start;
         self.length -= start;
         self
+    }
+
+    /// Returns the parts of the message whose data is in a range; none where they are damaged, or
+    /// there are none.
+    pub(super) fn frames(&self, data: Range<usize>) -> Option<Frames> {
+        let mut frames = Frames::new();
+        for part in PartRanges::of(self.bytes().get(data.clone())?) {
+            let part = part.ok()?;
+            frames.push(self.frame(data.start + part.start..data.start + part.end));
+        }
+        (!frames.is_empty()).then_some(frames)
     }
 
     /// Returns a frame of some of the bytes: a share of them, or a copy where that is cheaper.

@@ -36,6 +36,7 @@ mod recover;
 mod salvage;
 mod scan;
 mod session;
+mod starts;
 mod unpack;
 mod verify;
 mod wire;

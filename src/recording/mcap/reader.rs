@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::block::{self, Block, Store};
 use super::index::{self, Contents};
 use super::order::{Faults, Order};
-use super::parts::PartRanges;
 use super::piece::{self, Entry, Piece};
 use super::record;
 use super::scan::Scan;
+use super::starts;
 use super::wire::MAGIC;
 use crate::counted::Counted;
 use crate::recording::{Recording, Seek};
@@ -159,7 +159,8 @@ impl McapReader {
             let taken = self.order.take(&self.store, &self.contents)?;
             let read = taken.as_ref().and_then(|(entry, records)| {
                 let channel = self.contents.definitions.ours(entry.channel)?;
-                let (frames, origin) = (frames(entry, records)?, Arc::clone(&channel.origin));
+                let frames = records.frames(entry.data..entry.data + entry.length)?;
+                let origin = Arc::clone(&channel.origin);
                 let received = Received { frames, time: Timestamp::from_nanos(time), origin };
                 Some((received, entry.channel, sequence(entry, records)))
             });
@@ -271,17 +272,6 @@ fn sequence(entry: &Entry, records: &Block) -> u32 {
     head.and_then(|head| record::Fields(head).u32()).unwrap_or(0)
 }
 
-/// Returns the parts of a message; none where they are damaged, or there are none.
-fn frames(entry: &Entry, records: &Block) -> Option<Frames> {
-    let data = &records.bytes()[entry.data..entry.data + entry.length];
-    let mut frames = Frames::new();
-    for part in PartRanges::of(data) {
-        let part = part.ok()?;
-        frames.push(records.frame(entry.data + part.start..entry.data + part.end));
-    }
-    (!frames.is_empty()).then_some(frames)
-}
-
 impl Source for McapReader {
     fn name(&self) -> &str {
         &self.name
@@ -368,5 +358,32 @@ impl Recording for McapReader {
 
     fn origins(&self) -> &[Arc<Origin>] {
         self.contents.definitions.origins()
+    }
+
+    /// Looks among the attachments. They tell no source: where there are several, the start that was
+    /// received at the time of the attachment does, if it is in the file.
+    fn series_start(
+        &mut self,
+        origin: &Origin,
+        series: u64,
+        by: Timestamp,
+    ) -> Result<Option<Frames>> {
+        let failed = |error| Error::file("read", &self.path)(error);
+        let attachments = &self.contents.attachments;
+        let found = starts::find(&self.store, attachments, series, by).map_err(failed)?;
+        if self.origins().len() < 2 {
+            return found.first().map_or(Ok(None), |found| found.read(&self.store).map_err(failed));
+        }
+        let mut beside = Self::open(&self.path)?;
+        for start in found {
+            beside.seek(Seek::Time(start.time))?;
+            if let Event::Message(received) = beside.poll()?
+                && received.time == start.time
+                && *received.origin == *origin
+            {
+                return Ok(Some(received.frames));
+            }
+        }
+        Ok(None)
     }
 }

@@ -12,6 +12,7 @@ use super::parts::part_head;
 use super::reader::McapReader;
 use super::record::Attachment;
 use super::salvage::{Damage, Damages, salvage, unreadable};
+use super::starts;
 use super::{McapOptions, McapWriter, SESSION, USER};
 use crate::{Error, Frames, Result};
 
@@ -137,7 +138,7 @@ fn start(frames: &Frames) -> Option<Key> {
     let heads: Vec<_> = frames.iter().map(|frame| part_head(frame.len())).collect();
     let data =
         heads.iter().zip(frames.iter()).flat_map(|(head, frame)| [&head[..], frame.as_ref()]);
-    Some(key(&format!("series-{series}-header"), data))
+    Some(key(&starts::name(series), data))
 }
 
 /// Returns how the new file is written: what the old one said of itself goes with it.

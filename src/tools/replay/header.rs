@@ -1,9 +1,10 @@
 //! The start of a series, sent again and again for those who came late.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::handlers::{Peek, Stage};
-use crate::{Received, WaitSet};
+use crate::{Origin, Received, WaitSet};
 
 /// More often, a replay would have no time for anything else.
 const LEAST: Duration = Duration::from_millis(1);
@@ -70,10 +71,39 @@ impl Headers {
     }
 }
 
+/// Says whose start is to be sent ahead, as a pass begins in the middle of it. Reads no clock.
+#[derive(Debug)]
+pub(super) struct Openings {
+    is_wanted: bool,
+    /// The sources that messages have come from.
+    begun: Vec<Arc<Origin>>,
+}
+
+impl Openings {
+    pub(super) fn new(is_wanted: bool) -> Self {
+        Self { is_wanted, begun: Vec::new() }
+    }
+
+    /// Returns the series that a message is in the middle of, where it is the first of its source.
+    pub(super) fn series(&mut self, message: &Received) -> Option<u64> {
+        if !self.is_wanted || self.begun.contains(&message.origin) {
+            return None;
+        }
+        self.begun.push(Arc::clone(&message.origin));
+        let peek = Peek::of(message.frames.first()?.as_ref());
+        peek.series.filter(|_| peek.stage != Some(Stage::Start))
+    }
+
+    /// Begins another pass.
+    pub(super) fn clear(&mut self) {
+        self.begun.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Frames, Origin, Timestamp};
+    use crate::{Frames, Timestamp};
 
     fn message(htype: &str, series: u64) -> Received {
         let header = format!(r#"{{"htype":"{htype}-1.0","series":{series}}}"#);
@@ -106,6 +136,22 @@ mod tests {
         headers.observe(0, &message("dheader", 4), now);
         assert!(headers.take_due(now + LEAST).is_some());
         assert!(headers.take_due(now + LEAST).is_none());
+    }
+
+    #[test]
+    fn the_series_of_the_first_message_of_each_source_is_opened_unless_that_does() {
+        let of = |origin: &str, htype, series| Received {
+            origin: Origin::new(origin),
+            ..message(htype, series)
+        };
+        let mut openings = Openings::new(true);
+        assert_eq!(openings.series(&of("a", "dimage", 4)), Some(4));
+        assert_eq!(openings.series(&of("a", "dimage", 5)), None);
+        assert_eq!(openings.series(&of("b", "dheader", 6)), None);
+        assert_eq!(openings.series(&of("b", "dimage", 6)), None);
+        openings.clear();
+        assert_eq!(openings.series(&of("b", "dimage", 6)), Some(6));
+        assert_eq!(Openings::new(false).series(&of("b", "dimage", 6)), None);
     }
 
     #[test]

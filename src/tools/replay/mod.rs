@@ -53,6 +53,8 @@ pub struct Options {
     pub delay: Duration,
     /// Sends the start of the series under way again whenever so much time has passed.
     pub header_again: Option<Duration>,
+    /// Sends the start of a series ahead where the part begins in the middle of it.
+    pub header_first: bool,
     /// How long to wait at the end for messages to leave, without any progress.
     pub linger: Duration,
     /// When to end.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::clock::Clock;
 use super::control::{Command, Controls};
 use super::fidelity::Lateness;
-use super::header::Headers;
+use super::header::{Headers, Openings};
 use super::outlets::Outlets;
 use super::rate::{Rate, Schedule};
 use super::{Detail, Options, Playing, Repeat, Rest};
@@ -37,6 +37,7 @@ pub(super) struct Player<'a> {
     schedule: Schedule,
     clock: Clock,
     headers: Headers,
+    openings: Openings,
     headers_again: u64,
     lateness: Lateness,
     /// How many passes were begun, and how many messages were done before this one.
@@ -87,6 +88,7 @@ impl<'a> Player<'a> {
             schedule: Schedule::new(rate, options.max_gap),
             clock: Clock::default(),
             headers: Headers::new(options.header_again),
+            openings: Openings::new(options.header_first),
             headers_again: 0,
             lateness: Lateness::default(),
             passes: 1,
@@ -134,6 +136,9 @@ impl<'a> Player<'a> {
             let bytes = received.frames.bytes() as u64;
             let due = self.schedule.next(received.time, bytes);
             if let Some(ending) = self.wait_until(due, controls, observer)? {
+                return Ok(ending);
+            }
+            if let Some(ending) = self.open_series(outlet, &received, due, controls, observer)? {
                 return Ok(ending);
             }
             if self.options.detail == Detail::Parts {
@@ -195,6 +200,7 @@ impl<'a> Player<'a> {
         self.before_pass = self.run.messages();
         self.recording.seek(self.bounds.begin)?;
         self.filter.clear();
+        self.openings.clear();
         self.schedule.rewind();
         Ok(true)
     }
@@ -304,6 +310,35 @@ impl<'a> Player<'a> {
                 return Ok(ending);
             }
         }
+    }
+
+    /// Sends the start of the series that a message is in the middle of ahead of it, where that is
+    /// wanted; returns what ended the run before.
+    fn open_series(
+        &mut self,
+        outlet: usize,
+        message: &Received,
+        due: Option<Duration>,
+        controls: &mut dyn Controls,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Ending>> {
+        let Some(series) = self.openings.series(message) else { return Ok(None) };
+        let Some(start) = self.recording.series_start(&message.origin, series, message.time)?
+        else {
+            let name = self.recording.name();
+            observer.notice(format_args!("'{name}' does not have the start of series {series}"));
+            return Ok(None);
+        };
+        let Some(frames) = Filter::new(self.options.filter.clone()).apply(&start) else {
+            return Ok(None);
+        };
+        let start = Received { frames, ..message.clone() };
+        let ending = self.hand_over(outlet, &start, due, controls)?;
+        if ending.is_none() {
+            self.headers_again += 1;
+            self.headers.observe(outlet, &start, Instant::now());
+        }
+        Ok(ending)
     }
 
     /// Sends the starts of series again that are due; one that finds no room waits for its next turn.

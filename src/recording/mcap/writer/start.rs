@@ -7,6 +7,7 @@ use mflow_handlers::Peek;
 
 use crate::recording::mcap::gather::Gather;
 use crate::recording::mcap::parts::framed_length;
+use crate::recording::mcap::starts;
 use crate::recording::mcap::wire::{self, AttachmentHead};
 use crate::{Frame, Frames, Received};
 
@@ -56,7 +57,7 @@ impl<'a> Attachment<'a> {
         let head = AttachmentHead {
             log_time: message.time.as_nanos(),
             create_time: message.time.as_nanos(),
-            name: format!("series-{series}-header"),
+            name: starts::name(series),
             media_type: MEDIA_TYPE.to_owned(),
             data: framed_length(frames.iter().map(Frame::len)),
         };

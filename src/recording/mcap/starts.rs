@@ -1,0 +1,59 @@
+//! The start messages of series that a file has as attachments, for who begins to read in the middle
+//! of one.
+
+use std::io;
+
+use super::block::Store;
+use super::record::{Attachment, Fields};
+use super::scan::Place;
+use crate::{Frames, Timestamp};
+
+/// The most that is looked at to tell which attachment it is: more than its head has.
+const HEAD: u64 = 256;
+
+/// A start message that is an attachment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// When it was received.
+    pub(super) time: Timestamp,
+    place: Place,
+}
+
+/// Finds those of a series that were received by a time, the latest first.
+pub(super) fn find(
+    store: &Store,
+    attachments: &[Place],
+    series: u64,
+    by: Timestamp,
+) -> io::Result<Vec<Start>> {
+    let name = name(series);
+    let mut found = Vec::new();
+    for place in attachments {
+        let fields = place.fields();
+        let head = store.block(fields.start..fields.end.min(fields.start + HEAD))?;
+        let head = Attachment::head(&mut Fields(head.bytes()));
+        let time = head.filter(|head| head.name == name).map(|head| head.log_time);
+        if let Some(time) = time.map(Timestamp::from_nanos).filter(|time| *time <= by) {
+            found.push(Start { time, place: *place });
+        }
+    }
+    found.sort_by_key(|start| std::cmp::Reverse(start.time));
+    Ok(found)
+}
+
+impl Start {
+    /// Reads its parts; none where they are damaged.
+    pub(super) fn read(&self, store: &Store) -> io::Result<Option<Frames>> {
+        let block = store.block(self.place.fields())?;
+        let attachment = Attachment::read(block.bytes()).filter(Attachment::is_sound);
+        Ok(attachment.and_then(|attachment| {
+            let data = attachment.data.as_ptr().addr() - block.bytes().as_ptr().addr();
+            block.frames(data..data + attachment.data.len())
+        }))
+    }
+}
+
+/// Returns the name of the attachment that has the start of a series.
+pub(super) fn name(series: u64) -> String {
+    format!("series-{series}-header")
+}

@@ -640,7 +640,18 @@ fn what_makes_no_sense_exits_with_2_and_says_why() {
             &["x.mcap", "--info", "-o", "a.mcap"],
             "the argument '--info' cannot be used with '--output <PATH>'",
         ),
-        (&["x.mcap", "--recover", "a.mcap", "--every", "2"], "--recover takes no filters"),
+        (
+            &["x.mcap", "--recover", "a.mcap", "--every", "2"],
+            "the argument '--recover <OUT.mcap>' cannot be used with '--every <MESSAGES>'",
+        ),
+        (
+            &["x.mcap", "--verify", "--mode", "pull"],
+            "the argument '--verify' cannot be used with '--mode <pull|sub>'",
+        ),
+        (
+            &["tcp://localhost:1", "x.mcap", "-o", "a.mcap"],
+            "expected streams or recordings, found some of each",
+        ),
         (
             &["tcp://localhost:1", "--verify"],
             "--verify takes an MCAP file, found 'tcp://localhost:1'",

@@ -411,12 +411,7 @@ fn keys_step_and_end_a_replay_and_leave_the_terminal_as_it_was() {
     let messages: Vec<_> =
         (0..).zip(messages).map(|(number, text)| (number * HOUR, "a", text)).collect();
     write(&dir, "in.mcap", &messages);
-    let made = Command::new("mkfifo").arg(dir.path("keys")).status().unwrap();
-    assert!(made.success());
-    let line = "m_replay in.mcap -a ipc://here; echo \"code $?\" > code; stty -a > after";
-    let script = dir.start_shell(&format!("script -qec '{line}' /dev/null < keys"));
-    // Opens once the shell has opened it to read.
-    let mut keys = OpenOptions::new().write(true).open(dir.path("keys")).unwrap();
+    let (script, mut keys) = at_a_terminal(&dir, "m_replay in.mcap -a ipc://here");
     let mut receiver = receiver(&format!("ipc://{}", dir.path("here").display()));
     assert_eq!(text(&mut receiver), "0");
     for (key, next) in [(&b"."[..], "1"), (b"x.", "2")] {
@@ -426,6 +421,36 @@ fn keys_step_and_end_a_replay_and_leave_the_terminal_as_it_was() {
     keys.write_all(b" q").unwrap();
     let shown = script.end().stdout;
     assert!(shown.contains("3 messages, 15 B in "), "{shown}");
+    assert_left_alone(&dir);
+}
+
+#[test]
+fn a_key_ends_a_wait_for_peers() {
+    let dir = Dir::new();
+    if dir.shell("script --version").code != Some(0) {
+        return skip("there is no script(1) of util-linux");
+    }
+    write_five(&dir);
+    let line = "m_replay in.mcap -a ipc://here --wait-peers 1";
+    let (script, mut keys) = at_a_terminal(&dir, line);
+    keys.write_all(b". q").unwrap();
+    let shown = script.end().stdout;
+    assert!(shown.contains("listening on ipc://here"), "{shown}");
+    assert_left_alone(&dir);
+}
+
+/// Starts a command at a terminal, and returns where its keys are pressed.
+fn at_a_terminal(dir: &Dir, command: &str) -> (Process, File) {
+    let made = Command::new("mkfifo").arg(dir.path("keys")).status().unwrap();
+    assert!(made.success());
+    let line = format!("{command}; echo \"code $?\" > code; stty -a > after");
+    let script = dir.start_shell(&format!("script -qec '{line}' /dev/null < keys"));
+    // Opens once the shell has opened it to read.
+    (script, OpenOptions::new().write(true).open(dir.path("keys")).unwrap())
+}
+
+/// Checks that the command has ended well, and that its terminal is as it was.
+fn assert_left_alone(dir: &Dir) {
     assert_eq!(fs::read_to_string(dir.path("code")).unwrap(), "code 0\n");
     let mode = fs::read_to_string(dir.path("after")).unwrap();
     let has = |flag: &str| mode.split([' ', ';', '\n']).any(|word| word == flag);
@@ -442,6 +467,8 @@ fn what_makes_no_sense_exits_with_2() {
         &["--from", "1", "--start", "1s"][..],
         &["--to", "1", "--end", "1s"],
         &["--start", "1769860800"],
+        &["--start", "3s", "--end", "3s"],
+        &["--start", "@1769860801", "--end", "@1769860800"],
         &["-r", "fast"],
         &["--map", "a"],
         &["--series", "old"],

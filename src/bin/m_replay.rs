@@ -9,9 +9,10 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 use mflow::cli::{self, Exit, Filtering, Keyboard, Limiting, Sending, Terminal, Verbosity};
 use mflow::recording::{Place, Range, Recording, open_recordings};
+use mflow::tools::generate::send_buffer;
 use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Repeat, Routes, wait_for_peers};
 use mflow::tools::{Ending, Observer};
-use mflow::{Address, Mode, Result, Stop, Stream};
+use mflow::{Address, Event, Frame, Mode, Result, Stop, Stream};
 
 /// Send the messages of a recording again, with its timing or as fast as it goes
 ///
@@ -120,6 +121,12 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         let reason = format!("--from {from} is behind --to {to}");
         Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
     }
+    if let Part { start: Some(start), end: Some(end), .. } = cli.part
+        && is_behind(start, end)
+    {
+        let reason = "--start is not before --end";
+        Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
+    }
     let is_address = |path: &&PathBuf| Address::is_meant_by(&path.to_string_lossy());
     if let Some(address) = cli.recordings.iter().find(is_address) {
         let reason = format!("expected a recording, found '{}'", address.display());
@@ -135,7 +142,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let limits = options.limits;
     let mut terminal = Terminal::new(&cli.verbosity);
     let mut recording = open_recordings(&cli.recordings)?;
-    let (mut streams, routes) = open_streams(cli, stop)?;
+    let (mut streams, routes) = open_streams(cli, largest_frame(recording.as_mut())?, stop)?;
     routes.check(recording.as_ref())?;
     let listening = streams.iter().filter_map(Stream::listening);
     listening.for_each(|endpoint| terminal.listening(endpoint));
@@ -143,14 +150,14 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         terminal = terminal.with_bar();
     }
     let peers = cli.wait_peers.unwrap_or(usize::from(cli.sending.mode() == Mode::Pub));
-    terminal.waiting("waiting for receivers");
-    let patience = limits.timeout.into_iter().chain(limits.duration).min();
-    if !wait_for_peers(&mut streams, peers, patience, stop)? {
-        return Ok(Exit::Done);
-    }
     let mut keyboard = Keyboard::open(&cli.verbosity);
-    if keyboard.is_open() {
-        terminal.waiting("waiting for receivers (space pauses, dot steps, q ends)");
+    terminal.waiting(match keyboard.is_open() {
+        true => "waiting for receivers (space pauses, dot steps, q ends)",
+        false => "waiting for receivers",
+    });
+    let patience = limits.timeout.into_iter().chain(limits.duration).min();
+    if !wait_for_peers(&mut streams, peers, patience, &mut keyboard, stop)? {
+        return Ok(Exit::Done);
     }
     let sinks = streams.into_iter().map(|stream| Box::new(stream) as _).collect();
     let outlets = Outlets::new(sinks, routes);
@@ -188,6 +195,15 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     Ok(unconfirmed.fold(exit, |exit, (endpoint, left)| exit.unless_unconfirmed(*left, endpoint)))
 }
 
+/// Tells whether a part has no time in it, whatever the recording is.
+fn is_behind(start: Place, end: Place) -> bool {
+    match (start, end) {
+        (Place::Offset(start), Place::Offset(end)) => start >= end,
+        (Place::Time(start), Place::Time(end)) => start >= end,
+        _ => false,
+    }
+}
+
 /// Tells why nothing was sent.
 fn tell_why(recording: &dyn Recording, ending: Ending, terminal: &mut Terminal) {
     match (ending, recording.messages()) {
@@ -222,20 +238,36 @@ fn options(cli: &Cli) -> Options {
     }
 }
 
-/// Opens a stream for each address, and says what goes to which.
-fn open_streams(cli: &Cli, stop: &Stop) -> Result<(Vec<Stream>, Routes)> {
+/// Returns the size of the largest part of the first messages, which is read again later.
+fn largest_frame(recording: &mut dyn Recording) -> Result<usize> {
+    // A series begins with messages of other sizes.
+    const FIRST: usize = 4;
+    let mut largest = 0;
+    for _ in 0..FIRST {
+        let Event::Message(received) = recording.poll()? else { break };
+        largest = received.frames.iter().map(Frame::len).fold(largest, usize::max);
+    }
+    Ok(largest)
+}
+
+/// Opens a stream for each address, for frames of so many bytes, and says what goes to which.
+fn open_streams(cli: &Cli, frame: usize, stop: &Stop) -> Result<(Vec<Stream>, Routes)> {
+    let open = |address: &str| {
+        let sending = cli.sending.clone().usual_send_buffer(send_buffer(address, frame));
+        sending.open_at(address, stop)
+    };
     let (mut streams, mut routes) = (Vec::<Stream>::new(), Routes::default());
     for (label, address) in &cli.map {
         // Each `*` is a port of its own.
         let is_shared = |stream: &Stream| stream.address() == address && !address.ends_with(":*");
         let place = streams.iter().position(is_shared);
         if place.is_none() {
-            streams.push(cli.sending.open_at(address, stop)?);
+            streams.push(open(address)?);
         }
         routes.map(label, place.unwrap_or(streams.len() - 1));
     }
     if cli.map.is_empty() || cli.sending.address().is_some() {
-        streams.push(cli.sending.open(stop)?);
+        streams.push(open(cli.sending.address_or_usual())?);
         routes.map_rest(streams.len() - 1);
     }
     Ok((streams, routes))

@@ -140,7 +140,7 @@ impl Sending {
     /// # Errors
     /// As [`connect`].
     pub fn open(&self, stop: &Stop) -> Result<Stream> {
-        self.open_at(self.address().unwrap_or("tcp://*:9999"), stop)
+        self.open_at(self.address_or_usual(), stop)
     }
 
     /// Sets how many messages wait at most for each peer, where the command line does not.
@@ -175,6 +175,12 @@ impl Sending {
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
+    }
+
+    /// Returns the address that was given, or the one that is usual.
+    #[must_use]
+    pub fn address_or_usual(&self) -> &str {
+        self.address().unwrap_or("tcp://*:9999")
     }
 
     /// Returns the mode.

@@ -60,6 +60,36 @@ pub(crate) struct Cli {
     pub(crate) verbosity: Verbosity,
 }
 
+/// What only dumping has a use for.
+const OF_DUMPING: [&str; 26] = [
+    "output",
+    "decode",
+    "skip",
+    "force",
+    "htype",
+    "series",
+    "every",
+    "headers_only",
+    "until_series_end",
+    "max_memory",
+    "on_full",
+    "max_size",
+    "max_time",
+    "keep",
+    "fsync",
+    "meta",
+    "crc",
+    "mode",
+    "subscribe",
+    "queue_size",
+    "bind",
+    "connect",
+    "io_threads",
+    "count",
+    "duration",
+    "timeout",
+];
+
 /// What to do with a recording, other than to dump it.
 #[derive(Args)]
 #[command(next_help_heading = "Recordings")]
@@ -67,13 +97,13 @@ pub(crate) struct Cli {
 pub(crate) struct Look {
     /// Tell what is in a recording; with -v, read every message of an MCAP file for exact bytes and
     /// gaps
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long, conflicts_with_all = OF_DUMPING)]
     pub(crate) info: bool,
     /// Read a whole MCAP file and tell what is wrong with it
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long, conflicts_with_all = OF_DUMPING)]
     pub(crate) verify: bool,
     /// Save what can be read of an MCAP file into a new one
-    #[arg(long, value_name = "OUT.mcap", conflicts_with = "output")]
+    #[arg(long, value_name = "OUT.mcap", conflicts_with_all = OF_DUMPING)]
     pub(crate) recover: Option<PathBuf>,
     /// Write a recording as another kind, a folder as an MCAP file or the other way round, or
     /// several MCAP files as one
@@ -140,10 +170,6 @@ impl Cli {
         let [Labelled { label: None, address }] = self.sources.as_slice() else {
             wrong(ErrorKind::ArgumentConflict, &format!("{look} takes one recording"));
         };
-        if self.filtering.options() != FilterOptions::default() || self.more_filtering.headers_only
-        {
-            wrong(ErrorKind::ArgumentConflict, &format!("{look} takes no filters"));
-        }
         self.format(None);
         let path = Path::new(address);
         let found = match (Address::is_meant_by(address), path.is_dir() && !info) {

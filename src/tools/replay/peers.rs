@@ -1,9 +1,12 @@
 //! Waiting for those who receive, before a replay begins.
 
-use std::io::{PipeReader, Read, Write, pipe};
+use std::io::{self, PipeReader, Read, Write, pipe};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use rustix::io::ioctl_fionbio;
+
+use super::control::{Command, Controls};
 use crate::{Error, Mode, Monitor, MonitorOptions, Result, Stop, Stream, WaitSet};
 
 /// How long a subscription may take from the handshake to this side; nothing tells when it has come.
@@ -20,6 +23,7 @@ impl Awaited {
     fn new(stream: &mut Stream) -> Result<Self> {
         let failed = |source| Error::System { what: "a watch over peers", source };
         let (changes, mut tell) = pipe().map_err(failed)?;
+        ioctl_fionbio(&changes, true).map_err(|error| failed(error.into()))?;
         let options = MonitorOptions::default().on_event(move |_| {
             // Read as it comes, so that there is room; where it is read no more, nobody waits.
             let _ = tell.write_all(&[1]);
@@ -27,10 +31,18 @@ impl Awaited {
         let endpoint = stream.endpoint().to_owned();
         Ok(Self { endpoint, monitor: stream.monitor(options), changes })
     }
+
+    /// Takes notice of what has changed, if anything.
+    fn notice(&mut self) -> io::Result<()> {
+        match self.changes.read(&mut [0; 64]) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
 }
 
-/// Waits until each stream has so many peers; false where a stop is requested before. Takes the
-/// place of what monitored the streams before.
+/// Waits until each stream has so many peers; false where a stop is requested or a person quits
+/// before. Takes the place of what monitored the streams before.
 ///
 /// Subscribers are given a tenth of a second more, for their subscriptions to arrive.
 ///
@@ -40,6 +52,7 @@ pub fn wait_for_peers<'s>(
     streams: impl IntoIterator<Item = &'s mut Stream>,
     count: usize,
     timeout: Option<Duration>,
+    controls: &mut dyn Controls,
     stop: &Stop,
 ) -> Result<bool> {
     if count == 0 {
@@ -49,13 +62,21 @@ pub fn wait_for_peers<'s>(
     for stream in streams {
         has_subscribers |= stream.mode() == Mode::Pub;
         let mut awaited = Awaited::new(stream)?;
-        let wait = |source| Error::Wait { name: awaited.endpoint.clone(), source };
+        let name = awaited.endpoint.clone();
+        let wait = |source| Error::Wait { name: name.clone(), source };
         let mut peers = awaited.monitor.peers();
         let mut since = Instant::now();
         while peers < count {
             let left = timeout.map(|timeout| timeout.saturating_sub(since.elapsed()));
             let mut set = WaitSet::new();
             set.descriptor(awaited.changes.as_fd());
+            // There is nothing yet to pause.
+            while let Some(command) = controls.next() {
+                if command == Command::Quit {
+                    return Ok(false);
+                }
+            }
+            controls.readiness(&mut set);
             if !set.wait(stop, left).map_err(wait)? {
                 if stop.is_requested() {
                     return Ok(false);
@@ -63,7 +84,7 @@ pub fn wait_for_peers<'s>(
                 let endpoint = awaited.endpoint;
                 return Err(Error::NoPeers { endpoint, wanted: count, found: peers });
             }
-            awaited.changes.read(&mut [0; 64]).map_err(wait)?;
+            awaited.notice().map_err(wait)?;
             let now = awaited.monitor.peers();
             if std::mem::replace(&mut peers, now) < now {
                 since = Instant::now();

@@ -19,8 +19,7 @@
 //!         Event::End => break,
 //!     }
 //! }
-//! # Ok::<(), mflow::Error>(())
-//! ```
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};

@@ -192,7 +192,7 @@ pub enum Error {
     },
     /// What a program writes its results to has failed.
     #[error("cannot write the output")]
-    Output(#[from] io::Error),
+    Output(#[source] io::Error),
 }
 
 /// A key and a colon; nothing where there is no key.

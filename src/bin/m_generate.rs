@@ -7,7 +7,7 @@ use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Reporting, Sending, Size, Terminal, Verbosity};
 use mflow::tools::generate::{self, queue_size, send_buffer};
 use mflow::tools::{Notation, Observer};
-use mflow::{Result, Stop};
+use mflow::{Error, Result, Stop};
 
 /// What depends on the size of the messages here.
 const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit [default: 100, \
@@ -56,7 +56,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut out = stdout().lock();
     let notation = cli.reporting.notation();
     if notation == Notation::Text {
-        writeln!(out, "Sending messages of size {:.6} MB", cli.size.mebibytes)?;
+        writeln!(out, "Sending messages of size {:.6} MB", cli.size.mebibytes)
+            .map_err(Error::Output)?;
     }
     let limits = cli.limiting.limits();
     let options = generate::Options {

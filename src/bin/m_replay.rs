@@ -12,7 +12,7 @@ use mflow::recording::{Place, Range, Recording, open_recordings};
 use mflow::tools::generate::send_buffer;
 use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Repeat, Routes, wait_for_peers};
 use mflow::tools::{Ending, Observer};
-use mflow::{Address, Event, Frame, Mode, Result, Stop, Stream};
+use mflow::{Address, Error, Event, Frame, Mode, Result, Stop, Stream};
 
 /// Send the messages of a recording again, with its timing or as fast as it goes
 ///
@@ -174,7 +174,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     drop(keyboard);
     let summary = summary?;
     match cli.report() {
-        Report::Json => writeln!(out, "{}", summary.to_json())?,
+        Report::Json => writeln!(out, "{}", summary.to_json()).map_err(Error::Output)?,
         Report::Text => {
             terminal.total(summary.messages, summary.bytes, summary.elapsed);
             if let Some(lateness) = summary.lateness.filter(|lateness| lateness.messages() > 0) {

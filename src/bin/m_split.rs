@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser};
 use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbosity};
 use mflow::routing::{Config, OnFull, OutputConfig};
 use mflow::tools::split;
-use mflow::{Mode, Result, Stop};
+use mflow::{Error, Mode, Result, Stop};
 
 /// Split one stream to many: each output gets every message
 ///
@@ -60,7 +60,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if let (true, Some(file)) = (cli.check, &cli.config) {
         let streams = config.streams.len();
         let plural = if streams == 1 { "" } else { "s" };
-        writeln!(stdout(), "{}: ok, {streams} stream{plural}", file.display())?;
+        writeln!(stdout(), "{}: ok, {streams} stream{plural}", file.display())
+            .map_err(Error::Output)?;
         return Ok(Exit::Done);
     }
     let mut terminal = Terminal::new(&cli.verbosity).with_bar();

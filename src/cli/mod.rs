@@ -35,7 +35,7 @@ pub use quantity::{Size, parse_duration, parse_interval, parse_rate, parse_size}
 pub use recording::Recording;
 pub use window::columns;
 
-use crate::{Result, Stop};
+use crate::{Error, Result, Stop};
 
 /// Runs a program: parses its command line, prepares the process, and turns what `body` returns
 /// into an exit code. Errors are printed once, with their causes.
@@ -81,7 +81,7 @@ fn parse<P: Parser>() -> P {
         clap_complete::generate(*shell, &mut command, name, &mut script);
         let mut out = std::io::stdout();
         let written = out.write_all(&script).and_then(|()| out.flush());
-        let exit = written.map_or_else(|error| Exit::of(&error.into()), |()| Exit::Done);
+        let exit = written.map_or_else(|error| Exit::of(&Error::Output(error)), |()| Exit::Done);
         std::process::exit(exit.code().into());
     }
     P::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())

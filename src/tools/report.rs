@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::{Throughput, ThroughputStatistics};
+use crate::{Error, Result, Throughput, ThroughputStatistics};
 
 /// In which form rates are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,9 +50,9 @@ impl Report {
     }
 
     /// Prints a line that is for people alone.
-    pub(super) fn remark(&self, text: fmt::Arguments<'_>, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn remark(&self, text: fmt::Arguments<'_>, out: &mut dyn Write) -> Result<()> {
         match self.notation {
-            Notation::Text => writeln!(out, "{text}"),
+            Notation::Text => writeln!(out, "{text}").map_err(Error::Output),
             Notation::Json => Ok(()),
         }
     }
@@ -71,25 +71,33 @@ impl Report {
         bytes: u64,
         now: Instant,
         out: &mut dyn Write,
-    ) -> io::Result<()> {
+    ) -> Result<()> {
         match self.statistics.record(messages, bytes, now) {
-            Some(sample) => self.rates(&sample, out),
+            Some(sample) => self.rates(&sample, out).map_err(Error::Output),
             None => Ok(()),
         }
     }
 
     /// Prints the line of the last rates and the summary.
-    pub(super) fn finish(&mut self, now: Instant, out: &mut dyn Write) -> io::Result<Throughput> {
-        if let Some(sample) = self.statistics.flush(now) {
-            self.rates(&sample, out)?;
-        }
+    pub(super) fn finish(&mut self, now: Instant, out: &mut dyn Write) -> Result<Throughput> {
+        let last = self.statistics.flush(now);
         let total = self.statistics.aggregate(now);
-        match self.notation {
-            Notation::Text => write_text(&total, out)?,
-            Notation::Json => write_json("summary", &total, out)?,
-        }
-        out.flush()?;
+        self.end(last.as_ref(), &total, out).map_err(Error::Output)?;
         Ok(total)
+    }
+
+    fn end(
+        &self,
+        last: Option<&Throughput>,
+        total: &Throughput,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        last.map_or(Ok(()), |sample| self.rates(sample, out))?;
+        match self.notation {
+            Notation::Text => write_text(total, out)?,
+            Notation::Json => write_json("summary", total, out)?,
+        }
+        out.flush()
     }
 }
 

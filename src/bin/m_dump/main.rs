@@ -14,7 +14,7 @@ use mflow::routing::FilterOptions;
 use mflow::tools::Observer;
 use mflow::tools::dump::{self, Options};
 use mflow::tools::inspect::{self, Form};
-use mflow::{Location, Merge, Result, Source, Stop};
+use mflow::{Error, Location, Merge, Result, Source, Stop};
 
 use command_line::{Cli, Look};
 use output::Output;
@@ -92,7 +92,7 @@ fn look(cli: &Cli, path: &Path) -> Result<Exit> {
         inspect::info(path, detail, form, &mut out)?;
         true
     };
-    out.flush()?;
+    out.flush().map_err(Error::Output)?;
     Ok(if is_sound { Exit::Done } else { Exit::Damaged })
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use mflow_handlers::{Canonical, Message, Registry};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::text::is_hidden;
-use crate::{Offer, Received, Result, Sink, Unconfirmed, WaitSet};
+use crate::{Error, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 
 /// How much of a message is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,8 +105,9 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
         let source = self.has_labels.then(|| received.origin.label());
         let parts = message.parts().iter().map(bytes::Bytes::len).collect();
         let line = Line { index: self.index, source, htype: message.htype(), parts, decoded };
-        let text = serde_json::to_string(&line).map_err(std::io::Error::from)?;
-        self.out.write_all((harmless(text) + "\n").as_bytes())?;
+        let text = serde_json::to_string(&line).map_err(io::Error::from);
+        let written = text.and_then(|text| self.out.write_all((harmless(text) + "\n").as_bytes()));
+        written.map_err(Error::Output)?;
         self.index += 1;
         Ok(Offer::Taken)
     }
@@ -120,7 +121,7 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
     }
 
     fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
-        self.out.flush()?;
+        self.out.flush().map_err(Error::Output)?;
         Ok(Unconfirmed::Count(0))
     }
 }

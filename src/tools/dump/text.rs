@@ -1,9 +1,9 @@
 //! [`TextWriter`]: messages as text to look at.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::{Frame, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
+use crate::{Error, Frame, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 
 /// How many bytes of a part are shown where it is not text.
 const SHOWN: usize = 64;
@@ -35,6 +35,16 @@ impl<W: Write> TextWriter<W> {
         self.labels = Some(columns);
         self
     }
+
+    fn write(&mut self, message: &Received) -> io::Result<()> {
+        for (part, frame) in message.frames.iter().enumerate() {
+            if let Some(columns) = self.labels {
+                write!(self.out, "{:columns$}  ", message.origin.label())?;
+            }
+            show(self.number, part, frame, &mut self.out)?;
+        }
+        Ok(())
+    }
 }
 
 impl<W: Write + Send> Sink for TextWriter<W> {
@@ -43,12 +53,7 @@ impl<W: Write + Send> Sink for TextWriter<W> {
     }
 
     fn offer(&mut self, message: &Received) -> Result<Offer> {
-        for (part, frame) in message.frames.iter().enumerate() {
-            if let Some(columns) = self.labels {
-                write!(self.out, "{:columns$}  ", message.origin.label())?;
-            }
-            show(self.number, part, frame, &mut self.out)?;
-        }
+        self.write(message).map_err(Error::Output)?;
         self.number += 1;
         Ok(Offer::Taken)
     }
@@ -58,13 +63,13 @@ impl<W: Write + Send> Sink for TextWriter<W> {
     }
 
     fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
-        self.out.flush()?;
+        self.out.flush().map_err(Error::Output)?;
         Ok(Unconfirmed::Count(0))
     }
 }
 
 /// Prints one part as a line. Nothing that could upset a terminal gets out.
-fn show(number: u64, part: usize, frame: &Frame, out: &mut dyn Write) -> Result<()> {
+fn show(number: u64, part: usize, frame: &Frame, out: &mut dyn Write) -> io::Result<()> {
     let bytes = frame.as_ref();
     write!(out, "{number:>6} {part:>3} {:>10}  ", bytes.len())?;
     match json_text(bytes) {

@@ -4,7 +4,7 @@
 
 mod text;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -51,13 +51,15 @@ pub fn info(path: &Path, detail: Detail, form: Form, out: &mut dyn Write) -> Res
         return match form {
             Form::Text { .. } => text::folder_info(path, &info, out),
             Form::Json => json(&info, out),
-        };
+        }
+        .map_err(Error::Output);
     }
     let info = mcap::info(path, detail)?;
     match form {
         Form::Text { columns } => text::info(path, &info, columns, out),
         Form::Json => json(&info, out),
     }
+    .map_err(Error::Output)
 }
 
 /// Reads a whole MCAP file and tells what is wrong with it; returns whether that is nothing.
@@ -68,9 +70,10 @@ pub fn verify(path: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
     expect_file(path)?;
     let verification = mcap::verify(path)?;
     match form {
-        Form::Text { .. } => text::verification(path, &verification, out)?,
-        Form::Json => json(&verification, out)?,
+        Form::Text { .. } => text::verification(path, &verification, out),
+        Form::Json => json(&verification, out),
     }
+    .map_err(Error::Output)?;
     Ok(verification.is_sound())
 }
 
@@ -83,9 +86,10 @@ pub fn recover(path: &Path, to: &Path, form: Form, out: &mut dyn Write) -> Resul
     expect_file(path)?;
     let recovery = mcap::recover(path, to)?;
     match form {
-        Form::Text { .. } => text::recovery(path, to, &recovery, out)?,
-        Form::Json => json(&recovery, out)?,
+        Form::Text { .. } => text::recovery(path, to, &recovery, out),
+        Form::Json => json(&recovery, out),
     }
+    .map_err(Error::Output)?;
     Ok(recovery.damaged == 0 && recovery.damaged_places == 0)
 }
 
@@ -98,7 +102,7 @@ fn expect_file(path: &Path) -> Result<()> {
     Err(Error::NotARecording { path: path.to_owned(), reason: reason.to_owned() })
 }
 
-fn json(report: &impl Serialize, out: &mut dyn Write) -> Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report).map_err(std::io::Error::from)?;
-    Ok(writeln!(out)?)
+fn json(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
 }

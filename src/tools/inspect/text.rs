@@ -1,12 +1,11 @@
 //! Looks at a recording as text.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use indicatif::{DecimalBytes, HumanCount};
 
-use crate::Result;
 use crate::counted::Counted;
 use crate::recording::FolderInfo;
 use crate::recording::mcap::{ChannelInfo, Damage, Info, Recovery, SUMMARY, Verification};
@@ -21,7 +20,7 @@ pub(super) fn info(
     info: &Info,
     columns: Option<u16>,
     out: &mut dyn Write,
-) -> Result<()> {
+) -> io::Result<()> {
     let (size, messages) = (DecimalBytes(info.size), Counted(info.messages, "message"));
     let state = if info.is_closed { "closed" } else { "not closed" };
     writeln!(out, "{}: {messages}, {size}, {state}", path.display())?;
@@ -98,7 +97,7 @@ fn sources(info: &Info) -> Vec<Vec<String>> {
 }
 
 /// Tells what is in a folder.
-pub(super) fn folder_info(path: &Path, info: &FolderInfo, out: &mut dyn Write) -> Result<()> {
+pub(super) fn folder_info(path: &Path, info: &FolderInfo, out: &mut dyn Write) -> io::Result<()> {
     let (messages, files) = (Counted(info.messages, "message"), Counted(info.files, "file"));
     let bytes = DecimalBytes(info.bytes);
     writeln!(out, "{}: {messages} in {files}, {bytes}", path.display())?;
@@ -121,7 +120,7 @@ pub(super) fn verification(
     path: &Path,
     verification: &Verification,
     out: &mut dyn Write,
-) -> Result<()> {
+) -> io::Result<()> {
     let Verification { messages, chunks, checksums, out_of_order, .. } = *verification;
     let state = if verification.is_sound() { "sound" } else { "damaged" };
     writeln!(out, "{}: {state}", path.display())?;
@@ -156,7 +155,7 @@ pub(super) fn recovery(
     to: &Path,
     recovery: &Recovery,
     out: &mut dyn Write,
-) -> Result<()> {
+) -> io::Result<()> {
     let (messages, bytes) = (Counted(recovery.messages, "message"), DecimalBytes(recovery.bytes));
     writeln!(out, "{}: {messages}, {bytes} saved from {}", to.display(), path.display())?;
     if recovery.damaged > 0 {
@@ -168,7 +167,7 @@ pub(super) fn recovery(
     damages(&recovery.damages, recovery.damaged_places, out)
 }
 
-fn damages(damages: &[Damage], count: u64, out: &mut dyn Write) -> Result<()> {
+fn damages(damages: &[Damage], count: u64, out: &mut dyn Write) -> io::Result<()> {
     if damages.is_empty() {
         return Ok(());
     }

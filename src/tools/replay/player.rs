@@ -1,6 +1,6 @@
 //! The loop of a replay: read, wait until it is due, hand over.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -116,7 +116,7 @@ impl<'a> Player<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Ending> {
         let ending = self.pump(controls, out, observer);
-        out.flush()?;
+        out.flush().map_err(Error::Output)?;
         ending
     }
 
@@ -142,7 +142,8 @@ impl<'a> Player<'a> {
                 return Ok(ending);
             }
             if self.options.detail == Detail::Parts {
-                print_parts(self.recording.position(), &received.frames, out)?;
+                let number = self.recording.position();
+                print_parts(number, &received.frames, out).map_err(Error::Output)?;
             }
             if let Some(ending) = self.hand_over(outlet, &received, due, controls)? {
                 return Ok(ending);
@@ -382,7 +383,7 @@ impl<'a> Player<'a> {
 }
 
 /// Prints a line for each part, in the words of the original.
-fn print_parts(number: u64, frames: &Frames, out: &mut dyn Write) -> Result<(), Error> {
+fn print_parts(number: u64, frames: &Frames, out: &mut dyn Write) -> io::Result<()> {
     for part in 0..frames.len() {
         let more = if part + 1 < frames.len() { "True" } else { "False" };
         writeln!(out, "Sending {} [{more}]", part_file_name(number, part))?;

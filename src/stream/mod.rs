@@ -25,7 +25,7 @@ mod send;
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use mflow_handlers::Registry;
@@ -311,7 +311,9 @@ fn check_path(address: &Address) -> Result<()> {
     if !there.file_type().is_socket() {
         return Err(Error::file("bind", path)(io::ErrorKind::AlreadyExists.into()));
     }
-    match UnixStream::connect(path).map_err(|error| error.kind()) {
+    // One of another kind is refused by a program that listens, at once and without its notice.
+    let asked = UnixDatagram::unbound().and_then(|socket| socket.connect(path));
+    match asked.map_err(|error| error.kind()) {
         // Nobody answers at the socket of a program that has ended.
         Err(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
         _ => {

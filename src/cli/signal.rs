@@ -57,10 +57,11 @@ fn ignore(signal: c_int) -> io::Result<()> {
 }
 
 /// Has the process end with an error where it touches bytes of a mapped file that its disk does not
-/// give: there is nothing to go on with.
+/// give, or that were truncated while it was stopped: there is nothing to go on with.
 fn tell_of_lost_bytes() -> io::Result<()> {
     extern "C" fn end(_: c_int) {
-        const ERROR: &[u8] = b"error: a broken disk: bytes of a file cannot be read\n";
+        const ERROR: &[u8] =
+            b"error: bytes of a mapped file are gone: its disk is broken, or it was truncated\n";
         restore_terminal_at_once();
         // SAFETY: both calls may be made from a signal handler, and the bytes live for ever.
         unsafe {

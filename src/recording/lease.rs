@@ -3,7 +3,10 @@
 //! Linux grants one for a file that nobody has open to write, to its owner and to the superuser, where
 //! the file system knows leases (those of networks mostly do not). Whoever opens the file to write or
 //! truncates it then waits until the lease is given back, though no longer than
-//! `/proc/sys/fs/lease-break-time`, which is 45 seconds. Elsewhere there are no leases.
+//! `/proc/sys/fs/lease-break-time`, which is 45 seconds. Who opens it with `O_NONBLOCK`, as truncate(1)
+//! does, is told to try again. Elsewhere there are no leases.
+//!
+//! A process and those it has forked without exec share a lease: one of them gives it back for all.
 #![cfg_attr(target_os = "linux", allow(unsafe_code, reason = "no library has leases"))]
 
 use std::fs::File;

@@ -6,6 +6,9 @@
 //! use was put into memory, at the very place where it was mapped, and the lease is given back. Those
 //! who use the ranges, libzmq among them, notice nothing; what is read after that is read as of any
 //! other file.
+//!
+//! What remains is a process that is stopped (Ctrl-Z) while somebody waits: the system takes a lease
+//! away from who does not answer, after 45 seconds as a rule.
 #![allow(unsafe_code, reason = "that nobody changes a mapped file is beyond what types can tell")]
 
 use std::fs::File;
@@ -15,13 +18,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use memmap2::{Mmap, MmapMut};
+use memmap2::Mmap;
 use rustix::param::page_size;
 
 use super::lease::Lease;
 
 /// How often to look whether somebody wants to write a file.
 const LOOK: Duration = Duration::from_millis(100);
+/// The most that is put into memory; where more is in use, the lease is held until less is.
+const MOST: usize = 4 << 30;
 
 /// The bytes of a file that its writer has closed.
 #[derive(Debug)]
@@ -34,65 +39,88 @@ pub(crate) struct Map {
 #[derive(Debug)]
 struct Loans {
     ranges: Vec<Range<usize>>,
-    /// As long as it is held there may be more.
+    /// Whether there may be more.
+    is_open: bool,
     lease: Option<Lease>,
 }
 
 impl Map {
-    /// Maps a file as long as it is now; none where the system does not grant a lease of it.
-    pub(crate) fn of(file: &Arc<File>) -> io::Result<Option<Arc<Self>>> {
-        let Some(lease) = Lease::take(file) else { return Ok(None) };
+    /// Maps a file as long as it is now; none where the system does not grant a lease of it, or does
+    /// not map it.
+    pub(crate) fn of(file: &Arc<File>) -> Option<Arc<Self>> {
+        let lease = Lease::take(file)?;
         // SAFETY: the map is read only, and nobody changes the file under the lease. Where that is
         // taken away by force, nothing is concluded from bytes that were looked at before, but for
         // lengths, of which ranges were made already: changed bytes make messages wrong, and what
         // a truncation does is told with the module.
-        let bytes = unsafe { Mmap::map(&**file) }?;
-        let loans = Mutex::new(Loans { ranges: Vec::new(), lease: Some(lease) });
-        let map = Arc::new(Self { bytes, loans });
+        let bytes = unsafe { Mmap::map(&**file) }.ok()?;
+        let loans = Loans { ranges: Vec::new(), is_open: true, lease: Some(lease) };
+        let map = Arc::new(Self { bytes, loans: Mutex::new(loans) });
         let mut watched = watched();
         if watched.is_empty() {
-            thread::Builder::new().name("mflow-lease".into()).spawn(watch)?;
+            thread::Builder::new().name("mflow-lease".into()).spawn(watch).ok()?;
         }
         watched.push(Arc::downgrade(&map));
-        Ok(Some(map))
+        Some(map)
     }
 
     /// Lends some of the bytes; none where there are fewer, or somebody has asked for the file.
     pub(crate) fn lend(self: &Arc<Self>, range: Range<usize>) -> Option<Loan> {
         let mut loans = self.loans();
-        if loans.lease.is_none() || self.bytes.get(range.clone()).is_none() {
+        if !loans.is_open || self.bytes.get(range.clone()).is_none() {
             return None;
         }
         loans.ranges.push(range.clone());
         Some(Loan { map: Arc::clone(self), range })
     }
 
-    /// Gives the file back where somebody asks for it; tells whether that is done.
-    fn give_back(&self) -> bool {
+    /// Gives the file back where somebody asks for it.
+    fn give_back_if_asked(&self) {
         let mut loans = self.loans();
-        if loans.lease.as_ref().is_some_and(|lease| !lease.is_wanted_back()) {
-            return false;
+        if !loans.lease.as_ref().is_some_and(Lease::is_wanted_back) {
+            return;
         }
+        loans.is_open = false;
+        let ranges = loans.ranges.clone();
+        // Those who are done with theirs do not wait for the others.
+        drop(loans);
+        let in_use = ranges.iter().fold(0_usize, |sum, range| sum.saturating_add(range.len()));
         // Where there is no memory for all of them now, there may be when some are done with.
-        let kept = loans.ranges.iter().try_for_each(|range| self.keep(range));
-        if kept.is_ok() {
-            loans.lease = None;
+        if in_use <= MOST && ranges.iter().all(|range| self.keep(range).is_ok()) {
+            self.loans().lease = None;
         }
-        kept.is_ok()
     }
 
     /// Has the pages of a range be memory, with the same bytes at the same place.
+    #[cfg(target_os = "linux")]
     fn keep(&self, range: &Range<usize>) -> io::Result<()> {
+        use rustix::fs::{MemfdFlags, memfd_create};
+        use std::os::fd::AsRawFd;
+        use std::os::unix::fs::FileExt;
+
         let page = page_size();
         let start = range.start / page * page;
         let length = (range.end - start).next_multiple_of(page);
         if range.is_empty() {
             return Ok(());
         }
-        let mut copy = MmapMut::map_anon(length)?;
-        let bytes = &self.bytes[start..self.bytes.len().min(start + length)];
-        copy[..bytes.len()].copy_from_slice(bytes);
-        replace(bytes, copy.make_read_only()?)
+        let copy = File::from(memfd_create("mflow", MemfdFlags::CLOEXEC)?);
+        copy.set_len(length as u64)?;
+        // The system reads the bytes, and tells where they cannot be read.
+        copy.write_all_at(&self.bytes[start..self.bytes.len().min(start + length)], 0)?;
+        let at = self.bytes[start..].as_ptr().cast_mut().cast();
+        let (flags, descriptor) = (libc::MAP_SHARED | libc::MAP_FIXED, copy.as_raw_fd());
+        // SAFETY: these are whole pages of the map, which are unmapped together with the rest of it.
+        // The system puts the copy in their place at once: whoever reads finds the same bytes before
+        // and after, and nobody else has the descriptor.
+        let mapped = unsafe { libc::mmap(at, length, libc::PROT_READ, flags, descriptor, 0) };
+        if mapped == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// There are no leases elsewhere.
+    #[cfg(not(target_os = "linux"))]
+    fn keep(&self, _: &Range<usize>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn loans(&self) -> MutexGuard<'_, Loans> {
@@ -113,34 +141,16 @@ fn watch() {
     loop {
         thread::sleep(LOOK);
         let mut watched = watched();
-        watched.retain(|map| map.upgrade().is_some_and(|map| !map.give_back()));
+        let is_leased = |map: Arc<Map>| map.loans().lease.is_some();
+        watched.retain(|map| map.upgrade().is_some_and(is_leased));
         if watched.is_empty() {
             return;
         }
+        let maps: Vec<_> = watched.iter().filter_map(Weak::upgrade).collect();
+        // Others may open files meanwhile.
+        drop(watched);
+        maps.iter().for_each(|map| map.give_back_if_asked());
     }
-}
-
-/// Has the pages that bytes begin lie in memory that has the same ones.
-#[cfg(target_os = "linux")]
-fn replace(bytes: &[u8], by: Mmap) -> io::Result<()> {
-    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-    let (from, to) = (by.as_ptr().cast_mut(), bytes.as_ptr().cast_mut());
-    // SAFETY: both are whole pages of maps of ours, which begin and end with a page, and of the same
-    // length. The system puts one in the other's place at once: whoever reads finds the same bytes
-    // before and after. What was moved is unmapped with the map that it is in now, so not here.
-    unsafe {
-        if libc::mremap(from.cast(), by.len(), by.len(), flags, to) == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    std::mem::forget(by);
-    Ok(())
-}
-
-/// There are no leases elsewhere.
-#[cfg(not(target_os = "linux"))]
-fn replace(_: &[u8], _: Mmap) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Bytes of a map that are in use.
@@ -176,7 +186,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("mflow-map-{name}-{}", std::process::id()));
         let bytes: Vec<u8> = (0..=250).cycle().take(100_003).collect();
         std::fs::write(&path, &bytes).unwrap();
-        let map = Map::of(&Arc::new(File::open(&path).unwrap())).unwrap();
+        let map = Map::of(&Arc::new(File::open(&path).unwrap()));
         (path, bytes, map.expect("a lease of a file of one's own"))
     }
 
@@ -221,7 +231,7 @@ mod tests {
     fn a_file_that_somebody_writes_is_not_mapped() {
         let (path, ..) = map("written");
         let writer = File::options().append(true).open(&path).unwrap();
-        assert!(Map::of(&Arc::new(File::open(&path).unwrap())).unwrap().is_none());
+        assert!(Map::of(&Arc::new(File::open(&path).unwrap())).is_none());
         drop(writer);
         std::fs::remove_file(&path).unwrap();
     }

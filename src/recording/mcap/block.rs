@@ -50,16 +50,15 @@ impl Store {
     }
 
     /// Maps the file, which its writer has closed, where the system grants a lease of it.
-    pub(super) fn seal(&mut self) -> io::Result<()> {
-        self.map = Map::of(&self.file)?;
-        Ok(())
+    pub(super) fn seal(&mut self) {
+        self.map = Map::of(&self.file);
     }
 
     /// Maps the file only for what is too long to be read: the errors of reading can be told, while
     /// touching what a broken disk does not give ends the process.
-    pub(super) fn seal_broken(&mut self) -> io::Result<()> {
+    pub(super) fn seal_broken(&mut self) {
         self.read_up_to = MAX_READ;
-        self.seal()
+        self.seal();
     }
 
     /// Returns how long the file is now.
@@ -133,7 +132,8 @@ fn truncated() -> io::Error {
 }
 
 fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a record has more than 1 GiB")
+    let reason = "a record has more than 1 GiB, and the file is not mapped";
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 /// Reads until the buffer is full, the file ends or an error ends it, and returns how much that was.

@@ -20,17 +20,18 @@ use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, W
 ///
 /// A file that its writer has closed is mapped, and large parts of messages are slices of the map,
 /// where the system grants a lease of it: whoever wants to write the file then waits (a tenth of a
-/// second) until the messages under way are in memory, and the rest is read. So are files that there
-/// is no lease of: those of other users, and of most file systems of networks. A file without an end,
-/// whose writer is still at it or died, is read as far as it is whole; at its end more of it is
-/// looked for whenever it is polled.
+/// second, or longer where much has to be copied) until the messages under way are in memory, and the
+/// rest is read. So are files that there is no lease of: those of other users, and of most file
+/// systems of networks. A file without an end, whose writer is still at it or died, is read as far as
+/// it is whole; at its end more of it is looked for whenever it is polled.
 ///
 /// Damaged chunks and messages are left out and counted; checksums are only looked at where chunks
 /// are compressed, all others when a file is verified. Messages of other schemas are left out.
 ///
 /// Memory: some 100 bytes for each chunk in the file; the chunk at hand where it is compressed (at
-/// most 1 GiB) or the file not closed (the same); where times of chunks overlap, 256 MiB of chunks and 32 bytes
-/// for each message in them.
+/// most 1 GiB) or the file not mapped (the same, and larger ones are not read); where times of chunks
+/// overlap, 256 MiB of chunks and 32 bytes for each message in them. What is in use of a map counts
+/// once somebody wants to write the file: messages under way, and chunks that overlap.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -250,7 +251,7 @@ fn open_contents(mut store: Store, length: u64) -> io::Result<Opened> {
     let footer = index::footer(&mut store, length)?;
     let mut no_summary = None;
     if let Some(footer) = footer {
-        store.seal()?;
+        store.seal();
         match index::read_summary(&store, footer, length)? {
             Ok(contents) if contents.is_enough() => {
                 return Ok(Opened { store, contents, scan: None, no_summary });

@@ -649,6 +649,11 @@ fn what_makes_no_sense_exits_with_2_and_says_why() {
             "the argument '--verify' cannot be used with '--mode <pull|sub>'",
         ),
         (
+            &["x.mcap", "x.mcap"],
+            "'x.mcap' is there already: --format text shows both, --output writes",
+        ),
+        (&["a=x.mcap", "-J"], "'x.mcap' keeps the names that its sources have"),
+        (
             &["tcp://localhost:1", "x.mcap", "-o", "a.mcap"],
             "expected streams or recordings, found some of each",
         ),

@@ -328,7 +328,7 @@ fn a_part_from_the_middle_of_a_series_has_its_start_ahead() {
         let header = if other == "a" { &texts[4] } else { &texts[2] };
         let part = ["--from", "5", "--send-header-first"];
         let report = part_of(&dir, &part, &[header, &texts[5]]);
-        assert_eq!((&report["messages"], &report["headers_again"]), (&json!(1), &json!(1)));
+        assert_eq!((&report["messages"], &report["headers_first"]), (&json!(1), &json!(1)));
         // It is as wanted as other messages are, and nothing where the part begins with it.
         part_of(&dir, &[&part[..], &["--htype", "dimage"]].concat(), &[&texts[5]]);
         part_of(&dir, &["--from", "2", "--to", "3", part[2]], &[&texts[2], &texts[3]]);
@@ -339,6 +339,15 @@ fn a_part_from_the_middle_of_a_series_has_its_start_ahead() {
         fs::remove_file(dir.path("later.mcap")).unwrap();
         fs::remove_file(dir.path("in.mcap")).unwrap();
     }
+}
+
+#[test]
+fn a_start_that_came_at_the_time_of_another_message_is_found() {
+    let dir = Dir::new();
+    let start = r#"{"htype":"dheader-1.0","header_detail":"none","series":3}"#.to_owned();
+    let image = r#"{"htype":"dimage-1.0","series":3,"frame":0}"#.to_owned();
+    write(&dir, "in.mcap", &[(1, "a", "x"), (1, "b", &start), (2, "b", &image)]);
+    part_of(&dir, &["--from", "2", "--send-header-first"], &[&start, &image]);
 }
 
 /// Checks what is replayed of `in.mcap`, and returns the report.

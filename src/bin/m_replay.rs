@@ -1,5 +1,6 @@
 //! Sends a recording again.
 
+use std::fs::Metadata;
 use std::io::{Write, stdout};
 use std::num::{NonZeroU64, ParseIntError};
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use mflow::recording::{Place, Range, Recording, open_recordings};
 use mflow::tools::generate::send_buffer;
 use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Repeat, Routes, wait_for_peers};
 use mflow::tools::{Ending, Observer};
-use mflow::{Address, Error, Event, Frame, Mode, Result, Stop, Stream};
+use mflow::{Address, Error, Mode, Result, Stop, Stream};
 
 /// Send the messages of a recording again, with its timing or as fast as it goes
 ///
@@ -142,7 +143,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let limits = options.limits;
     let mut terminal = Terminal::new(&cli.verbosity);
     let mut recording = open_recordings(&cli.recordings)?;
-    let (mut streams, routes) = open_streams(cli, largest_frame(recording.as_mut())?, stop)?;
+    let size = usual_size(&cli.recordings, recording.as_ref());
+    let (mut streams, routes) = open_streams(cli, size, stop)?;
     routes.check(recording.as_ref())?;
     let listening = streams.iter().filter_map(Stream::listening);
     listening.for_each(|endpoint| terminal.listening(endpoint));
@@ -152,12 +154,15 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let peers = cli.wait_peers.unwrap_or(usize::from(cli.sending.mode() == Mode::Pub));
     let mut keyboard = Keyboard::open(&cli.verbosity);
     terminal.waiting(match keyboard.is_open() {
-        true => "waiting for receivers (space pauses, dot steps, q ends)",
+        true => "waiting for receivers (q ends)",
         false => "waiting for receivers",
     });
     let patience = limits.timeout.into_iter().chain(limits.duration).min();
     if !wait_for_peers(&mut streams, peers, patience, &mut keyboard, stop)? {
         return Ok(Exit::Done);
+    }
+    if keyboard.is_open() {
+        terminal.waiting("waiting for receivers (space pauses, dot steps, q ends)");
     }
     let sinks = streams.into_iter().map(|stream| Box::new(stream) as _).collect();
     let outlets = Outlets::new(sinks, routes);
@@ -238,22 +243,18 @@ fn options(cli: &Cli) -> Options {
     }
 }
 
-/// Returns the size of the largest part of the first messages, which is read again later.
-fn largest_frame(recording: &mut dyn Recording) -> Result<usize> {
-    // A series begins with messages of other sizes.
-    const FIRST: usize = 4;
-    let mut largest = 0;
-    for _ in 0..FIRST {
-        let Event::Message(received) = recording.poll()? else { break };
-        largest = received.frames.iter().map(Frame::len).fold(largest, usize::max);
-    }
-    Ok(largest)
+/// Returns how large the messages of files are, nothing where they do not tell.
+fn usual_size(paths: &[PathBuf], recording: &dyn Recording) -> usize {
+    let files = paths.iter().filter_map(|path| path.metadata().ok()).filter(Metadata::is_file);
+    let bytes = files.map(|file| file.len()).sum::<u64>();
+    let size = recording.messages().and_then(|messages| bytes.checked_div(messages));
+    size.map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX))
 }
 
-/// Opens a stream for each address, for frames of so many bytes, and says what goes to which.
-fn open_streams(cli: &Cli, frame: usize, stop: &Stop) -> Result<(Vec<Stream>, Routes)> {
+/// Opens a stream for each address, for messages of so many bytes, and says what goes to which.
+fn open_streams(cli: &Cli, size: usize, stop: &Stop) -> Result<(Vec<Stream>, Routes)> {
     let open = |address: &str| {
-        let sending = cli.sending.clone().usual_send_buffer(send_buffer(address, frame));
+        let sending = cli.sending.clone().usual_send_buffer(send_buffer(address, size));
         sending.open_at(address, stop)
     };
     let (mut streams, mut routes) = (Vec::<Stream>::new(), Routes::default());

@@ -11,9 +11,16 @@ use indicatif::{ProgressDrawTarget, TermLike};
 /// How many columns a bar leaves free: those of `^C`, and the one that the cursor is in after it.
 pub(super) const MARGIN: u16 = 3;
 
-/// Returns what a bar on stderr is drawn on. It does not end its line: see [`end_line`].
+/// The most drawings of a bar in a second.
+const DRAWINGS: u8 = 20;
+
+/// Returns what a bar on stderr is drawn on, where it is a terminal that can move its cursor. It does not end its line: see [`end_line`].
 pub(super) fn target() -> ProgressDrawTarget {
-    ProgressDrawTarget::term_like(Box::new(Narrow(Term::buffered_stderr())))
+    let terminal = Term::buffered_stderr();
+    if terminal.features().is_attended() && std::env::var_os("TERM").is_none_or(|it| it != "dumb") {
+        return ProgressDrawTarget::term_like_with_hz(Box::new(Narrow(terminal)), DRAWINGS);
+    }
+    ProgressDrawTarget::hidden()
 }
 
 /// Ends the line of a bar that stays.

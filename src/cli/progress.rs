@@ -1,7 +1,7 @@
 //! What a person sees while a program runs: notices, and a bar on a terminal.
 
 use std::fmt;
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,7 @@ impl Terminal {
     }
 
     fn draw_bar(&mut self, message: &'static str) {
-        if !self.quiet && stderr().is_terminal() {
+        if !self.quiet {
             self.bar = ProgressBar::with_draw_target(None, margin::target());
             self.bar.set_style(style("{spinner} {elapsed_precise}  {wide_msg}"));
             self.bar.set_message(message);

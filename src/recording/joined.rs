@@ -5,13 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Recording, Seek, open_recording};
-use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
+use crate::{Error, Event, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of several recordings in the order of their times: the files of one that was divided,
 /// or those of several recorders.
 ///
-/// Messages are counted through all of them. Where times of recordings overlap, one message of each
-/// that does is at hand; the others are not read before it is their turn.
+/// Messages are counted through all of them. Sources keep their labels; where recordings have `s0` and
+/// the like from different addresses, they get the next such labels that are free.
+///
+/// Memory: what each recording takes that is open, and a message of each whose times overlap; the
+/// others are not read before it is their turn. Each takes a descriptor.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,13 +41,16 @@ pub struct JoinedReader {
     /// In the order of their first messages.
     parts: Vec<Part>,
     origins: Vec<Arc<Origin>>,
+    /// The same, as they are in their recordings.
+    as_recorded: Vec<Arc<Origin>>,
     position: u64,
 }
 
 /// One of the recordings.
 struct Part {
     recording: Box<dyn Recording>,
-    /// The times of its first and its last message; the end of time where it has none yet.
+    /// The times of its first and its last message, as far as there were some when it was looked at;
+    /// the end of time where there was none.
     span: (Timestamp, Timestamp),
     next: Next,
     /// How many of its messages come before the next one.
@@ -64,9 +70,18 @@ impl Part {
         if !recording.is_timed() {
             return Err(Error::NoTimes { path: recording.name().into() });
         }
-        let never = Timestamp::from_nanos(u64::MAX);
-        let span = recording.span().unwrap_or((never, never));
+        let span = span(recording.as_ref());
         Ok(Self { recording, span, next: Next::Unread(span.0), done: 0 })
+    }
+
+    /// Counts its messages, as many as there are by now.
+    fn count(&mut self) -> Result<u64> {
+        if let Some(messages) = self.recording.messages() {
+            return Ok(messages);
+        }
+        self.recording.seek(Seek::Message(u64::MAX))?;
+        self.span = span(self.recording.as_ref());
+        Ok(self.recording.position())
     }
 
     /// Returns when the next message was received, or the time that it is not before.
@@ -87,7 +102,8 @@ impl Part {
             }
             // No recording idles; what does has none at present either.
             Event::End | Event::Idle => {
-                self.done = self.recording.messages().unwrap_or(0).max(self.done);
+                let to_its_end = self.recording.messages().unwrap_or(0);
+                self.done = self.done.max(to_its_end);
                 Next::None
             }
         };
@@ -106,23 +122,10 @@ impl Part {
 
     /// Goes to a place, and looks at what is there unless that is the beginning.
     fn seek(&mut self, to: Seek) -> Result<()> {
-        let is_counted = self.recording.messages().is_some();
-        let there = if is_counted { to } else { Seek::Message(0) };
-        self.recording.seek(there)?;
+        self.recording.seek(to)?;
         (self.next, self.done) = (Next::Unread(self.span.0), 0);
-        if to == Seek::Message(0) {
-            return Ok(());
-        }
-        self.read()?;
-        // One without an end is counted on the way.
-        while !is_counted
-            && let Next::Message(received) = &self.next
-            && match to {
-                Seek::Message(number) => self.done < number,
-                Seek::Time(time) => received.time < time,
-            }
-        {
-            self.take();
+        if to != Seek::Message(0) {
+            self.done = self.recording.position();
             self.read()?;
         }
         Ok(())
@@ -146,13 +149,14 @@ impl JoinedReader {
             [first, _, ..] => format!("{} and {} more", first.recording.name(), parts.len() - 1),
             parts => parts.iter().map(|part| part.recording.name()).collect(),
         };
-        let mut origins: Vec<Arc<Origin>> = Vec::new();
+        let mut as_recorded: Vec<Arc<Origin>> = Vec::new();
         for origin in parts.iter().flat_map(|part| part.recording.origins()) {
-            if !origins.contains(origin) {
-                origins.push(Arc::clone(origin));
+            if !as_recorded.contains(origin) {
+                as_recorded.push(Arc::clone(origin));
             }
         }
-        Ok(Self { name, parts, origins, position: 0 })
+        let origins = told_apart(&as_recorded);
+        Ok(Self { name, parts, origins, as_recorded, position: 0 })
     }
 
     /// Looks for the part that has the next message, and returns its place.
@@ -184,7 +188,11 @@ impl JoinedReader {
     /// Goes to a number: over the parts that are before it as a whole, and through those together
     /// that it may be in.
     fn seek_message(&mut self, number: u64) -> Result<()> {
-        let (together, before) = self.parts_with(number);
+        let (mut together, mut before) = (0..0, 0);
+        if number > 0 {
+            let counts = self.parts.iter_mut().map(Part::count).collect::<Result<Vec<_>>>()?;
+            (together, before) = self.parts_with(number, &counts);
+        }
         for (place, part) in self.parts.iter_mut().enumerate() {
             part.seek(Seek::Message(match place {
                 _ if place < together.start => u64::MAX,
@@ -202,8 +210,8 @@ impl JoinedReader {
     }
 
     /// Returns the parts, of which the times overlap, that may have a message of a number, and how
-    /// many messages are before them.
-    fn parts_with(&self, number: u64) -> (Range<usize>, u64) {
+    /// many messages are before them, given how many are in each.
+    fn parts_with(&self, number: u64, counts: &[u64]) -> (Range<usize>, u64) {
         let (mut start, mut before) = (0, 0_u64);
         loop {
             let mut last = self.parts[start].span.1;
@@ -213,13 +221,12 @@ impl JoinedReader {
                 overlaps
             });
             let together = start..start + rest.count();
-            let counts = self.parts[together.clone()].iter().map(|part| part.recording.messages());
-            match counts.sum::<Option<u64>>().and_then(|messages| before.checked_add(messages)) {
-                Some(end) if end <= number && together.end < self.parts.len() => {
-                    (start, before) = (together.end, end);
-                }
-                _ => return (together, before),
+            let here = counts[together.clone()].iter();
+            let end = here.fold(before, |sum, count| sum.saturating_add(*count));
+            if end > number || together.end == self.parts.len() {
+                return (together, before);
             }
+            (start, before) = (together.end, end);
         }
     }
 }
@@ -234,8 +241,8 @@ impl Source for JoinedReader {
         let number = self.number();
         let Some(mut received) = self.parts[place].take() else { return Ok(Event::Idle) };
         self.position = number;
-        if let Some(known) = self.origins.iter().find(|known| **known == received.origin) {
-            received.origin = Arc::clone(known);
+        if let Some(place) = self.as_recorded.iter().position(|known| *known == received.origin) {
+            received.origin = Arc::clone(&self.origins[place]);
         }
         Ok(Event::Message(received))
     }
@@ -264,7 +271,8 @@ impl Source for JoinedReader {
 
 impl Recording for JoinedReader {
     fn messages(&self) -> Option<u64> {
-        self.parts.iter().map(|part| part.recording.messages()).sum()
+        let mut counts = self.parts.iter().map(|part| part.recording.messages());
+        counts.try_fold(0_u64, |sum, messages| Some(sum.saturating_add(messages?)))
     }
 
     fn position(&self) -> u64 {
@@ -296,19 +304,49 @@ impl Recording for JoinedReader {
 
     fn series_start(
         &mut self,
-        origin: &Origin,
+        origin: &Arc<Origin>,
         series: u64,
         by: Timestamp,
-    ) -> Result<Option<Frames>> {
-        for part in self.parts.iter_mut().rev().filter(|part| part.span.0 <= by) {
-            let has_it = part.recording.origins().iter().any(|known| **known == *origin);
-            let start = part.recording.series_start(origin, series, by)?.filter(|_| has_it);
-            if start.is_some() {
-                return Ok(start);
+    ) -> Result<Option<Received>> {
+        let place = self.origins.iter().position(|known| known == origin);
+        let Some(recorded) = place.map(|place| &self.as_recorded[place]) else { return Ok(None) };
+        let mut latest: Option<Received> = None;
+        for Part { recording, .. } in &mut self.parts {
+            if recording.origins().contains(recorded) {
+                let start = recording.series_start(recorded, series, by)?;
+                latest = latest.into_iter().chain(start).max_by_key(|start| start.time);
             }
         }
-        Ok(None)
+        Ok(latest.map(|start| Received { origin: Arc::clone(origin), ..start }))
     }
+}
+
+/// Returns the times of the first and the last message of a recording.
+fn span(recording: &dyn Recording) -> (Timestamp, Timestamp) {
+    let never = Timestamp::from_nanos(u64::MAX);
+    recording.span().unwrap_or((never, never))
+}
+
+/// Returns sources with labels that tell them apart: those of which nobody chose the label get
+/// another one where it is taken.
+fn told_apart(recorded: &[Arc<Origin>]) -> Vec<Arc<Origin>> {
+    let mut origins: Vec<Arc<Origin>> = Vec::with_capacity(recorded.len());
+    for origin in recorded {
+        let has_number =
+            |label: &str| label.strip_prefix('s').is_some_and(|n| n.parse::<u32>().is_ok());
+        let is_free = |label: &str| {
+            origins.iter().chain(recorded).all(|other| other == origin || other.label() != label)
+        };
+        let was_chosen = !has_number(origin.label());
+        let is_taken = origins.iter().any(|other| other.label() == origin.label());
+        if was_chosen || !is_taken {
+            origins.push(Arc::clone(origin));
+            continue;
+        }
+        let label = (0..).map(|number| format!("s{number}")).find(|label| is_free(label));
+        origins.push(Arc::new(Origin { label, ..(**origin).clone() }));
+    }
+    origins
 }
 
 #[cfg(test)]
@@ -412,7 +450,24 @@ mod tests {
         assert_eq!(rest(&mut joined), [(0, 1), (1, 2), (2, 3)]);
         write(4);
         assert_eq!(rest(&mut joined), [(3, 4)]);
+        write(6);
+        for (number, rest_of) in [(1, &[(1, 2), (2, 3), (3, 4), (4, 6)][..]), (4, &[(4, 6)])] {
+            joined.seek(Seek::Message(number)).unwrap();
+            assert_eq!(rest(&mut joined), rest_of);
+        }
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn sources_that_only_have_the_same_number_are_told_apart() {
+        let origin = |label: Option<&str>, name: &str| {
+            Arc::new(Origin { label: label.map(Into::into), name: name.into(), mode: None })
+        };
+        let labels =
+            [("s0", "a"), ("s1", "b"), ("s0", "b"), ("det", "a"), ("det", "c"), ("s0", "d")];
+        let recorded: Vec<_> = labels.map(|(label, name)| origin(Some(label), name)).into();
+        let labels: Vec<_> = told_apart(&recorded).iter().map(|it| it.label().to_owned()).collect();
+        assert_eq!(labels, ["s0", "s1", "s2", "det", "det", "s3"]);
     }
 
     #[test]

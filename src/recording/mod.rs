@@ -40,7 +40,7 @@ pub use range::{Place, Range};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
 pub use rotation::{RotatingWriter, Rotation};
 
-use crate::{Frames, Origin, Result, Source, Timestamp};
+use crate::{Origin, Received, Result, Source, Timestamp};
 
 /// Where to go on reading in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +75,8 @@ pub trait Recording: Source {
     /// of a file that still grows.
     fn messages(&self) -> Option<u64>;
 
-    /// Returns the number of the message that was read last, counted from 0; of the first one where
-    /// none was read.
+    /// Returns the number of the message that was read last, counted from 0; of the next one where
+    /// none was read yet, or since [`seek`](Self::seek).
     fn position(&self) -> u64;
 
     /// Tells whether messages carry the times at which they were recorded, rather than those at
@@ -106,10 +106,10 @@ pub trait Recording: Source {
     /// Where the recording cannot be read.
     fn series_start(
         &mut self,
-        origin: &Origin,
+        origin: &Arc<Origin>,
         series: u64,
         by: Timestamp,
-    ) -> Result<Option<Frames>> {
+    ) -> Result<Option<Received>> {
         let _ = (origin, series, by);
         Ok(None)
     }

@@ -206,16 +206,27 @@ impl Cli {
                 wrong(ErrorKind::ArgumentConflict, &reason);
             }
         }
+        let is_stream = |source: &&Labelled| Address::is_meant_by(&source.address);
+        if let Some(named) = sources.iter().find(|it| it.label.is_some() && !is_stream(it)) {
+            let reason = format!("'{}' keeps the names that its sources have", named.address);
+            wrong(ErrorKind::InvalidValue, &reason);
+        }
         let output = self.output.as_deref().or(self.look.convert.as_deref());
+        let is_shown = self.wants_json() || self.format == Some(Format::Text);
         match (sources.as_slice(), output) {
-            ([source, last], None)
-                if last.label.is_none() && !Address::is_meant_by(&last.address) =>
-            {
-                (vec![source], Some(Path::new(&last.address)))
+            ([source, last], None) if !is_stream(last) && !is_shown => {
+                let path = Path::new(&last.address);
+                if !is_stream(source) && is_mcap(path) && path.exists() {
+                    let reason = format!(
+                        "'{}' is there already: --format text shows both, --output writes",
+                        path.display()
+                    );
+                    wrong(ErrorKind::ArgumentConflict, &reason);
+                }
+                (vec![source], Some(path))
             }
             _ => {
                 // What was recorded has its own times.
-                let is_stream = |source: &&Labelled| Address::is_meant_by(&source.address);
                 if sources.iter().any(is_stream) && !sources.iter().all(is_stream) {
                     let reason = "expected streams or recordings, found some of each";
                     wrong(ErrorKind::InvalidValue, reason);

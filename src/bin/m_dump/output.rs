@@ -85,19 +85,34 @@ fn notes(cli: &Cli, sources: &[Labelled]) -> Result<(Notes, Notes)> {
     } else if addresses.iter().any(|path| Path::new(path).is_dir()) {
         session.push(("times".to_owned(), "when the folder was read, which has none".to_owned()));
     } else {
-        for (number, path) in addresses.into_iter().enumerate() {
-            let info = mcap::info(Path::new(path), Detail::Index)?;
+        let info = |path: &&str| mcap::info(Path::new(path), Detail::Index);
+        let mut infos = addresses.iter().map(info).collect::<Result<Vec<_>>>()?;
+        infos.sort_by_key(|info| info.first);
+        for (number, info) in infos.into_iter().enumerate() {
             for MetadataInfo { name, entries, .. } in info.metadata {
                 let of_old = |(key, value)| (format!("recorded {key}"), value);
                 match name.as_str() {
+                    // How it began; files of one recording say the same.
                     SESSION if number == 0 => session.extend(entries.into_iter().map(of_old)),
-                    USER => user.extend(entries),
+                    USER => entries.into_iter().for_each(|entry| add(&mut user, entry)),
                     _ => {}
                 }
             }
         }
     }
     Ok((session, user))
+}
+
+/// Adds a note, beside another one of the same key that says something else.
+fn add(notes: &mut Notes, (key, value): (String, String)) {
+    let keys = std::iter::once(key.clone()).chain((2..).map(|number| format!("{key} ({number})")));
+    for key in keys {
+        match notes.iter().find(|(known, _)| *known == key) {
+            Some((_, known)) if *known == value => return,
+            Some(_) => {}
+            None => return notes.push((key, value)),
+        }
+    }
 }
 
 fn arrays(cli: &Cli, folder: &Path, file: impl ArrayFile + 'static) -> Result<Box<dyn Sink>> {

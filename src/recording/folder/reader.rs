@@ -35,6 +35,7 @@ pub struct FolderReader {
     folder: PathBuf,
     parts: Vec<PartNumber>,
     next: usize,
+    position: u64,
     origin: Arc<Origin>,
     messages: u64,
     foreign: u64,
@@ -57,6 +58,7 @@ impl FolderReader {
         let messages = parts.chunk_by(|a, b| a.message == b.message).count() as u64;
         Ok(Self {
             folder: folder.to_owned(),
+            position: parts.first().map_or(0, |first| first.message),
             parts,
             next: 0,
             origin: Origin::new(folder.display().to_string()),
@@ -91,6 +93,7 @@ impl FolderReader {
             let missing = (0..).zip(message).find(|(index, part)| *index != part.part);
             self.next += count;
             let number = first.message;
+            self.position = number;
             let damage = match missing {
                 Some((part, _)) => format!("lacks part {part}"),
                 None if self.is_whole(*first)? => {
@@ -166,13 +169,15 @@ impl Recording for FolderReader {
     }
 
     fn position(&self) -> u64 {
-        self.parts.get(self.next.saturating_sub(1)).map_or(0, |part| part.message)
+        self.position
     }
 
     fn seek(&mut self, to: Seek) -> Result<()> {
         match to {
             Seek::Message(number) => {
                 self.next = self.parts.partition_point(|part| part.message < number);
+                let behind = self.parts.last().map_or(0, |last| last.message + 1);
+                self.position = self.parts.get(self.next).map_or(behind, |part| part.message);
                 Ok(())
             }
             Seek::Time(_) => Err(Error::NoTimes { path: self.folder.clone() }),
@@ -206,7 +211,7 @@ mod tests {
                 read,
                 found.map(|number: u64| Frames::from([number.to_string().as_bytes()]))
             );
-            assert_eq!(reader.position(), found.unwrap_or(7), "{to}");
+            assert_eq!(reader.position(), found.unwrap_or(8), "{to}");
         }
         assert!(matches!(reader.seek(Seek::Time(Timestamp::now())), Err(Error::NoTimes { .. })));
         fs::remove_dir_all(&folder).unwrap();

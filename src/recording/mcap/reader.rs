@@ -14,7 +14,7 @@ use super::starts;
 use super::wire::MAGIC;
 use crate::counted::Counted;
 use crate::recording::{Recording, Seek};
-use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
+use crate::{Error, Event, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of an MCAP file that have the schema of ours, in the order of `log_time`.
 ///
@@ -354,35 +354,45 @@ impl Recording for McapReader {
     }
 
     fn seek(&mut self, to: Seek) -> Result<()> {
-        self.seek_message(to).map_err(|error| self.failed(error))
+        self.seek_message(to).map_err(|error| self.failed(error))?;
+        self.position = self.order.number();
+        Ok(())
     }
 
     fn origins(&self) -> &[Arc<Origin>] {
         self.contents.definitions.origins()
     }
 
-    /// Looks among the attachments. They tell no source: where there are several, the start that was
-    /// received at the time of the attachment does, if it is in the file.
+    /// Looks among the attachments. They tell no source: where there are several, the message itself
+    /// does, if it is in the file.
     fn series_start(
         &mut self,
-        origin: &Origin,
+        origin: &Arc<Origin>,
         series: u64,
         by: Timestamp,
-    ) -> Result<Option<Frames>> {
+    ) -> Result<Option<Received>> {
         let failed = |error| Error::file("read", &self.path)(error);
         let attachments = &self.contents.attachments;
         let found = starts::find(&self.store, attachments, series, by).map_err(failed)?;
-        if self.origins().len() < 2 {
-            return found.first().map_or(Ok(None), |found| found.read(&self.store).map_err(failed));
-        }
-        let mut beside = Self::open(&self.path)?;
+        let is_alone = self.origins().len() < 2;
+        let mut beside = None;
         for start in found {
+            let Some(frames) = start.read(&self.store).map_err(failed)? else { continue };
+            let beside = match &mut beside {
+                _ if is_alone => {
+                    let origin = Arc::clone(origin);
+                    return Ok(Some(Received { frames, time: start.time, origin }));
+                }
+                Some(beside) => beside,
+                None => beside.insert(Self::open(&self.path)?),
+            };
             beside.seek(Seek::Time(start.time))?;
-            if let Event::Message(received) = beside.poll()?
+            while let Event::Message(received) = beside.poll()?
                 && received.time == start.time
-                && *received.origin == *origin
             {
-                return Ok(Some(received.frames));
+                if received.origin == *origin && received.frames == frames {
+                    return Ok(Some(received));
+                }
             }
         }
         Ok(None)

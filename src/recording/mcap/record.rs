@@ -170,16 +170,17 @@ pub(super) struct Attachment<'a> {
 }
 
 impl<'a> Attachment<'a> {
-    /// Reads what is ahead of the data.
-    pub(super) fn head(fields: &mut Fields<'_>) -> Option<AttachmentHead> {
-        let [log_time, create_time] = [fields.u64()?, fields.u64()?];
-        let [name, media_type] = [fields.text()?.to_owned(), fields.text()?.to_owned()];
-        Some(AttachmentHead { log_time, create_time, name, media_type, data: fields.u64()? })
+    /// Reads what comes first: when it was received, and its name.
+    pub(super) fn time_and_name(fields: &mut Fields<'a>) -> Option<(u64, &'a str)> {
+        let (log_time, _create_time) = (fields.u64()?, fields.u64()?);
+        Some((log_time, fields.text()?))
     }
 
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
-        let head = Self::head(&mut fields)?;
+        let [log_time, create_time] = [fields.u64()?, fields.u64()?];
+        let [name, media_type] = [fields.text()?.to_owned(), fields.text()?.to_owned()];
+        let head = AttachmentHead { log_time, create_time, name, media_type, data: fields.u64()? };
         let (data, crc) = fields.0.split_at_checked(usize::try_from(head.data).ok()?)?;
         let covered = bytes.strip_suffix(crc)?;
         let whole = crc.len() == 4;

@@ -8,8 +8,8 @@ use super::record::{Attachment, Fields};
 use super::scan::Place;
 use crate::{Frames, Timestamp};
 
-/// The most that is looked at to tell which attachment it is: more than its head has.
-const HEAD: u64 = 256;
+/// What is looked at to tell which attachment it is: more than its times and its name have.
+const HEAD: u64 = 64;
 
 /// A start message that is an attachment.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +31,11 @@ pub(super) fn find(
     for place in attachments {
         let fields = place.fields();
         let head = store.block(fields.start..fields.end.min(fields.start + HEAD))?;
-        let head = Attachment::head(&mut Fields(head.bytes()));
-        let time = head.filter(|head| head.name == name).map(|head| head.log_time);
-        if let Some(time) = time.map(Timestamp::from_nanos).filter(|time| *time <= by) {
-            found.push(Start { time, place: *place });
+        if let Some((time, of)) = Attachment::time_and_name(&mut Fields(head.bytes()))
+            && of == name
+            && time <= by.as_nanos()
+        {
+            found.push(Start { time: Timestamp::from_nanos(time), place: *place });
         }
     }
     found.sort_by_key(|start| std::cmp::Reverse(start.time));

@@ -183,7 +183,11 @@ impl McapWriter {
             self.channels.get_mut(index).tally.lost += 1;
         }
         written?;
-        if peek.stage == Some(Stage::Start) { self.keep_start(index, message) } else { Ok(()) }
+        if peek.stage == Some(Stage::Start) {
+            let time = Timestamp::from_nanos(log_time);
+            return self.keep_start(index, &Received { time, ..message.clone() });
+        }
+        Ok(())
     }
 
     /// Returns where the file is.

@@ -84,14 +84,16 @@ impl Openings {
         Self { is_wanted, begun: Vec::new() }
     }
 
-    /// Returns the series that a message is in the middle of, where it is the first of its source.
+    /// Returns the series that a message is in the middle of, where it is the first of its source that
+    /// tells one.
     pub(super) fn series(&mut self, message: &Received) -> Option<u64> {
         if !self.is_wanted || self.begun.contains(&message.origin) {
             return None;
         }
-        self.begun.push(Arc::clone(&message.origin));
         let peek = Peek::of(message.frames.first()?.as_ref());
-        peek.series.filter(|_| peek.stage != Some(Stage::Start))
+        let series = peek.series?;
+        self.begun.push(Arc::clone(&message.origin));
+        (peek.stage != Some(Stage::Start)).then_some(series)
     }
 
     /// Begins another pass.

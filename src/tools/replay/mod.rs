@@ -118,6 +118,8 @@ pub struct Summary {
     pub lateness: Option<Lateness>,
     /// How often the start of a series was sent again.
     pub headers_again: u64,
+    /// How often it was sent ahead of a part from the middle of its series.
+    pub headers_first: u64,
     /// How many messages of the recording were skipped because they are damaged.
     pub damaged: u64,
     /// How many messages were not handed to a peer of each endpoint.
@@ -166,6 +168,7 @@ impl Summary {
             "bytes_per_second": rate.data_rate(),
             "lateness": lateness,
             "headers_again": self.headers_again,
+            "headers_first": self.headers_first,
             "damaged": self.damaged,
             "unconfirmed": unconfirmed,
             "ending": match self.ending {
@@ -212,6 +215,7 @@ pub fn run(
         elapsed: played.elapsed,
         lateness: (rate != Rate::Max).then_some(played.lateness),
         headers_again: played.headers_again,
+        headers_first: played.headers_first,
         damaged: recording.damaged(),
         ending: result?,
         unconfirmed: unconfirmed?,

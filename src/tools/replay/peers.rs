@@ -9,6 +9,9 @@ use rustix::io::ioctl_fionbio;
 use super::control::{Command, Controls};
 use crate::{Error, Mode, Monitor, MonitorOptions, Result, Stop, Stream, WaitSet};
 
+/// How often to look for a terminal.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How long a subscription may take from the handshake to this side; nothing tells when it has come.
 const SUBSCRIBING: Duration = Duration::from_millis(100);
 
@@ -77,6 +80,8 @@ pub fn wait_for_peers<'s>(
                 }
             }
             controls.readiness(&mut set);
+            // A terminal that was taken away meanwhile wakes nobody when it is back.
+            set.deadline(Instant::now() + LOOK);
             if !set.wait(stop, left).map_err(wait)? {
                 if stop.is_requested() {
                     return Ok(false);

@@ -39,6 +39,7 @@ pub(super) struct Player<'a> {
     headers: Headers,
     openings: Openings,
     headers_again: u64,
+    headers_first: u64,
     lateness: Lateness,
     /// How many passes were begun, and how many messages were done before this one.
     passes: u64,
@@ -54,6 +55,7 @@ pub(super) struct Played {
     pub(super) elapsed: Duration,
     pub(super) lateness: Lateness,
     pub(super) headers_again: u64,
+    pub(super) headers_first: u64,
 }
 
 impl<'a> Player<'a> {
@@ -90,6 +92,7 @@ impl<'a> Player<'a> {
             headers: Headers::new(options.header_again),
             openings: Openings::new(options.header_first),
             headers_again: 0,
+            headers_first: 0,
             lateness: Lateness::default(),
             passes: 1,
             before_pass: 0,
@@ -105,6 +108,7 @@ impl<'a> Player<'a> {
             elapsed: self.run.elapsed(),
             lateness: self.lateness,
             headers_again: self.headers_again,
+            headers_first: self.headers_first,
         }
     }
 
@@ -135,11 +139,16 @@ impl<'a> Player<'a> {
             let outlet = self.outlets.place(&received.origin, self.recording)?;
             let bytes = received.frames.bytes() as u64;
             let due = self.schedule.next(received.time, bytes);
+            let opening = self.opening(&received, observer)?;
             if let Some(ending) = self.wait_until(due, controls, observer)? {
                 return Ok(ending);
             }
-            if let Some(ending) = self.open_series(outlet, &received, due, controls, observer)? {
-                return Ok(ending);
+            if let Some(start) = opening {
+                if let Some(ending) = self.hand_over(outlet, &start, due, controls)? {
+                    return Ok(ending);
+                }
+                self.headers_first += 1;
+                self.headers.observe(outlet, &start, Instant::now());
             }
             if self.options.detail == Detail::Parts {
                 let number = self.recording.position();
@@ -313,33 +322,23 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Sends the start of the series that a message is in the middle of ahead of it, where that is
-    /// wanted; returns what ended the run before.
-    fn open_series(
+    /// Looks for the start of the series that a message is in the middle of, where it is to be sent
+    /// ahead.
+    fn opening(
         &mut self,
-        outlet: usize,
         message: &Received,
-        due: Option<Duration>,
-        controls: &mut dyn Controls,
         observer: &mut dyn Observer,
-    ) -> Result<Option<Ending>> {
+    ) -> Result<Option<Received>> {
         let Some(series) = self.openings.series(message) else { return Ok(None) };
-        let Some(start) = self.recording.series_start(&message.origin, series, message.time)?
-        else {
+        let start = self.recording.series_start(&message.origin, series, message.time)?;
+        if start.is_none() && self.passes == 1 {
             let name = self.recording.name();
             observer.notice(format_args!("'{name}' does not have the start of series {series}"));
-            return Ok(None);
-        };
-        let Some(frames) = Filter::new(self.options.filter.clone()).apply(&start) else {
-            return Ok(None);
-        };
-        let start = Received { frames, ..message.clone() };
-        let ending = self.hand_over(outlet, &start, due, controls)?;
-        if ending.is_none() {
-            self.headers_again += 1;
-            self.headers.observe(outlet, &start, Instant::now());
         }
-        Ok(ending)
+        Ok(start.and_then(|start| {
+            let frames = Filter::new(self.options.filter.clone()).apply(&start.frames)?;
+            Some(Received { frames, ..start })
+        }))
     }
 
     /// Sends the starts of series again that are due; one that finds no room waits for its next turn.

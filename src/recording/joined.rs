@@ -290,12 +290,14 @@ impl Recording for JoinedReader {
 
     fn seek(&mut self, to: Seek) -> Result<()> {
         match to {
-            Seek::Message(number) => self.seek_message(number),
+            Seek::Message(number) => self.seek_message(number)?,
             Seek::Time(time) => self.parts.iter_mut().try_for_each(|part| {
                 let (first, _) = part.span;
                 part.seek(if time <= first { Seek::Message(0) } else { to })
-            }),
+            })?,
         }
+        self.position = self.number();
+        Ok(())
     }
 
     fn origins(&self) -> &[Arc<Origin>] {
@@ -424,6 +426,7 @@ mod tests {
             assert!(rest(&mut joined).is_empty());
             for begin in 0..=all.len() {
                 joined.seek(Seek::Message(begin as u64)).unwrap();
+                assert_eq!(joined.position(), begin as u64);
                 assert_eq!(rest(&mut joined), all[begin..], "{name}: from number {begin}");
             }
             for time in 0..=111 {

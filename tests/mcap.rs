@@ -52,6 +52,7 @@ fn options() -> McapOptions {
         user: vec![("sample".into(), "lysozyme".into())],
         crc: true,
         align: true,
+        ..McapOptions::default()
     }
 }
 

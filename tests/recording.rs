@@ -255,6 +255,13 @@ fn a_recording_goes_on_in_files_that_are_each_whole() {
     assert_eq!(runs(&dir), expected[3..]);
     let all = frames_of(&dir, &expected[3..]);
     assert!(all == messages[messages.len() - all.len()..] && all.len() >= 3);
+    // The start of the series is in none of them, but for the attachments.
+    let convert = expected[3..].iter().map(String::as_str).chain(["--convert", "kept.mcap"]);
+    dir.run("m_dump", convert).expect(0);
+    let attachments = info(&dir, "kept.mcap")["attachments"].as_array().unwrap().clone();
+    assert_eq!(attachments.len(), 1);
+    assert_eq!(attachments[0]["name"], "series-4-header");
+    dir.run("m_dump", ["kept.mcap", "--verify"]).expect(0);
 }
 
 #[test]

@@ -178,6 +178,24 @@ fn assert_closed_in_spite(dir: &Dir, name: &str, size: usize, at_least: u64) {
 }
 
 #[test]
+fn a_file_that_is_taken_away_while_it_is_written_is_an_error() {
+    for (cut, why) in [(None, "removed"), (Some(100), "made shorter")] {
+        let dir = Dir::new();
+        let (mut sender, path) = (sender(), dir.path("x.mcap"));
+        let dump = dir.start("m_dump", [sender.endpoint(), "-o", "x.mcap"]);
+        sender.send(numbered(0, 1 << 20)).unwrap();
+        wait_until("it to be written", || path.metadata().is_ok_and(|it| it.len() > 1 << 20));
+        match cut {
+            None => fs::remove_file(&path).unwrap(),
+            Some(bytes) => File::options().write(true).open(&path).unwrap().set_len(bytes).unwrap(),
+        }
+        let ended = dump.interrupt().expect(1);
+        let error = format!("error: cannot close 'x.mcap': it was {why} while it was written");
+        assert_eq!(ended.errors(), [error]);
+    }
+}
+
+#[test]
 fn a_full_disk_ends_a_recording_that_stays_whole() {
     for size in [100, 64 << 10, 1 << 20] {
         let dir = Dir::new();

@@ -4,9 +4,12 @@
 
 mod harness;
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use harness::{Dir, Peers, Process, recording, vector};
+use harness::{Dir, Peers, Process, numbered, recording, vector};
+use mflow::recording::{McapOptions, McapWriter};
+use mflow::{Origin, Received, Timestamp};
 use serde_json::{Value, json};
 
 const ANY: &str = "tcp://127.0.0.1:*";
@@ -105,6 +108,25 @@ fn pulses_of_psi_bsread_are_recorded_and_read_by_psi_bsread_again() {
             })
             .collect();
         assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn what_python_has_written_is_sound() {
+    let dir = Dir::new();
+    let Some(peers) = dir.peers() else { return };
+    let mut writer = McapWriter::create(&dir.path("x.mcap"), McapOptions::default()).unwrap();
+    for number in 0..20 {
+        let (frames, origin) = (numbered(number, 1000), Origin::new("tcp://detector:9999"));
+        writer.write(&Received { frames, time: Timestamp::now(), origin }).unwrap();
+    }
+    writer.finish().unwrap();
+    for compression in ["NONE", "LZ4", "ZSTD"] {
+        let files = [dir.path("x.mcap"), dir.path(compression)];
+        let arguments = files.iter().map(AsRef::as_ref).chain([OsStr::new(compression)]);
+        peers.start("rewrite_mcap.py", arguments).end().expect(0);
+        let told = dir.run("m_dump", [compression, "--verify"]).expect(0).stdout;
+        assert!(told.contains("20 messages"), "{told}");
     }
 }
 

@@ -182,6 +182,11 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         Report::Json => writeln!(out, "{}", summary.to_json()).map_err(Error::Output)?,
         Report::Text => {
             terminal.total(summary.messages, summary.bytes, summary.elapsed);
+            let (first, again) = (summary.headers_first, summary.headers_again);
+            if first + again > 0 {
+                terminal
+                    .summary(format_args!("starts of series: {first} sent ahead, {again} again"));
+            }
             if let Some(lateness) = summary.lateness.filter(|lateness| lateness.messages() > 0) {
                 terminal.summary(lateness);
             }

@@ -159,13 +159,13 @@ impl Terminal {
         if let Some(Playing { at: Some(at), span: Some(span), .. }) = self.playing {
             facts.push((1, format!("{} / {}", Clock(at), Clock(span))));
         }
-        facts.push((3, Counted(progress.messages, "message").to_string()));
+        facts.push((2, Counted(progress.messages, "message").to_string()));
         facts.push((4, DecimalBytes(progress.bytes).to_string()));
         match self.rest {
             Some(Rest::Paused) => facts.push((0, "paused".to_owned())),
             Some(Rest::Next(after)) => facts.push((0, format!("next in {}", Clock(after)))),
             None => {
-                facts.push((2, format!("{:.0} Hz", rate.message_rate())));
+                facts.push((3, format!("{:.0} Hz", rate.message_rate())));
                 facts.push((0, format!("{:.1} MB/s", rate.data_rate() / 1e6)));
             }
         }
@@ -176,9 +176,9 @@ impl Terminal {
             facts.push((1, format!("{} left", Clock(left))));
         }
         if let Some((gauge, path)) = &self.recording {
-            facts.push((1, format!("{} queued", DecimalBytes(gauge.bytes() as u64))));
+            facts.push((2, format!("{} queued", DecimalBytes(gauge.bytes() as u64))));
             if let Some(room) = room(path) {
-                facts.push((1, format!("{} free", DecimalBytes(room))));
+                facts.push((3, format!("{} free", DecimalBytes(room))));
             }
         }
         facts

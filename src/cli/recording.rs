@@ -95,13 +95,12 @@ impl Recording {
         &self,
         path: &Path,
         mode: Mode,
-        session: Vec<(String, String)>,
-        mut user: Vec<(String, String)>,
+        mut options: McapOptions,
     ) -> Result<Recorder> {
         let McapFile { meta, crc, .. } = &self.file;
-        user.retain(|(key, _)| !meta.iter().any(|(new, _)| new == key));
-        user.extend_from_slice(meta);
-        let options = McapOptions { session, user, crc: *crc, align: false };
+        options.user.retain(|(key, _)| !meta.iter().any(|(new, _)| new == key));
+        options.user.extend_from_slice(meta);
+        options.crc = *crc;
         let rotation = self.rotation();
         if rotation == Rotation::default() {
             Recorder::start(McapWriter::create(path, options)?, self.options(mode, IN_FILES))

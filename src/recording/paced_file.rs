@@ -15,6 +15,8 @@ use std::fs::File;
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use rustix::fs::fstat;
+
 use super::close::close;
 
 /// How much is sent to the disk at once.
@@ -99,6 +101,21 @@ impl PacedFile {
     /// Where it has not.
     pub(crate) fn check(&self) -> io::Result<()> {
         close(self.file.try_clone()?)
+    }
+
+    /// Checks that what was appended is still there; what is appended after it was cut off hides that.
+    ///
+    /// # Errors
+    /// Where somebody has removed the file or made it shorter.
+    pub(crate) fn check_presence(&self) -> io::Result<()> {
+        let file = fstat(&self.file)?;
+        let is_whole = u64::try_from(file.st_size).is_ok_and(|length| length >= self.position);
+        let reason = match (file.st_nlink, is_whole) {
+            (0, _) => "it was removed while it was written",
+            (_, false) => "it was made shorter while it was written",
+            _ => return Ok(()),
+        };
+        Err(io::Error::new(io::ErrorKind::NotFound, reason))
     }
 
     /// Waits until everything is on the disk for good.

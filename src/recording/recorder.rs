@@ -225,7 +225,7 @@ fn copy(error: &Error, name: &str) -> Error {
             path: path.clone(),
             source: match source.raw_os_error() {
                 Some(number) => io::Error::from_raw_os_error(number),
-                None => source.kind().into(),
+                None => io::Error::new(source.kind(), source.to_string()),
             },
         },
         other => Error::file("write", Path::new(name))(io::Error::other(other.to_string())),

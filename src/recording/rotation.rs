@@ -94,7 +94,13 @@ impl RotatingWriter {
         let full = std::mem::replace(&mut self.writer, writer);
         (self.number, self.first) = (number, None);
         self.kept.push_back(full.path().to_owned());
-        Box::new(full).close(self.fsync)?;
+        match Box::new(full).close(self.fsync) {
+            // What is still to come is no less worth recording.
+            Err(Error::File { path, source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                tracing::warn!("'{}' is lost: {source}", path.display());
+            }
+            closed => drop(closed?),
+        }
         while self.rotation.keep.is_some_and(|keep| self.kept.len() >= keep.get()) {
             self.kept.pop_front().iter().for_each(|oldest| remove(oldest));
         }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use mflow::cli::Labelled;
 use mflow::recording::mcap::{self, Detail, MetadataInfo, SESSION, USER};
-use mflow::recording::{FolderWriter, Gauge, is_mcap};
+use mflow::recording::{FolderWriter, Gauge, McapOptions, McapReader, is_mcap};
 use mflow::tools::dump::{
     ArrayFile, ArrayFolder, Existing, JsonContent, JsonWriter, Npy, Png, TextWriter,
 };
-use mflow::{Address, Result, Sink};
+use mflow::{Address, Result, Sink, Timestamp};
 
 use crate::command_line::{Cli, Format};
 
@@ -57,8 +57,7 @@ pub(crate) fn open(
         Format::Png => arrays(cli, path, Png)?,
         Format::Raw => {
             let recorder = if is_mcap(path) {
-                let (session, user) = notes(cli, sources)?;
-                cli.recording.start_file(path, mode, session, user)?
+                cli.recording.start_file(path, mode, notes(cli, sources)?)?
             } else {
                 let open = if cli.force { FolderWriter::append } else { FolderWriter::create };
                 cli.recording.start_folder(open(path)?, mode)?
@@ -74,12 +73,12 @@ pub(crate) fn open(
 /// Keys and values that an MCAP file notes.
 type Notes = Vec<(String, String)>;
 
-/// Returns what an MCAP file notes of how it came about, and what the user has said of what it is
-/// made of.
-fn notes(cli: &Cli, sources: &[Labelled]) -> Result<(Notes, Notes)> {
+/// Returns what an MCAP file notes of how it came about, and what it keeps of the files that it is
+/// made of: what the user has said of them, and starts of series that are no messages in them.
+fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
     let addresses: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
     let mut session = vec![("address".to_owned(), addresses.join(" "))];
-    let mut user = Vec::new();
+    let (mut user, mut starts) = (Vec::new(), Vec::new());
     if sources.iter().any(|source| Address::is_meant_by(&source.address)) {
         session.extend(cli.receiving.session());
     } else if addresses.iter().any(|path| Path::new(path).is_dir()) {
@@ -88,6 +87,15 @@ fn notes(cli: &Cli, sources: &[Labelled]) -> Result<(Notes, Notes)> {
         let info = |path: &&str| mcap::info(Path::new(path), Detail::Index);
         let mut infos = addresses.iter().map(info).collect::<Result<Vec<_>>>()?;
         infos.sort_by_key(|info| info.first);
+        if let Some(first) = infos.iter().filter_map(|info| info.first).min() {
+            for path in &addresses {
+                let reader = McapReader::open(Path::new(path))?;
+                starts.extend(reader.starts_before(Timestamp::from_nanos(first))?);
+            }
+            starts.sort_by_key(|(time, _)| *time);
+            // Each file of a recording that was divided has them.
+            starts.dedup();
+        }
         for (number, info) in infos.into_iter().enumerate() {
             for MetadataInfo { name, entries, .. } in info.metadata {
                 let of_old = |(key, value)| (format!("recorded {key}"), value);
@@ -100,7 +108,7 @@ fn notes(cli: &Cli, sources: &[Labelled]) -> Result<(Notes, Notes)> {
             }
         }
     }
-    Ok((session, user))
+    Ok(McapOptions { session, user, starts, ..McapOptions::default() })
 }
 
 /// Adds a note, beside another one of the same key that says something else.

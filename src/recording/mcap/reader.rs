@@ -14,7 +14,7 @@ use super::starts;
 use super::wire::MAGIC;
 use crate::counted::Counted;
 use crate::recording::{Recording, Seek};
-use crate::{Error, Event, Origin, Received, Result, Source, Timestamp, WaitSet};
+use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of an MCAP file that have the schema of ours, in the order of `log_time`.
 ///
@@ -131,6 +131,21 @@ impl McapReader {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.scan.is_none()
+    }
+
+    /// Returns the start messages that are attachments and were received before a time, with when that
+    /// was, the latest first: before the first message there is, those that are nothing else.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn starts_before(&self, time: Timestamp) -> Result<Vec<(Timestamp, Frames)>> {
+        let failed = |error| Error::file("read", &self.path)(error);
+        let Some(by) = time.as_nanos().checked_sub(1) else { return Ok(Vec::new()) };
+        let (attachments, by) = (&self.contents.attachments, Timestamp::from_nanos(by));
+        let found = starts::find(&self.store, attachments, None, by).map_err(failed)?;
+        let read = found.iter().map(|start| Ok((start.time, start.read(&self.store)?)));
+        let read = read.collect::<io::Result<Vec<_>>>().map_err(failed)?;
+        Ok(read.into_iter().filter_map(|(time, frames)| Some((time, frames?))).collect())
     }
 
     /// Looks for more in a file without an end; tells whether there was some.
@@ -373,7 +388,7 @@ impl Recording for McapReader {
     ) -> Result<Option<Received>> {
         let failed = |error| Error::file("read", &self.path)(error);
         let attachments = &self.contents.attachments;
-        let found = starts::find(&self.store, attachments, series, by).map_err(failed)?;
+        let found = starts::find(&self.store, attachments, Some(series), by).map_err(failed)?;
         let is_alone = self.origins().len() < 2;
         let mut beside = None;
         for start in found {

@@ -19,20 +19,23 @@ pub(super) struct Start {
     place: Place,
 }
 
-/// Finds those of a series that were received by a time, the latest first.
+/// Finds those of a series, or of any one, that were received by a time, the latest first.
 pub(super) fn find(
     store: &Store,
     attachments: &[Place],
-    series: u64,
+    series: Option<u64>,
     by: Timestamp,
 ) -> io::Result<Vec<Start>> {
-    let name = name(series);
+    let is_wanted = |of: &str| match series {
+        Some(series) => of == name(series),
+        None => of.starts_with("series-") && of.ends_with("-header"),
+    };
     let mut found = Vec::new();
     for place in attachments {
         let fields = place.fields();
         let head = store.block(fields.start..fields.end.min(fields.start + HEAD))?;
         if let Some((time, of)) = Attachment::time_and_name(&mut Fields(head.bytes()))
-            && of == name
+            && is_wanted(of)
             && time <= by.as_nanos()
         {
             found.push(Start { time: Timestamp::from_nanos(time), place: *place });

@@ -322,6 +322,8 @@ impl Verifier {
             let offset = record.ok().filter(|record| record.opcode == opcode::SUMMARY_OFFSET);
             let group = offset.and_then(|record| SummaryOffset::read(record.fields));
             let is_there = match group {
+                // Python's writer tells of groups that there are not.
+                Some(SummaryOffset { length: 0, .. }) => true,
                 Some(group) if group.is_within(footer.summary..footer.offsets) => {
                     store.look(group.start, 1)?.first() == Some(&group.opcode)
                 }

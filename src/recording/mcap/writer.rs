@@ -39,6 +39,9 @@ pub struct McapOptions {
     /// Whether the largest part of a message with a chunk of its own begins at a multiple of
     /// 4 KiB in the file.
     pub align: bool,
+    /// Start messages of series that began in another recording, with when they were received: they
+    /// become attachments, as those of the messages that are written do.
+    pub starts: Vec<(Timestamp, Frames)>,
 }
 
 /// What is in a file that was closed.
@@ -135,6 +138,9 @@ impl McapWriter {
             // There is nothing in it.
             let _ = fs::remove_file(path);
         })?;
+        for (time, frames) in writer.options.starts.clone() {
+            writer.attach_message(&Received { frames, time, origin: Origin::new("") })?;
+        }
         Ok(writer)
     }
 
@@ -276,9 +282,10 @@ impl McapWriter {
     }
 
     fn close(&mut self) -> Result<Written> {
+        let present = self.file.check_presence().map_err(Error::file("close", &self.path));
         let flushed = self.flush();
         let sealed = self.seal();
-        flushed.and(sealed)?;
+        flushed.and(sealed).and(present)?;
         self.file.check().map_err(Error::file("close", &self.path))?;
         let size = self.file.position();
         let tallies = self.channels.all().iter().map(|channel| channel.tally);
@@ -364,13 +371,19 @@ impl McapWriter {
         if self.starts.has(channel, &message.frames) {
             return Ok(());
         }
+        self.attach_message(message)?;
+        self.starts.keep(channel, message);
+        Ok(())
+    }
+
+    /// Writes a start message as an attachment, where it tells its series.
+    fn attach_message(&mut self, message: &Received) -> Result<()> {
         if let Some(attachment) = Attachment::of(message, self.options.crc) {
             self.flush()?;
             let at = self.file.position();
             attachment.write(|slices| self.append(slices))?;
             self.summary.add_attachment(at, &attachment.head);
         }
-        self.starts.keep(channel, message);
         Ok(())
     }
 

@@ -333,7 +333,7 @@ impl<'a> Player<'a> {
         let start = self.recording.series_start(&message.origin, series, message.time)?;
         if start.is_none() && self.passes == 1 {
             let name = self.recording.name();
-            observer.notice(format_args!("'{name}' does not have the start of series {series}"));
+            observer.notice(format_args!("'{name}' keeps no start of series {series} aside"));
         }
         Ok(start.and_then(|start| {
             let frames = Filter::new(self.options.filter.clone()).apply(&start.frames)?;

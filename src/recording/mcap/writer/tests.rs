@@ -115,7 +115,7 @@ fn the_summary_finds_everything() {
         session: vec![("mode".into(), "PULL".into())],
         user: vec![("sample".into(), "lysozyme".into())],
         crc: true,
-        align: false,
+        ..McapOptions::default()
     };
     file.write(options, &messages);
     let bytes = file.bytes();

@@ -127,6 +127,12 @@ pub trait Source: Send {
     /// Adds what to wait for when [`poll`](Self::poll) was idle.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 
+    /// Tells whether messages come by themselves, and are on their way when somebody stops; those of a
+    /// recording stay where they are.
+    fn is_live(&self) -> bool {
+        true
+    }
+
     /// Returns how many sources this one was made of.
     fn sources(&self) -> usize {
         1

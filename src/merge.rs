@@ -144,6 +144,10 @@ impl Source for Merge {
         Ok(Event::End)
     }
 
+    fn is_live(&self) -> bool {
+        self.sources.iter().any(|source| source.is_live())
+    }
+
     fn sources(&self) -> usize {
         self.count
     }

@@ -247,6 +247,10 @@ impl Source for JoinedReader {
         Ok(Event::Message(received))
     }
 
+    fn is_live(&self) -> bool {
+        false
+    }
+
     fn sources(&self) -> usize {
         self.origins.len().max(1)
     }

@@ -128,9 +128,9 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Has the run deal with what has come by the time that it is stopped.
-    pub(super) fn draining(mut self) -> Self {
-        self.drains = true;
+    /// Has the run deal with what has come of a source by the time that it is stopped.
+    pub(super) fn draining(mut self, source: &dyn Source) -> Self {
+        self.drains = source.is_live();
         self
     }
 
@@ -342,6 +342,7 @@ mod tests {
     struct Messages {
         left: u32,
         idles: bool,
+        is_live: bool,
     }
 
     impl Source for Messages {
@@ -357,6 +358,10 @@ mod tests {
             self.left -= 1;
             let (time, origin) = (Timestamp::now(), Origin::new("messages"));
             Ok(Event::Message(Received { frames: Frames::new(), time, origin }))
+        }
+
+        fn is_live(&self) -> bool {
+            self.is_live
         }
 
         fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
@@ -382,21 +387,30 @@ mod tests {
         let stop = Stop::new().unwrap();
         stop.request();
         let run = |limits| Run::new(limits, &stop);
-        let few = || Messages { left: 5, idles: false };
+        let few = || Messages { left: 5, idles: false, is_live: true };
         assert_eq!(take(&mut run(Limits::default()), &mut few()), (0, Ending::Stopped));
-        let mut draining = run(Limits::default()).draining();
+        let mut draining = run(Limits::default()).draining(&few());
         assert_eq!(take(&mut draining, &mut few()), (5, Ending::Stopped));
         let limits = Limits { count: Some(3), ..Limits::default() };
-        assert_eq!(take(&mut run(limits).draining(), &mut few()), (3, Ending::Stopped));
+        assert_eq!(take(&mut run(limits).draining(&few()), &mut few()), (3, Ending::Stopped));
+    }
+
+    #[test]
+    fn what_is_recorded_stays_where_it_is_after_a_stop() {
+        let stop = Stop::new().unwrap();
+        stop.request();
+        let mut source = Messages { left: 5, idles: false, is_live: false };
+        let mut run = Run::new(Limits::default(), &stop).draining(&source);
+        assert_eq!(take(&mut run, &mut source), (0, Ending::Stopped));
     }
 
     #[test]
     fn a_source_without_an_end_is_left_after_a_stop() {
         let stop = Stop::new().unwrap();
         stop.request();
-        let mut run = Run::new(Limits::default(), &stop).draining();
+        let mut source = Messages { left: u32::MAX, idles: false, is_live: true };
+        let mut run = Run::new(Limits::default(), &stop).draining(&source);
         run.drained_by = Some((Instant::now(), Instant::now() + DRAINING));
-        let mut source = Messages { left: u32::MAX, idles: false };
         assert_eq!(take(&mut run, &mut source), (0, Ending::Stopped));
     }
 }

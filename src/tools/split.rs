@@ -92,7 +92,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
     tell_notices(source, observer);
-    let mut run = Run::new(limits, stop).draining();
+    let mut run = Run::new(limits, stop).draining(source);
     let result = route(source, &mut split, &mut run, stop, observer);
     for output in split.outputs() {
         tell_departures(output.endpoint(), output.departures(), observer);

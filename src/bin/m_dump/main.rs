@@ -11,9 +11,9 @@ use mflow::cli::{self, Exit, Labelled, Terminal};
 use mflow::recording::mcap::Detail;
 use mflow::recording::{Recording, open_recordings};
 use mflow::routing::FilterOptions;
-use mflow::tools::Observer;
 use mflow::tools::dump::{self, Options};
 use mflow::tools::inspect::{self, Form};
+use mflow::tools::{Ending, Observer};
 use mflow::{Error, Location, Merge, Result, Source, Stop};
 
 use command_line::{Cli, Look};
@@ -61,6 +61,9 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let summary = dump::run(source.as_mut(), sink, &options, stop, &mut terminal)?;
     if path.is_some() {
         terminal.total(summary.messages, summary.bytes, summary.elapsed);
+    }
+    if summary.ending == Ending::Stopped && !source.is_live() {
+        terminal.notice(format_args!("stopped before the end of '{}'", source.name()));
     }
     let exit = Exit::Done
         .unless_failed(source.as_ref())

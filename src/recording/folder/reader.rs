@@ -142,6 +142,10 @@ impl Source for FolderReader {
         })
     }
 
+    fn is_live(&self) -> bool {
+        false
+    }
+
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         set.ready();
     }

@@ -301,6 +301,10 @@ impl Source for McapReader {
         Ok(read.map_or(Event::End, |(received, ..)| Event::Message(received)))
     }
 
+    fn is_live(&self) -> bool {
+        false
+    }
+
     fn sources(&self) -> usize {
         self.contents.definitions.origins().len().max(1)
     }

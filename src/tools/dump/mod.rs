@@ -76,7 +76,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Summary> {
     tell_notices(source, observer);
-    let mut run = Run::new(options.limits, stop).draining();
+    let mut run = Run::new(options.limits, stop).draining(source);
     let followed = |grace| BySource::new(Followed::new(grace, &options.filter));
     let mut series = options.until_series_end.map(followed);
     let mut filter = BySource::new(Filter::new(options.filter.clone()));

@@ -314,6 +314,12 @@ impl Source for McapReader {
         if self.scan.as_ref().is_some_and(|scan| !scan.is_finished()) {
             notices.push("it has no end: its writer is still at it, or died".to_owned());
         }
+        let rest = self.scan.as_ref().zip(self.store.length().ok());
+        let rest = rest.map_or(0, |(scan, length)| scan.rest(length));
+        if rest > 0 {
+            let rest = Counted(rest, "byte");
+            notices.push(format!("its last {rest} are no whole record: --recover may save more"));
+        }
         if let Some(reason) = self.no_summary {
             notices.push(format!("{reason}: it was read through"));
         }

@@ -64,6 +64,11 @@ impl Scan {
         self.finished
     }
 
+    /// Returns how many bytes there are after the last whole record, in a file of so many.
+    pub(super) fn rest(&self, length: u64) -> u64 {
+        if self.finished { 0 } else { length.saturating_sub(self.at) }
+    }
+
     /// Goes on to the last whole record there is, and adds the pieces on the way.
     pub(super) fn advance(&mut self, store: &mut Store, contents: &mut Contents) -> io::Result<()> {
         let Contents { pieces, definitions, .. } = contents;

@@ -19,7 +19,6 @@ use std::thread;
 use std::time::Duration;
 
 use memmap2::Mmap;
-use rustix::param::page_size;
 
 use super::lease::Lease;
 
@@ -98,7 +97,7 @@ impl Map {
         use std::os::fd::AsRawFd;
         use std::os::unix::fs::FileExt;
 
-        let page = page_size();
+        let page = page_size()?;
         let start = range.start / page * page;
         let length = (range.end - start).next_multiple_of(page);
         if range.is_empty() {
@@ -126,6 +125,14 @@ impl Map {
     fn loans(&self) -> MutexGuard<'_, Loans> {
         self.loans.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns how many bytes a page has. That of rustix does not work under valgrind.
+#[cfg(target_os = "linux")]
+fn page_size() -> io::Result<usize> {
+    // SAFETY: asking for a number touches no memory.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).map_err(|_| io::Error::last_os_error())
 }
 
 /// The maps whose files may not be written; there is a thread that watches them as long as there

@@ -9,8 +9,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -60,12 +60,10 @@ fn parsed(finished: &Finished) -> Value {
 
 // ---- signals ----
 
-/// Sends until it is told to stop, with a pause behind each message; returns the stream and how much
-/// was sent.
+/// Sends until it is told to stop; returns the stream and how much was sent.
 fn send_until(
     mut sender: Stream,
     size: usize,
-    pause: Duration,
     is_over: &Arc<AtomicBool>,
 ) -> JoinHandle<(Stream, u64)> {
     let is_over = Arc::clone(is_over);
@@ -75,7 +73,6 @@ fn send_until(
         while !is_over.load(Ordering::Relaxed) && sent * (size as u64) < 1 << 30 {
             sender.send(numbered(sent, size)).unwrap();
             sent += 1;
-            thread::sleep(pause);
         }
         (sender, sent)
     })
@@ -88,7 +85,7 @@ fn a_signal_in_a_burst_loses_nothing_that_was_received() {
         let sender = sender();
         let dump = dir.start("m_dump", [sender.endpoint(), "-o", "x.mcap"]);
         let is_over = Arc::default();
-        let sending = send_until(sender, size, Duration::ZERO, &is_over);
+        let sending = send_until(sender, size, &is_over);
         let path = dir.path("x.mcap");
         wait_until("messages in a file", || {
             fs::metadata(&path).is_ok_and(|file| file.len() > 3 << 20)
@@ -611,20 +608,36 @@ fn a_recording_that_grows_gives_what_is_whole_so_far() {
 #[test]
 fn a_recording_is_looked_at_while_it_is_recorded() {
     let dir = Dir::new();
-    let sender = sender();
+    let mut sender = sender();
     let dump = dir.start("m_dump", [sender.endpoint(), "-o", "x.mcap"]);
-    let is_over = Arc::default();
-    let sending = send_until(sender, 50_000, Duration::from_millis(1), &is_over);
+    // It grows whenever somebody is about to look.
+    let (grow, turns) = mpsc::channel();
+    let sending = thread::spawn(move || {
+        let mut sent = 0;
+        for messages in turns {
+            for _ in 0..messages {
+                sender.send(numbered(sent, 50_000)).unwrap();
+                sent += 1;
+            }
+        }
+        (sender, sent)
+    });
+    let run = |arguments: &[&str]| {
+        grow.send(30).unwrap();
+        dir.run(arguments[0], &arguments[1..])
+    };
+    grow.send(100).unwrap();
     wait_until("messages in a file", || {
         fs::metadata(dir.path("x.mcap")).is_ok_and(|file| file.len() > 3 << 20)
     });
     for _ in 0..3 {
-        let info = parsed(&dir.run("m_dump", ["x.mcap", "--info", "-J"]).expect(0));
+        let info = parsed(&run(&["m_dump", "x.mcap", "--info", "-J"]).expect(0));
         assert_eq!(info["is_closed"], false);
         assert!(info["messages"].as_u64().unwrap() > 10, "{info}");
-        dir.run("m_dump", ["x.mcap", "-J", "-n", "10"]).expect(0);
-        dir.run("m_stats", ["x.mcap", "-n", "10"]).expect(0);
-        dir.run("m_dump", ["x.mcap", "--verify"]).expect(3);
+        run(&["m_dump", "x.mcap", "-J", "-n", "10"]).expect(0);
+        run(&["m_stats", "x.mcap", "-n", "10"]).expect(0);
+        run(&["m_dump", "x.mcap", "--verify"]).expect(3);
+        grow.send(30).unwrap();
         let replay = dir.start("m_replay", ["x.mcap", "-a", ANY, "-n", "10", "-r", "max"]);
         let mut receiver = connect(&replay.endpoint(), Options::pull().timeout(PATIENCE)).unwrap();
         for number in 0..10 {
@@ -632,12 +645,12 @@ fn a_recording_is_looked_at_while_it_is_recorded() {
             assert!(frames == numbered(number, 50_000), "not message {number}");
         }
         replay.end().expect(0);
-        let recovered = dir.run("m_dump", ["x.mcap", "--recover", "y.mcap"]);
+        let recovered = run(&["m_dump", "x.mcap", "--recover", "y.mcap"]);
         assert!(matches!(recovered.code, Some(0 | 3)), "{}", recovered.stderr);
         assert!(count(&dir.path("y.mcap"), 50_000) > 10);
         fs::remove_file(dir.path("y.mcap")).unwrap();
     }
-    is_over.store(true, Ordering::Relaxed);
+    drop(grow);
     let (_sender, sent) = sending.join().unwrap();
     dump.interrupt().expect(0);
     assert_eq!(count(&dir.path("x.mcap"), 50_000), sent);

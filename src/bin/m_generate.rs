@@ -12,15 +12,12 @@ use mflow::{Error, Result, Stop};
 /// What depends on the size of the messages here.
 const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit [default: 100, \
      or 200 of up to 512 bytes]";
-const SEND_BUFFER: &str = "Bytes the system holds for each peer [default: its own choice, or \
-     400KiB for messages of 1 MiB and more to the loopback interface]";
 
 /// Generate messages of zeros, as fast as it goes or at a rate
 #[derive(Parser)]
 #[command(
     name = "m_generate",
     mut_arg("queue_size", |arg| arg.help(QUEUE_SIZE)),
-    mut_arg("send_buffer", |arg| arg.help(SEND_BUFFER)),
 )]
 struct Cli {
     /// Size of the data of a message, such as 64KiB; a bare number is MiB and may be a fraction

@@ -124,8 +124,8 @@ pub struct Sending {
     /// How to send: push gives each message to one receiver and waits for it, pub to all there are
     #[arg(short, long, value_name = "push|pub", default_value = "push", value_parser = parse_sending)]
     mode: Mode,
-    /// Bytes the system holds for each peer; 400KiB suits frames of 2 MiB and more that stay on one
-    /// machine [default: its own choice]
+    /// Bytes the system holds for each peer [default: its own choice, or 400KiB for messages of 1 MiB
+    /// and more to the loopback interface]
     #[arg(long = "sndbuf", value_name = "SIZE", value_parser = parse_buffer)]
     send_buffer: Option<usize>,
     #[command(flatten)]

@@ -199,6 +199,36 @@ fn a_cut_or_overwritten_recording_loses_only_what_was_there() {
     }
 }
 
+#[test]
+fn a_closed_recording_damaged_in_its_summary_too_is_read_as_it_would_be_recovered() {
+    let dir = Dir::new();
+    let (whole, path, out) = (dir.path("whole.mcap"), dir.path("x.mcap"), dir.path("out.mcap"));
+    record(&whole, 0..100, true).finish().unwrap();
+    let mut bytes = fs::read(&whole).unwrap();
+    // Its checksum does not match then.
+    let summary = bytes.len() - 100;
+    bytes[summary] ^= 0xff;
+    for place in 0..100 {
+        let at = 600 + place * (bytes.len() - 1000) / 100;
+        let mut broken = bytes.clone();
+        broken[at..at + 10].fill(0xa5);
+        fs::write(&path, &broken).unwrap();
+        let recovery = recover(&path, &out).unwrap();
+        let mut reader = McapReader::open(&path).unwrap();
+        let mut saved = McapReader::open(&out).unwrap();
+        let mut messages = 0;
+        while let Event::Message(received) = reader.poll().unwrap() {
+            let Event::Message(other) = saved.poll().unwrap() else { panic!("at {at}: too many") };
+            assert!((received.time, received.frames) == (other.time, other.frames), "at {at}");
+            messages += 1;
+        }
+        assert_eq!(messages, recovery.messages, "at {at}");
+        assert!(messages >= 98, "at {at}: {messages}");
+        assert!(reader.damaged() > 0 || messages == 100, "at {at}: {:?}", reader.notices());
+        fs::remove_file(&out).unwrap();
+    }
+}
+
 /// Returns the attachments of a file: name, time and data.
 fn attachments(path: &Path) -> Vec<(String, u64, Vec<u8>)> {
     let bytes = fs::read(path).unwrap();

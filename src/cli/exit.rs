@@ -3,11 +3,12 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::{ExitCode, Termination};
 
 use super::stderr::say;
 use crate::counted::Counted;
-use crate::recording::Gauge;
+use crate::recording::{Gauge, is_mcap};
 use crate::tools::split::OutputSummary;
 use crate::tools::{Ending, Limits};
 use crate::{Error, Source, Unconfirmed};
@@ -74,8 +75,12 @@ impl Exit {
         match source.damaged() {
             0 => self,
             damaged => {
-                let skipped = Counted(damaged, "damaged message");
-                self.or_damaged(format_args!("'{}': skipped {skipped}", source.name()))
+                let (skipped, name) = (Counted(damaged, "damaged message"), source.name());
+                let exit = self.or_damaged(format_args!("'{name}': skipped {skipped}"));
+                if !source.is_live() && is_mcap(Path::new(name)) {
+                    say(format_args!("hint: m_dump {name} --recover OUT.mcap may save more"));
+                }
+                exit
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Pieces of a recording of ours follow each other in time, and so there is one at hand at a time.
 //! Where those of somebody else overlap, all that do are at hand and their messages are merged.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -11,6 +12,7 @@ use std::io;
 use super::block::{Block, Store};
 use super::index::Contents;
 use super::piece::{self, Entry, Loaded};
+use super::salvage::Damages;
 
 /// The most messages of pieces that overlap in time: 32 bytes each.
 const MAX_ENTRIES: usize = 1 << 24;
@@ -19,21 +21,30 @@ const MAX_HELD: usize = 256 << 20;
 /// How much of what went wrong is kept to be told.
 const MAX_FAULTS: usize = 20;
 
-/// What was wrong with what was read.
-#[derive(Debug, Default)]
+/// What was wrong with what was read of a file.
+#[derive(Debug)]
 pub(super) struct Faults {
-    /// Messages that could not be read.
+    /// The name of the file.
+    name: String,
+    /// Messages that could not be read; a place where nobody knows how many there were counts as one.
     pub(super) damaged: u64,
     /// Where and what, the first of them.
-    pub(super) places: Vec<(u64, &'static str)>,
+    pub(super) places: Vec<(u64, Cow<'static, str>)>,
 }
 
 impl Faults {
-    pub(super) fn add(&mut self, at: u64, what: &'static str, messages: u64) {
-        tracing::warn!("at byte {at}: {what}");
+    /// Starts with what was found to be damaged in a file.
+    pub(super) fn new(name: &str, damages: Damages) -> Self {
+        let places = damages.first.into_iter().take(MAX_FAULTS);
+        let places = places.map(|damage| (damage.at, damage.what.into())).collect();
+        Self { name: name.to_owned(), damaged: damages.count, places }
+    }
+
+    fn add(&mut self, at: u64, what: &'static str, messages: u64) {
+        tracing::warn!("'{}': at byte {at}: {what}", self.name);
         self.damaged += messages;
         if self.places.len() < MAX_FAULTS {
-            self.places.push((at, what));
+            self.places.push((at, what.into()));
         }
     }
 }

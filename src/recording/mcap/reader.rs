@@ -9,6 +9,7 @@ use super::index::{self, Contents};
 use super::order::{Faults, Order};
 use super::piece::{self, Entry, Piece};
 use super::record;
+use super::salvage::{Damages, salvage};
 use super::scan::Scan;
 use super::starts;
 use super::wire::MAGIC;
@@ -26,7 +27,9 @@ use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, W
 /// it is whole; at its end more of it is looked for whenever it is polled.
 ///
 /// Damaged chunks and messages are left out and counted; checksums are only looked at where chunks
-/// are compressed, all others when a file is verified. Messages of other schemas are left out.
+/// are compressed, all others when a file is verified. Where the summary of a closed file is damaged
+/// and its records are too, what can be found is read, as [`recover`](super::recover) would save it.
+/// Messages of other schemas are left out.
 ///
 /// Memory: some 100 bytes for each chunk in the file; the chunk at hand where it is compressed (at
 /// most 1 GiB) or the file not mapped (the same, and larger ones are not read); where times of chunks
@@ -88,29 +91,31 @@ impl McapReader {
             return Err(not("it does not begin as an MCAP file does".into()));
         }
         let opened = open_contents(store, metadata.len()).map_err(failed())?;
-        let Opened { store, contents, scan, no_summary } = opened;
+        let Opened { store, contents, scan, no_summary, damages } = opened;
         if contents.definitions.all_foreign() {
             let schemas = contents.definitions.foreign_schemas();
             return Err(not(format!(
                 "its messages have other schemas than mflow.Message: {schemas}"
             )));
         }
-        Ok(Self { scan, no_summary, ..Self::of(path, store, contents) })
+        let reader = Self::of(path, store, contents);
+        Ok(Self { scan, no_summary, faults: Faults::new(&reader.name, damages), ..reader })
     }
 
     /// Reads what is known to be in a file.
     pub(super) fn of(path: &Path, store: Store, mut contents: Contents) -> Self {
         contents.pieces.sort_unstable_by_key(Piece::key);
+        let name = path.display().to_string();
         Self {
             path: path.to_owned(),
-            name: path.display().to_string(),
+            faults: Faults::new(&name, Damages::default()),
+            name,
             store,
             contents,
             scan: None,
             order: Order::default(),
             position: 0,
             counted: 0,
-            faults: Faults::default(),
             no_summary: None,
             ended: false,
         }
@@ -260,26 +265,33 @@ struct Opened {
     contents: Contents,
     scan: Option<Scan>,
     no_summary: Option<&'static str>,
+    /// What is damaged of a file that was searched for what is left.
+    damages: Damages,
 }
 
 fn open_contents(mut store: Store, length: u64) -> io::Result<Opened> {
-    let footer = index::footer(&mut store, length)?;
-    let mut no_summary = None;
-    if let Some(footer) = footer {
-        store.seal();
-        match index::read_summary(&store, footer, length)? {
-            Ok(contents) if contents.is_enough() => {
-                return Ok(Opened { store, contents, scan: None, no_summary });
-            }
-            Ok(_) => no_summary = Some("its summary does not tell where messages are"),
-            Err(reason) => no_summary = Some(reason),
+    let (mut contents, mut scan) = (Contents::default(), Scan::new());
+    let mut damages = Damages::default();
+    let Some(footer) = index::footer(&mut store, length)? else {
+        scan.advance(&mut store, &mut contents)?;
+        return Ok(Opened { store, contents, scan: Some(scan), no_summary: None, damages });
+    };
+    store.seal();
+    let no_summary = match index::read_summary(&store, footer, length)? {
+        Ok(contents) if contents.is_enough() => {
+            return Ok(Opened { store, contents, scan: None, no_summary: None, damages });
         }
-    }
-    let mut contents = Contents::default();
-    let mut scan = Scan::new();
+        Ok(_) => "its summary does not tell where messages are",
+        Err(reason) => reason,
+    };
     scan.advance(&mut store, &mut contents)?;
-    let scan = if footer.is_some() { None } else { Some(scan) };
-    Ok(Opened { store, contents, scan, no_summary })
+    if !scan.is_finished() {
+        // Its writer has come to the end: this is no part yet to be written, and there is more behind.
+        contents = Contents { definitions: contents.definitions, ..Contents::default() };
+        store.seal_broken();
+        damages = salvage(&mut store, &mut contents, index::data_end(&footer, length));
+    }
+    Ok(Opened { store, contents, scan: None, no_summary: Some(no_summary), damages })
 }
 
 /// Returns the sequence of a message, which lies ahead of its times.

@@ -204,6 +204,16 @@ impl fmt::Display for Prefix<'_> {
     }
 }
 
+/// An error and its causes, in one line.
+pub(crate) struct WithCauses<'a>(pub(crate) &'a dyn std::error::Error);
+
+impl fmt::Display for WithCauses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        self.0.source().map_or(Ok(()), |cause| write!(f, ": {}", WithCauses(cause)))
+    }
+}
+
 impl Error {
     /// Makes the error of a failed file operation; shaped for `map_err`.
     pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use harness::Dir;
 use mcap::{Compression, WriteOptions, records::MessageHeader};
 use mflow::recording::{McapReader, Recording, Seek};
-use mflow::{Error, Event, Frames, Mode, Source, Timestamp};
+use mflow::tools::{Ending, Notation, stats};
+use mflow::{Error, Event, Frames, Mode, Source, Stop, Timestamp};
+use serde_json::{Value, json};
 
 /// The parts of a message as protobuf.
 fn framed(parts: &[&[u8]]) -> Vec<u8> {
@@ -350,6 +352,31 @@ fn a_file_that_is_truncated_under_its_reader_is_an_error_and_the_end() {
     assert!(rest < 10);
     assert_eq!(error.to_string(), format!("cannot read '{}'", path.display()));
     assert!(matches!(reader.poll().unwrap(), Event::End));
+}
+
+#[test]
+fn what_came_before_a_run_broke_off_is_summed_up() {
+    let dir = Dir::new();
+    let mut foreign = Foreign::new(WriteOptions::new().chunk_size(Some(5000)).compression(None));
+    for time in 0..600 {
+        foreign.number(0, time, 1000);
+    }
+    let path = file(&dir, &foreign.finish());
+    let mut reader = McapReader::open(&path).unwrap();
+    File::options().write(true).open(&path).unwrap().set_len(20_000).unwrap();
+    let options = stats::Options { notation: Notation::Json, ..stats::Options::default() };
+    let mut out = Vec::new();
+    let failure = stats::run(&mut reader, &options, &Stop::never(), &mut out).unwrap_err();
+    let done = failure.done.as_ref().expect("a summary");
+    assert_eq!(done.ending, Ending::Failed);
+    assert!((1..20).contains(&done.total.messages), "{done:?}");
+    let out = String::from_utf8(out).unwrap();
+    let last: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["event"], &last["messages"]),
+        (&json!("summary"), &json!(done.total.messages))
+    );
+    assert!(matches!(Error::from(failure), Error::File { verb: "read", .. }));
 }
 
 #[test]

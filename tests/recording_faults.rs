@@ -225,6 +225,42 @@ fn a_file_that_may_not_grow_ends_a_recording_that_stays_whole() {
 }
 
 #[test]
+fn a_recording_that_fails_ends_a_split_only_where_it_is_all_there_is() {
+    let limited = |dir: &Dir, arguments: &str| {
+        dir.start_shell(&format!("trap '' XFSZ; ulimit -f 9000; exec m_split {arguments}"))
+    };
+    let error = "error: cannot write 'x.mcap': File too large (os error 27)";
+    let dir = Dir::new();
+    let mut sender = sender();
+    let split = limited(&dir, &format!("{} '{ANY}' x.mcap -n 40", sender.endpoint()));
+    let mut stream = connect(&split.endpoint(), Options::pull().timeout(PATIENCE)).unwrap();
+    for number in 0..40 {
+        sender.send(numbered(number, 1 << 20)).unwrap();
+        assert_eq!(stream.receive_frames().unwrap(), Some(numbered(number, 1 << 20)));
+        if number == 20 {
+            split.stderr_line("the other outputs go on");
+        }
+    }
+    let ended = split.end().expect(1);
+    let [failed, dropped] = ended.errors()[..] else { panic!("two errors: {}", ended.stderr) };
+    assert_eq!(failed, error);
+    let dropped = dropped.strip_suffix(" messages were dropped, as 'x.mcap' took no more");
+    let dropped: u64 = dropped.unwrap().trim_start_matches("error: ").parse().unwrap();
+    assert!((19..36).contains(&dropped), "{dropped}");
+    assert_closed_in_spite(&dir, "x.mcap", 1 << 20, 4);
+
+    let dir = Dir::new();
+    let sender = patient_sender(Duration::from_secs(2));
+    let split = limited(&dir, &format!("{} x.mcap", sender.endpoint()));
+    let sending = send_to_the_end(sender, 1 << 20);
+    let ended = split.end().expect(1);
+    assert_eq!(ended.errors()[0], error);
+    assert!(!ended.stderr.contains("go on"), "{}", ended.stderr);
+    sending.join().unwrap();
+    assert_closed_in_spite(&dir, "x.mcap", 1 << 20, 4);
+}
+
+#[test]
 fn what_is_saved_before_the_disk_is_full_is_in_a_file_that_is_closed() {
     let dir = Dir::new();
     record(&dir, 20, 1 << 20);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Reporting, Sending, Size, Terminal, Verbosity};
 use mflow::tools::generate::{self, queue_size, send_buffer};
-use mflow::tools::{Notation, Observer};
+use mflow::tools::{Failure, Notation, Observer};
 use mflow::{Error, Result, Stop};
 
 /// What depends on the size of the messages here.
@@ -65,8 +65,9 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         limits,
     };
     let linger = cli.sending.linger();
-    let summary = generate::run(Box::new(stream), &options, linger, stop, &mut out, &mut terminal)?;
-    Ok(Exit::Done
+    let result = generate::run(Box::new(stream), &options, linger, stop, &mut out, &mut terminal);
+    let (summary, failure) = Failure::parts(result)?;
+    Ok(Exit::after(failure.as_ref())
         .unless_missed(&limits, summary.total.messages, summary.ending, &endpoint)
         .unless_unheard(summary.is_unheard && summary.total.messages > 0, &endpoint)
         .unless_unconfirmed(summary.unconfirmed, &endpoint))

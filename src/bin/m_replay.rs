@@ -12,7 +12,7 @@ use mflow::cli::{self, Exit, Filtering, Keyboard, Limiting, Sending, Terminal, V
 use mflow::recording::{Place, Range, Recording, open_recordings};
 use mflow::tools::generate::send_buffer;
 use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Repeat, Routes, wait_for_peers};
-use mflow::tools::{Ending, Observer};
+use mflow::tools::{Ending, Failure, Observer};
 use mflow::{Address, Error, Mode, Result, Stop, Stream};
 
 /// Send the messages of a recording again, with its timing or as fast as it goes
@@ -167,7 +167,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let sinks = streams.into_iter().map(|stream| Box::new(stream) as _).collect();
     let outlets = Outlets::new(sinks, routes);
     let mut out = stdout().lock();
-    let summary = replay::run(
+    let result = replay::run(
         recording.as_mut(),
         outlets,
         &options,
@@ -177,7 +177,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         &mut terminal,
     );
     drop(keyboard);
-    let summary = summary?;
+    let (summary, failure) = Failure::parts(result)?;
     match cli.report() {
         Report::Json => writeln!(out, "{}", summary.to_json()).map_err(Error::Output)?,
         Report::Text => {
@@ -195,7 +195,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if summary.messages == 0 {
         tell_why(recording.as_ref(), summary.ending, &mut terminal);
     }
-    let exit = Exit::Done.unless_damaged(recording.as_ref()).unless_missed(
+    let exit = Exit::after(failure.as_ref()).unless_damaged(recording.as_ref()).unless_missed(
         &limits,
         summary.messages,
         summary.ending,

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbosity};
 use mflow::routing::{Config, OnFull, OutputConfig};
-use mflow::tools::split;
+use mflow::tools::{Failure, split};
 use mflow::{Error, Mode, Result, Stop};
 
 /// Split one stream to many: each output gets every message
@@ -69,12 +69,11 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let tune = |options| cli.receiving.tune(options, stop);
     let (mut source, split) = split::open(&config, tune, &mut terminal)?;
     let (limits, linger) = (cli.limiting.limits(), cli.lingering.linger);
-    let summary = split::run(source.as_mut(), split, limits, linger, stop, &mut terminal)?;
+    let result = split::run(source.as_mut(), split, limits, linger, stop, &mut terminal);
+    let (summary, failure) = Failure::parts(result)?;
     terminal.summary(&summary);
     let outputs = summary.outputs.iter();
-    let exit = outputs.fold(Exit::Done, |exit, output| {
-        exit.unless_unconfirmed(output.unconfirmed, &output.name).unless_passed_over(output)
-    });
+    let exit = outputs.fold(Exit::after(failure.as_ref()), Exit::unless_passed_over);
     Ok(exit.unless_damaged(source.as_ref()).unless_missed(
         &limits,
         summary.messages,

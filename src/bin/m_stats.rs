@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use mflow::cli::{self, Exit, Limiting, Receiving, Reporting, Size, Terminal, Verbosity};
-use mflow::tools::{Observer, loopback, stats, tell_notices};
+use mflow::tools::stats::{self, Summary};
+use mflow::tools::{Failure, Observer, loopback, tell_notices};
 use mflow::{Location, Result, Stop};
 
 /// What `--queue-size` is where messages are only counted.
@@ -60,18 +61,25 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
             limits.duration.get_or_insert(Duration::from_secs(5));
         }
         let bytes = cli.size.map_or(1 << 20, |size| size.bytes);
-        let summary = loopback::run(&options, bytes, stop, &mut out, &mut terminal)?;
-        return Ok(exit(&options, &summary, "--loopback"));
+        let result = loopback::run(&options, bytes, stop, &mut out, &mut terminal);
+        return exit(&options, result, "--loopback");
     };
     let location: Location = source.parse()?;
     let receiving = cli.receiving.clone().usual_queue_size(stats::QUEUE_SIZE);
     let mut source = location.open_source(receiving.options(&location, stop))?;
     source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
     tell_notices(source.as_ref(), &mut terminal);
-    let summary = stats::run(source.as_mut(), &options, stop, &mut out)?;
-    Ok(exit(&options, &summary, source.name()).unless_damaged(source.as_ref()))
+    let result = stats::run(source.as_mut(), &options, stop, &mut out);
+    Ok(exit(&options, result, source.name())?.unless_damaged(source.as_ref()))
 }
 
-fn exit(options: &stats::Options, summary: &stats::Summary, name: &str) -> Exit {
-    Exit::Done.unless_missed(&options.limits, summary.total.messages, summary.ending, name)
+fn exit(
+    options: &stats::Options,
+    result: Result<Summary, Failure<Summary>>,
+    name: &str,
+) -> Result<Exit> {
+    let (summary, failure) = Failure::parts(result)?;
+    let Summary { total, ending } = summary;
+    let exit = Exit::after(failure.as_ref());
+    Ok(exit.unless_missed(&options.limits, total.messages, ending, name))
 }

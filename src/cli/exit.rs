@@ -1,6 +1,5 @@
 //! Exit codes, the same for all programs.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -8,6 +7,7 @@ use std::process::{ExitCode, Termination};
 
 use super::stderr::say;
 use crate::counted::Counted;
+use crate::error::WithCauses;
 use crate::recording::{Gauge, is_mcap};
 use crate::tools::split::OutputSummary;
 use crate::tools::{Ending, Limits};
@@ -31,6 +31,12 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Begins with what broke off a run, and prints it.
+    #[must_use]
+    pub fn after(failure: Option<&Error>) -> Self {
+        failure.map_or(Self::Done, Self::of)
+    }
+
     /// Prints an error with its causes, and says how to end.
     pub(super) fn of(error: &Error) -> Self {
         let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
@@ -55,12 +61,7 @@ impl Exit {
 
     /// Prints an error with its causes.
     pub(super) fn failed(error: &Error) -> Self {
-        let mut text = format!("error: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text += &format!(": {error}");
-            cause = error.source();
-        }
+        let mut text = format!("error: {}", WithCauses(error));
         if let Some(hint) = hint(error) {
             text += &format!("\nhint: {hint}");
         }
@@ -149,21 +150,27 @@ impl Exit {
         })
     }
 
-    /// Ends with [`Missed`](Self::Missed) where an output of a split has taken nothing of what was
-    /// for it, and with [`Damaged`](Self::Damaged) where some of it was dropped; unless that is what
-    /// was asked for.
+    /// Ends with [`Failed`](Self::Failed) where an output of a split has failed or messages for it were
+    /// not handed over at the end, with [`Missed`](Self::Missed) where it has taken nothing of what was
+    /// for it, and with [`Damaged`](Self::Damaged) where some of it was dropped; unless that is what was
+    /// asked for.
     #[must_use]
     pub fn unless_passed_over(self, output: &OutputSummary) -> Self {
-        let OutputSummary { name, sent, dropped, may_drop, .. } = output;
-        if *may_drop || *dropped == 0 {
-            return self;
+        let OutputSummary { name, sent, dropped, may_drop, unconfirmed, failure } = output;
+        let exit = match failure {
+            Some(error) => Self::failed(error),
+            None => self.unless_unconfirmed(*unconfirmed, name),
+        };
+        let may_drop = *may_drop && failure.is_none();
+        if may_drop || *dropped == 0 {
+            return exit;
         }
         let dropped = Counted(*dropped, "message").were();
-        if *sent > 0 {
-            return self.or_damaged(format_args!("{dropped} dropped, as '{name}' took no more"));
+        if *sent > 0 || failure.is_some() {
+            return exit.or_damaged(format_args!("{dropped} dropped, as '{name}' took no more"));
         }
         say(format_args!("error: {dropped} dropped, as nobody was at '{name}' to take any"));
-        if self == Self::Done { Self::Missed } else { self }
+        if exit == Self::Done { Self::Missed } else { exit }
     }
 
     /// Ends with [`Failed`](Self::Failed) where messages were received and not written, and says how
@@ -243,6 +250,9 @@ fn hint(error: &Error) -> Option<&'static str> {
             if source.kind() == io::ErrorKind::AlreadyExists =>
         {
             Some("nothing is overwritten: give another name, or move the file away")
+        }
+        Error::File { verb: "write", path, .. } if is_mcap(path) => {
+            Some("what was written before is whole: m_dump --info tells what, and what was lost")
         }
         Error::Memory { .. } => {
             Some("a size takes a unit, as 100B or 64KiB; without one it is MiB")

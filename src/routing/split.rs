@@ -24,6 +24,7 @@ pub struct Output {
     set_aside: Option<u32>,
     sent: u64,
     dropped: u64,
+    failure: Option<Error>,
 }
 
 impl Output {
@@ -37,6 +38,7 @@ impl Output {
             set_aside: None,
             sent: 0,
             dropped: 0,
+            failure: None,
         }
     }
 
@@ -58,7 +60,7 @@ impl Output {
         self.sent
     }
 
-    /// Returns how many messages were dropped because the sink took nothing.
+    /// Returns how many messages were dropped because the sink took nothing, or had failed.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -82,9 +84,17 @@ impl Output {
         self.sink.departures()
     }
 
+    /// Returns why it takes nothing any more, where it has failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
     /// Adds what tells that the sink may have failed, so that [`Split::check`] is worth a call.
     pub fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
-        self.sink.watch(set);
+        if self.failure.is_none() {
+            self.sink.watch(set);
+        }
     }
 
     /// Returns how long to wait for the sink from now on, for ever where it is `None`.
@@ -97,14 +107,30 @@ impl Output {
         }
     }
 
-    /// Offers a message without waiting.
-    fn offer(&mut self, message: &Received) -> Result<Offer> {
-        let offer = self.sink.offer(message)?;
-        if offer == Offer::Taken {
-            self.sent += 1;
-            self.set_aside = self.set_aside.and_then(|left| left.checked_sub(1)).filter(|n| *n > 0);
+    /// Offers a message without waiting; tells whether it is done with, as it is for an output that
+    /// has failed.
+    fn offer(&mut self, message: &Received) -> bool {
+        if self.failure.is_none() {
+            match self.sink.offer(message) {
+                Ok(Offer::Full) => return false,
+                Ok(Offer::Taken) => {
+                    self.sent += 1;
+                    let left = self.set_aside.and_then(|left| left.checked_sub(1));
+                    self.set_aside = left.filter(|left| *left > 0);
+                    return true;
+                }
+                Err(error) => self.failure = Some(error),
+            }
         }
-        Ok(offer)
+        self.dropped += 1;
+        true
+    }
+
+    /// Looks whether the sink has failed since the last message.
+    fn check(&mut self) {
+        if self.failure.is_none() {
+            self.failure = self.sink.check().err();
+        }
     }
 
     fn drop_one(&mut self) {
@@ -113,7 +139,7 @@ impl Output {
     }
 }
 
-/// The outputs of one source.
+/// The outputs of one source. One that fails is left out from then on, and the others go on.
 pub struct Split {
     outputs: Vec<Output>,
     seen: u64,
@@ -135,12 +161,16 @@ impl Split {
         &self.outputs
     }
 
-    /// Tells whether an output has failed since the last message.
-    ///
-    /// # Errors
-    /// Where one has.
-    pub fn check(&mut self) -> Result<()> {
-        self.outputs.iter_mut().try_for_each(|output| output.sink.check())
+    /// Looks whether outputs have failed since the last message.
+    pub fn check(&mut self) {
+        self.outputs.iter_mut().for_each(Output::check);
+    }
+
+    /// Tells whether there are outputs, and all have failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let outputs = &self.outputs;
+        !outputs.is_empty() && outputs.iter().all(|output| output.failure.is_some())
     }
 
     /// Hands a message to every output whose turn it is. Each gets a share of it, not a copy.
@@ -150,14 +180,12 @@ impl Split {
     /// outputs.
     ///
     /// # Errors
-    /// Where an output has failed.
+    /// Where the outputs cannot be waited for.
     pub fn route(&mut self, message: &Received, stop: &Stop, until: Option<Instant>) -> Result<()> {
         self.seen += 1;
         self.pending.clear();
         for (index, output) in self.outputs.iter_mut().enumerate() {
-            if self.seen.is_multiple_of(output.modulo.get())
-                && output.offer(message)? == Offer::Full
-            {
+            if self.seen.is_multiple_of(output.modulo.get()) && !output.offer(message) {
                 self.pending.push(index);
             }
         }
@@ -187,7 +215,8 @@ impl Split {
             if !self.pending.is_empty() {
                 self.wait_once(waited, most, stop)?;
             }
-            self.offer_again(message)?;
+            let outputs = &mut self.outputs;
+            self.pending.retain(|index| !outputs[*index].offer(message));
         }
         Ok(())
     }
@@ -221,25 +250,16 @@ impl Split {
         Ok(())
     }
 
-    fn offer_again(&mut self, message: &Received) -> Result<()> {
-        let mut place = 0;
-        while let Some(index) = self.pending.get(place) {
-            match self.outputs[*index].offer(message)? {
-                Offer::Taken => drop(self.pending.swap_remove(place)),
-                Offer::Full => place += 1,
-            }
-        }
-        Ok(())
-    }
-
-    /// Closes all outputs at the same time, after everything has left them, as [`Sink::finish`]; in
-    /// their order.
-    ///
-    /// # Errors
-    /// Where an output cannot be closed.
-    pub fn finish(self, patience: Duration) -> Result<Vec<Unconfirmed>> {
+    /// Closes all outputs at the same time, after everything has left them, as [`Sink::finish`];
+    /// returns how that went with each, in their order: why it failed, where it has.
+    pub fn finish(self, patience: Duration) -> Vec<Result<Unconfirmed>> {
         thread::scope(|scope| {
-            let finish = |output: Output| scope.spawn(move || output.sink.finish(patience));
+            let finish = |Output { sink, failure, .. }: Output| {
+                scope.spawn(move || {
+                    let finished = sink.finish(patience);
+                    failure.map_or(finished, Err)
+                })
+            };
             let ends: Vec<_> = self.outputs.into_iter().map(finish).collect();
             let result =
                 |end: ScopedJoinHandle<'_, _>| end.join().unwrap_or_else(|p| resume_unwind(p));
@@ -287,7 +307,8 @@ mod tests {
         let other = Twin { number: 2, tell: to_one, hear: other };
         let config = OutputConfig::new("tcp://*:1".parse().unwrap());
         let outputs = [one, other].map(|twin| Output::new(Box::new(twin), &config));
-        let left = Split::new(outputs.into()).finish(PATIENCE).unwrap();
+        let left = Split::new(outputs.into()).finish(PATIENCE).into_iter();
+        let left: Vec<_> = left.map(Result::unwrap).collect();
         assert_eq!(left, [Unconfirmed::Count(1), Unconfirmed::Count(2)]);
     }
 }

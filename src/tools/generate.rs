@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::report::{Notation, Report};
 use super::run::Run;
-use super::{Ending, Limits, Observer, tell_departures};
+use super::{Ending, Failure, Limits, Observer, sum_up, tell_departures};
 use crate::{
     Address, Error, Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput,
     Timestamp, Unconfirmed, WaitSet,
@@ -99,25 +99,29 @@ pub fn run(
     stop: &Stop,
     out: &mut dyn Write,
     observer: &mut dyn Observer,
-) -> Result<Summary> {
+) -> Result<Summary, Failure<Summary>> {
     let payload = zeros(options.bytes)?;
     let mut report = Report::new(options.interval, options.notation);
 
     let mut run = Run::new(options.limits, stop);
-    let result = generate(sink.as_mut(), payload, options, &mut run, &mut report, out, observer);
+    let ended = generate(sink.as_mut(), payload, options, &mut run, &mut report, out, observer);
     tell_departures(sink.name(), sink.departures(), observer);
-    let told = result.and_then(|ending| {
+    let ended = ended.and_then(|ending| {
         if ending == Ending::Stopped {
             report.remark(format_args!("Terminated by user."), out)?;
         }
-        Ok((ending, report.finish(run.latest(), out)?))
+        Ok(ending)
     });
+    let (total, ended) = report.finish(ended, run.latest(), out);
     let is_unheard = sink.is_unheard();
     observer.leaving();
     let unconfirmed = sink.finish(linger);
     observer.left();
-    let (ending, total) = told?;
-    Ok(Summary { total, unconfirmed: unconfirmed?, is_unheard, ending })
+    let (unconfirmed, ended) = match unconfirmed {
+        Ok(unconfirmed) => (unconfirmed, ended),
+        Err(error) => (Unconfirmed::Unknown, ended.and(Err(error))),
+    };
+    sum_up(ended, |ending| Summary { total, unconfirmed, is_unheard, ending })
 }
 
 /// Makes a payload, which may be more than there is memory for.

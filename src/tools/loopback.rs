@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::{Observer, Silent, generate, stats};
+use super::{Failure, Observer, Silent, generate, stats};
 use crate::{Error, Options, Result, Source, Stop, connect};
 
 /// Measures this machine: a generator sends messages of `size` bytes to a free port of the
@@ -17,7 +17,7 @@ pub fn run(
     stop: &Stop,
     out: &mut dyn Write,
     observer: &mut dyn Observer,
-) -> Result<stats::Summary> {
+) -> Result<stats::Summary, Failure<stats::Summary>> {
     // Said before anybody waits for the first message.
     drop(generate::zeros(size)?);
     let failed = |source| Error::System { what: "the loopback generator", source };
@@ -43,7 +43,7 @@ pub fn run(
         measured.request();
         match generator.join() {
             Ok(Ok(_)) => summary,
-            Ok(Err(error)) => Err(error),
+            Ok(Err(failure)) => Err(failure.error.into()),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })

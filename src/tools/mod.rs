@@ -1,4 +1,5 @@
-//! The five tools as functions: options in, summary out.
+//! The five tools as functions: options in, summary out; one that breaks off tells what it has done
+//! until then with its error, a [`Failure`].
 //!
 //! Parsing command lines, signals and progress bars are left to the programs. Results go to the
 //! writer that a tool is given, everything else to its [`Observer`].
@@ -18,6 +19,7 @@
 //! ```
 
 pub mod dump;
+mod failure;
 pub mod generate;
 #[cfg(feature = "cli")]
 pub mod inspect;
@@ -33,6 +35,8 @@ use std::fmt;
 use crate::Source;
 use crate::counted::Counted;
 
+pub use failure::Failure;
+use failure::sum_up;
 pub use report::Notation;
 pub use run::{Ending, Limits};
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::Ending;
 use crate::{Error, Result, Throughput, ThroughputStatistics};
 
 /// In which form rates are printed.
@@ -78,12 +79,18 @@ impl Report {
         }
     }
 
-    /// Prints the line of the last rates and the summary.
-    pub(super) fn finish(&mut self, now: Instant, out: &mut dyn Write) -> Result<Throughput> {
+    /// Prints the line of the last rates and the summary, however the run has ended; returns what the
+    /// summary is of, and how it has ended, which is with an error too where that cannot be printed.
+    pub(super) fn finish(
+        &mut self,
+        ended: Result<Ending>,
+        now: Instant,
+        out: &mut dyn Write,
+    ) -> (Throughput, Result<Ending>) {
         let last = self.statistics.flush(now);
         let total = self.statistics.aggregate(now);
-        self.end(last.as_ref(), &total, out).map_err(Error::Output)?;
-        Ok(total)
+        let printed = self.end(last.as_ref(), &total, out).map_err(Error::Output);
+        (total, ended.and_then(|ending| printed.map(|()| ending)))
     }
 
     fn end(
@@ -151,7 +158,7 @@ mod tests {
         for (messages, bytes, milliseconds) in records {
             report.record(*messages, *bytes, at(*milliseconds), &mut out).unwrap();
         }
-        report.finish(at(end), &mut out).unwrap();
+        report.finish(Ok(Ending::Count), at(end), &mut out).1.unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -181,7 +188,8 @@ ____________________________________________________________
         report.remark(format_args!("for people"), &mut out).unwrap();
         report.record(1, 1000, start, &mut out).unwrap();
         report.record(9, 9000, start + Duration::from_millis(500), &mut out).unwrap();
-        report.finish(start + Duration::from_secs(1), &mut out).unwrap();
+        let end = start + Duration::from_secs(1);
+        report.finish(Ok(Ending::Count), end, &mut out).1.unwrap();
         let expected = "\
 {\"event\":\"interval\",\"seconds\":0.5,\"messages\":10,\"bytes\":10000,\
 \"messages_per_second\":20.0,\"bytes_per_second\":20000.0}

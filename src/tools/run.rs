@@ -33,6 +33,9 @@ pub enum Ending {
     SourceEnded,
     /// The series that was waited for is over.
     SeriesEnded,
+    /// It broke off: see the error of its [`Failure`](super::Failure), or those of the outputs of a
+    /// split, all of which have failed.
+    Failed,
 }
 
 /// Continues a sentence, as in `only 3 of 10 messages before the timeout`.
@@ -45,16 +48,19 @@ impl fmt::Display for Ending {
             Self::Stopped => "before it was stopped",
             Self::SourceEnded => "before the source ended",
             Self::SeriesEnded => "before the series ended",
+            Self::Failed => "before it failed",
         })
     }
 }
 
 impl Limits {
     /// Tells whether a run that ended so has done less than was asked: fewer messages than `count`,
-    /// or none at all. One that was stopped by hand has done what was wanted.
+    /// or none at all. One that was stopped by hand has done what was wanted, and one that failed
+    /// has an error that says so.
     #[must_use]
     pub fn missed_by(&self, messages: u64, ending: Ending) -> bool {
-        ending != Ending::Stopped && messages < self.count.unwrap_or(1)
+        let is_over = !matches!(ending, Ending::Stopped | Ending::Failed);
+        is_over && messages < self.count.unwrap_or(1)
     }
 }
 
@@ -66,13 +72,13 @@ const QUIET: Duration = Duration::from_millis(50);
 const DRAINING: Duration = Duration::from_secs(1);
 const MOST_DRAINING: Duration = Duration::from_secs(10);
 
-/// Where messages go: it may fail while none comes.
+/// Where messages go: it may fail while none comes, which ends the run or not.
 pub(super) trait Watched {
     /// Adds what tells that it may have failed.
     fn watch<'a>(&'a self, set: &mut WaitSet<'a>);
 
-    /// Tells whether it has.
-    fn check(&mut self) -> Result<()>;
+    /// Looks whether it has; returns what ends the run by that.
+    fn check(&mut self) -> Result<Option<Ending>>;
 }
 
 impl Watched for &mut (dyn Sink + '_) {
@@ -80,15 +86,15 @@ impl Watched for &mut (dyn Sink + '_) {
         Sink::watch(&**self, set);
     }
 
-    fn check(&mut self) -> Result<()> {
-        Sink::check(&mut **self)
+    fn check(&mut self) -> Result<Option<Ending>> {
+        Sink::check(&mut **self).map(|()| None)
     }
 }
 
 /// What else matters to who waits for messages; nothing by default.
 #[derive(Default)]
 pub(super) struct Beside<'a> {
-    /// Where they go: its failure ends the wait.
+    /// Where they go: its failure may end the wait.
     pub(super) sink: Option<&'a mut dyn Watched>,
     /// When the series that is waited for is over unless something comes.
     pub(super) over_at: Option<Instant>,
@@ -195,8 +201,10 @@ impl<'a> Run<'a> {
             if over_at.is_some_and(|at| at <= Instant::now()) {
                 return Ok(ControlFlow::Break(Ending::SeriesEnded));
             }
-            if let Some(sink) = &mut sink {
-                sink.check()?;
+            if let Some(sink) = &mut sink
+                && let Some(ending) = sink.check()?
+            {
+                return Ok(ControlFlow::Break(ending));
             }
             let mut set = WaitSet::new();
             source.readiness(&mut set);

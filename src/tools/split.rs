@@ -5,16 +5,17 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run, Watched};
-use super::{Ending, Limits, Observer, tell_departures, tell_notices};
+use super::{Ending, Failure, Limits, Observer, sum_up, tell_departures, tell_notices};
 use crate::counted::Counted;
+use crate::error::WithCauses;
 use crate::routing::{Config, Output, Split};
-use crate::{Result, Source, Stop, Unconfirmed, WaitSet};
+use crate::{Error, Result, Source, Stop, Unconfirmed, WaitSet};
 
 /// How often at most it is told of an output that it takes messages, or takes none.
 const TELL: Duration = Duration::from_secs(2);
 
 /// What went to one output.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct OutputSummary {
     /// Its address, as peers know it.
     pub name: String,
@@ -26,10 +27,12 @@ pub struct OutputSummary {
     pub may_drop: bool,
     /// How many it could not hand to a peer at the end.
     pub unconfirmed: Unconfirmed,
+    /// Why it took nothing any more, or could not be closed, where it has failed.
+    pub failure: Option<Error>,
 }
 
 /// What was split.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Summary {
     /// How many messages came.
     pub messages: u64,
@@ -79,10 +82,10 @@ pub fn open(
 }
 
 /// Splits until the run ends, and waits then until everything has left, at most `linger` without
-/// progress.
+/// progress. An output that fails is left out from then on; the run ends with the last.
 ///
 /// # Errors
-/// Where the source or an output fails.
+/// Where the source fails. Failures of outputs are in the summary.
 pub fn run(
     source: &mut dyn Source,
     mut split: Split,
@@ -90,10 +93,10 @@ pub fn run(
     linger: Duration,
     stop: &Stop,
     observer: &mut dyn Observer,
-) -> Result<Summary> {
+) -> Result<Summary, Failure<Summary>> {
     tell_notices(source, observer);
     let mut run = Run::new(limits, stop).draining(source);
-    let result = route(source, &mut split, &mut run, stop, observer);
+    let ended = route(source, &mut split, &mut run, stop, observer);
     for output in split.outputs() {
         tell_departures(output.endpoint(), output.departures(), observer);
     }
@@ -106,25 +109,20 @@ pub fn run(
             dropped: output.dropped(),
             may_drop: output.may_drop(),
             unconfirmed: Unconfirmed::Unknown,
+            failure: None,
         })
         .collect();
     observer.leaving();
-    let unconfirmed = split.finish(linger);
+    let finished = split.finish(linger);
     observer.left();
-    for (output, unconfirmed) in outputs.iter_mut().zip(unconfirmed?) {
-        output.unconfirmed = unconfirmed;
+    for (output, unconfirmed) in outputs.iter_mut().zip(finished) {
+        match unconfirmed {
+            Ok(unconfirmed) => output.unconfirmed = unconfirmed,
+            Err(error) => output.failure = Some(error),
+        }
     }
-    Ok(Summary { messages: run.messages(), outputs, ending: result? })
-}
-
-impl Watched for Split {
-    fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
-        self.outputs().iter().for_each(|output| output.watch(set));
-    }
-
-    fn check(&mut self) -> Result<()> {
-        Self::check(self)
-    }
+    let messages = run.messages();
+    sum_up(ended, |ending| Summary { messages, outputs, ending })
 }
 
 /// Splits until the run ends.
@@ -135,21 +133,24 @@ fn route(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
-    let mut told = vec![Told::default(); split.outputs().len()];
+    let mut outputs = Outputs::new(split, observer);
     loop {
-        let beside = Beside { sink: Some(split), over_at: None };
+        let beside = Beside { sink: Some(&mut outputs), over_at: None };
         let received = match run.next_beside(source, beside)? {
             ControlFlow::Continue(received) => received,
             ControlFlow::Break(ending) => return Ok(ending),
         };
         run.pass(Instant::now());
-        let (ends_at, before) = (run.ends_at(), counts(split));
-        split.route(&received, stop, ends_at)?;
-        let (now, after) = (Instant::now(), counts(split));
-        tell_changes(split, &mut told, now, observer);
+        let (ends_at, before) = (run.ends_at(), outputs.counts());
+        outputs.split.route(&received, stop, ends_at)?;
+        let (now, after) = (Instant::now(), outputs.counts());
+        outputs.tell_changes(now);
         let ending = run.ending(now);
         run.count(1, received.frames.bytes() as u64, now);
-        observer.progress(run.progress());
+        outputs.observer.progress(run.progress());
+        if let Some(ending) = outputs.ending() {
+            return Ok(ending);
+        }
         // What else has come by a stop would be taken from its sender for nothing.
         let is_over = stop.is_requested() || ends_at.is_some_and(|end| end <= now);
         if is_over && after.0 == before.0 && after.1 > before.1 {
@@ -158,39 +159,83 @@ fn route(
     }
 }
 
-/// Returns how many messages the outputs have taken, and how many were dropped.
-fn counts(split: &Split) -> (u64, u64) {
-    let add = |(sent, dropped), output: &Output| (sent + output.sent(), dropped + output.dropped());
-    split.outputs().iter().fold((0, 0), add)
+/// The outputs of a split, and who is told what becomes of them.
+struct Outputs<'a> {
+    split: &'a mut Split,
+    observer: &'a mut dyn Observer,
+    /// What was told of each.
+    told: Vec<Told>,
 }
 
 /// What was told of an output.
 #[derive(Clone, Copy, Default)]
 struct Told {
+    has_failed: bool,
     is_set_aside: bool,
     dropped: u64,
     at: Option<Instant>,
 }
 
-/// Tells which outputs have stopped or started to take messages since the last time, of each now
-/// and then at most.
-fn tell_changes(split: &Split, told: &mut [Told], now: Instant, observer: &mut dyn Observer) {
-    for (output, told) in split.outputs().iter().zip(told) {
-        let is_set_aside = output.is_set_aside();
-        let is_soon = || told.at.is_some_and(|at| now - at < TELL);
-        if is_set_aside == told.is_set_aside || is_soon() {
-            continue;
+impl<'a> Outputs<'a> {
+    fn new(split: &'a mut Split, observer: &'a mut dyn Observer) -> Self {
+        let told = vec![Told::default(); split.outputs().len()];
+        Self { split, observer, told }
+    }
+
+    /// Returns how many messages the outputs have taken, and how many were dropped.
+    fn counts(&self) -> (u64, u64) {
+        let add =
+            |(sent, dropped), output: &Output| (sent + output.sent(), dropped + output.dropped());
+        self.split.outputs().iter().fold((0, 0), add)
+    }
+
+    /// Returns what ends the run where no output is left.
+    fn ending(&self) -> Option<Ending> {
+        self.split.has_failed().then_some(Ending::Failed)
+    }
+
+    /// Tells which outputs have failed, and which have stopped or started to take messages since the
+    /// last time, of each now and then at most.
+    fn tell_changes(&mut self, now: Instant) {
+        for (output, told) in self.split.outputs().iter().zip(&mut self.told) {
+            if let Some(error) = output.failure() {
+                // The last is told when the run ends, which it does by that.
+                if !told.has_failed && !self.split.has_failed() {
+                    let error = WithCauses(error);
+                    self.observer.notice(format_args!("{error}; the other outputs go on"));
+                }
+                told.has_failed = true;
+                continue;
+            }
+            let is_set_aside = output.is_set_aside();
+            let is_soon = || told.at.is_some_and(|at| now - at < TELL);
+            if is_set_aside == told.is_set_aside || is_soon() {
+                continue;
+            }
+            let name = output.endpoint();
+            if is_set_aside {
+                self.observer.notice(format_args!(
+                    "'{name}' takes no messages: dropping what is for it until it does"
+                ));
+            } else {
+                let dropped = Counted(output.dropped() - told.dropped, "message").were();
+                self.observer
+                    .notice(format_args!("'{name}' takes messages again, {dropped} dropped"));
+                told.dropped = output.dropped();
+            }
+            (told.is_set_aside, told.at) = (is_set_aside, Some(now));
         }
-        let name = output.endpoint();
-        if is_set_aside {
-            observer.notice(format_args!(
-                "'{name}' takes no messages: dropping what is for it until it does"
-            ));
-        } else {
-            let dropped = Counted(output.dropped() - told.dropped, "message").were();
-            observer.notice(format_args!("'{name}' takes messages again, {dropped} dropped"));
-            told.dropped = output.dropped();
-        }
-        (told.is_set_aside, told.at) = (is_set_aside, Some(now));
+    }
+}
+
+impl Watched for Outputs<'_> {
+    fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
+        self.split.outputs().iter().for_each(|output| output.watch(set));
+    }
+
+    fn check(&mut self) -> Result<Option<Ending>> {
+        self.split.check();
+        self.tell_changes(Instant::now());
+        Ok(self.ending())
     }
 }

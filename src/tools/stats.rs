@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::report::{Notation, RULE, Report};
 use super::run::Run;
-use super::{Ending, Limits};
+use super::{Ending, Failure, Limits, sum_up};
 use crate::{Result, Source, Stop, Throughput, WaitSet};
 
 /// A good [`queue_size`](crate::Options::queue_size) to measure with: of messages of whatever size,
@@ -42,7 +42,7 @@ pub struct Summary {
     pub ending: Ending,
 }
 
-/// Measures what comes from a source, and prints it as the original does.
+/// Measures what comes from a source, and prints it as the original does, the summary in any case.
 ///
 /// # Errors
 /// Where the source or the output fails.
@@ -51,15 +51,28 @@ pub fn run(
     options: &Options,
     stop: &Stop,
     out: &mut dyn Write,
-) -> Result<Summary> {
+) -> Result<Summary, Failure<Summary>> {
     let interval = options.interval.as_secs_f64();
     let mut report = Report::new(options.interval, options.notation);
     let started = "mflow stats started. Sampling interval is";
     report.remark(format_args!("{started} {interval:.2} seconds.\n{RULE}"), out)?;
     let mut run = Run::new(options.limits, stop);
-    let ending = loop {
+    let ended = measure(source, options.interval, &mut run, &mut report, out);
+    let (total, ended) = report.finish(ended, run.latest(), out);
+    sum_up(ended, |ending| Summary { total, ending })
+}
+
+/// Counts what comes until the run ends, and prints rates.
+fn measure(
+    source: &mut dyn Source,
+    interval: Duration,
+    run: &mut Run<'_>,
+    report: &mut Report,
+    out: &mut dyn Write,
+) -> Result<Ending> {
+    loop {
         // The first message starts the clock, so it has to be alone.
-        let alone = options.interval.is_zero() || run.messages() == 0;
+        let alone = interval.is_zero() || run.messages() == 0;
         let most = if alone { 1 } else { run.remaining() };
         let tally = source.tally(most)?;
         let now = Instant::now();
@@ -68,19 +81,17 @@ pub fn run(
             report.record(tally.messages, tally.bytes, now, out)?;
         }
         if let Some(ending) = run.ending(now) {
-            break ending;
+            return Ok(ending);
         }
         if tally.ended {
-            break Ending::SourceEnded;
+            return Ok(Ending::SourceEnded);
         }
         if tally.messages == 0 {
             let mut set = WaitSet::new();
             source.readiness(&mut set);
             if let Some(ending) = run.wait(set, source.name())? {
-                break ending;
+                return Ok(ending);
             }
         }
-    };
-    let total = report.finish(run.latest(), out)?;
-    Ok(Summary { total, ending })
+    }
 }

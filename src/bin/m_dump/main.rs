@@ -13,7 +13,7 @@ use mflow::recording::{Recording, open_recordings};
 use mflow::routing::FilterOptions;
 use mflow::tools::dump::{self, Options};
 use mflow::tools::inspect::{self, Form};
-use mflow::tools::{Ending, Observer};
+use mflow::tools::{Ending, Failure, Observer};
 use mflow::{Error, Location, Merge, Result, Source, Stop};
 
 use command_line::{Cli, Look};
@@ -58,14 +58,15 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let until_series_end = cli.more_filtering.until_series_end;
     let limits = cli.limiting.limits();
     let options = Options { limits, filter, until_series_end };
-    let summary = dump::run(source.as_mut(), sink, &options, stop, &mut terminal)?;
+    let result = dump::run(source.as_mut(), sink, &options, stop, &mut terminal);
+    let (summary, failure) = Failure::parts(result)?;
     if path.is_some() {
         terminal.total(summary.messages, summary.bytes, summary.elapsed);
     }
     if summary.ending == Ending::Stopped && !source.is_live() {
         terminal.notice(format_args!("stopped before the end of '{}'", source.name()));
     }
-    let exit = Exit::Done
+    let exit = Exit::after(failure.as_ref())
         .unless_failed(source.as_ref())
         .unless_damaged(source.as_ref())
         .unless_unread(summary.damaged)

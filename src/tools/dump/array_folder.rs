@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use mflow_handlers::{Array, Broken, Data, Message, Registry};
 
+use crate::error::WithCauses;
 use crate::{Error, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
 
 /// How many damaged messages are told of one by one; all are counted.
@@ -165,14 +166,8 @@ impl<F: ArrayFile> ArrayFolder<F> {
         if self.damaged >= TOLD {
             return;
         }
-        let mut text = array.map_or_else(String::new, |name| format!("{name:?}: "));
-        text += &error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text += &format!(": {error}");
-            cause = error.source();
-        }
-        tracing::warn!("message {}: {text}", self.next);
+        let array = array.map_or_else(String::new, |name| format!("{name:?}: "));
+        tracing::warn!("message {}: {array}{}", self.next, WithCauses(error));
     }
 }
 

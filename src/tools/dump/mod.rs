@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run};
-use super::{Ending, Limits, Observer, tell_notices};
+use super::{Ending, Failure, Limits, Observer, sum_up, tell_notices};
 use crate::routing::{BySource, Filter, FilterOptions, SeriesWatch};
 use crate::{Error, Frames, Offer, Received, Result, Sink, Source, Stop, Unconfirmed, WaitSet};
 
@@ -74,7 +74,7 @@ pub fn run(
     options: &Options,
     stop: &Stop,
     observer: &mut dyn Observer,
-) -> Result<Summary> {
+) -> Result<Summary, Failure<Summary>> {
     tell_notices(source, observer);
     let mut run = Run::new(options.limits, stop).draining(source);
     let followed = |grace| BySource::new(Followed::new(grace, &options.filter));
@@ -83,12 +83,16 @@ pub fn run(
     let result = pump(source, sink.as_mut(), &mut filter, &mut series, &mut run, observer);
     let damaged = sink.damaged();
     let finished = sink.finish(PATIENCE);
-    let (ending, refused) = result?;
-    let unwritten = match finished? {
-        Unconfirmed::Count(messages) => messages + refused,
-        Unconfirmed::Unknown => refused,
+    let (ended, refused) = match result {
+        Ok((ending, refused)) => (Ok(ending), refused),
+        Err(error) => (Err(error), 0),
     };
-    Ok(Summary {
+    let (unwritten, ended) = match finished {
+        Ok(Unconfirmed::Count(messages)) => (messages + refused, ended),
+        Ok(Unconfirmed::Unknown) => (refused, ended),
+        Err(error) => (refused, ended.and(Err(error))),
+    };
+    sum_up(ended, |ending| Summary {
         messages: run.messages(),
         bytes: run.progress().bytes,
         elapsed: run.elapsed(),

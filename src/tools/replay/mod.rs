@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::run::Run;
-use super::{Ending, Limits, Observer, tell_notices};
+use super::{Ending, Failure, Limits, Observer, sum_up, tell_notices};
 use crate::recording::{Range, Recording};
 use crate::routing::FilterOptions;
 use crate::{Error, Result, Stop, Throughput, Unconfirmed, WaitSet};
@@ -178,6 +178,7 @@ impl Summary {
                 Ending::Stopped => "stopped",
                 Ending::SourceEnded => "source_ended",
                 Ending::SeriesEnded => "series_ended",
+                Ending::Failed => "failed",
             },
         })
     }
@@ -196,7 +197,7 @@ pub fn run(
     stop: &Stop,
     out: &mut dyn Write,
     observer: &mut dyn Observer,
-) -> Result<Summary> {
+) -> Result<Summary, Failure<Summary>> {
     tell_notices(recording, observer);
     let rate = rate(recording, options)?;
     let bounds = options.range.bounds(recording)?;
@@ -204,12 +205,16 @@ pub fn run(
     wait_for(options.delay, stop)?;
     let run = Run::new(options.limits, stop);
     let mut player = Player::new(recording, &mut outlets, bounds, rate, options, run);
-    let result = player.play(controls, out, observer);
+    let ended = player.play(controls, out, observer);
     let played = player.played();
     observer.leaving();
     let unconfirmed = outlets.finish(options.linger, observer);
     observer.left();
-    Ok(Summary {
+    let (unconfirmed, ended) = match unconfirmed {
+        Ok(unconfirmed) => (unconfirmed, ended),
+        Err(error) => (Vec::new(), ended.and(Err(error))),
+    };
+    sum_up(ended, |ending| Summary {
         messages: played.progress.messages,
         bytes: played.progress.bytes,
         elapsed: played.elapsed,
@@ -217,8 +222,8 @@ pub fn run(
         headers_again: played.headers_again,
         headers_first: played.headers_first,
         damaged: recording.damaged(),
-        ending: result?,
-        unconfirmed: unconfirmed?,
+        ending,
+        unconfirmed,
     })
 }
 

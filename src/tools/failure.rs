@@ -1,0 +1,84 @@
+//! A run that broke off, with what was done until then.
+
+use std::fmt;
+
+use super::Ending;
+use crate::{Error, Result};
+
+/// Why a run broke off, and what was done until then.
+///
+/// It turns into the [`Error`] alone where that is all somebody wants to know.
+///
+/// ```
+/// use mflow::tools::{Limits, Silent, dump};
+/// use mflow::{Location, Result, Stop};
+/// fn record(from: &Location, to: &Location) -> Result<u64> {
+///     let mut source = from.open_source(mflow::Options::pull())?;
+///     let sink = to.open_sink(mflow::Options::push())?;
+///     let (options, stop) = (dump::Options::default(), Stop::never());
+///     match dump::run(source.as_mut(), sink, &options, &stop, &mut Silent) {
+///         Ok(summary) => Ok(summary.messages),
+///         Err(failure) => {
+///             let messages = failure.done.as_ref().map_or(0, |summary| summary.messages);
+///             eprintln!("after {messages} messages: {failure}");
+///             Err(failure.into())
+///         }
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Failure<S> {
+    /// Why.
+    pub error: Error,
+    /// The summary up to then, its ending [`Ending::Failed`]; none where nothing had begun.
+    pub done: Option<Box<S>>,
+}
+
+impl<S> Failure<S> {
+    /// Returns what was done by a run, and why no more was where it broke off.
+    ///
+    /// # Errors
+    /// Where nothing had begun.
+    pub fn parts(result: Result<S, Self>) -> Result<(S, Option<Error>)> {
+        match result {
+            Ok(summary) => Ok((summary, None)),
+            Err(Self { error, done: Some(summary) }) => Ok((*summary, Some(error))),
+            Err(Self { error, done: None }) => Err(error),
+        }
+    }
+}
+
+/// Sums up a run that has come to an end, or broke off.
+pub(super) fn sum_up<S>(
+    ended: Result<Ending>,
+    summary: impl FnOnce(Ending) -> S,
+) -> Result<S, Failure<S>> {
+    match ended {
+        Ok(ending) => Ok(summary(ending)),
+        Err(error) => Err(Failure { error, done: Some(Box::new(summary(Ending::Failed))) }),
+    }
+}
+
+impl<S> From<Error> for Failure<S> {
+    fn from(error: Error) -> Self {
+        Self { error, done: None }
+    }
+}
+
+impl<S> From<Failure<S>> for Error {
+    fn from(failure: Failure<S>) -> Self {
+        failure.error
+    }
+}
+
+impl<S> fmt::Display for Failure<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<S: fmt::Debug> std::error::Error for Failure<S> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.error)
+    }
+}

@@ -1188,7 +1188,7 @@ fn m_dump_takes_no_two_sources_of_one_name_and_no_output_for_a_look() {
     for arguments in [
         &["a=ipc://a", "a=ipc://b", "-o", "out.mcap"][..],
         &["in.mcap", "--info", "-o", "out.mcap"],
-        &["in.mcap", "out", "--info"],
+        &["in.mcap", "other.mcap", "--recover", "out.mcap"],
         &["ipc://a", "-o", "out.mcap", "--max-size", "0"],
         &["ipc://a", "-o", "out.mcap", "--max-time", "0"],
     ] {

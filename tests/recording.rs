@@ -517,7 +517,7 @@ fn what_is_in_a_recording_is_told_as_text_and_json() {
         "gaps /eiger/dseries_end-1.0": "0", "lost /eiger/dseries_end-1.0": "0",
     });
     let expected = json!({
-        "size": size, "is_closed": true, "messages": 5, "foreign": 0, "damaged": 0,
+        "path": "x.mcap", "size": size, "is_closed": true, "messages": 5, "foreign": 0, "damaged": 0,
         "first": noon, "last": noon + 1_000_000_000,
         "channels": [
             channel("dheader-1.0", [1, 94, 0], [0, 0], None),
@@ -548,8 +548,8 @@ fn whether_a_recording_is_sound_is_told_as_text_and_json() {
     assert_eq!(told(&dir, &["x.mcap", "--verify"], 0), expected);
     let verified = parsed(&dir.run("m_dump", ["x.mcap", "--verify", "-J"]).expect(0));
     let expected = json!({
-        "size": size, "messages": 5, "foreign": 0, "chunks": 2, "attachments": 1, "metadata": 3,
-        "unknown": 0, "checksums": 5, "is_closed": true, "has_summary": true, "out_of_order": 0,
+        "path": "x.mcap", "size": size, "messages": 5, "foreign": 0, "chunks": 2, "attachments": 1,
+        "metadata": 3, "unknown": 0, "checksums": 5, "is_closed": true, "has_summary": true, "out_of_order": 0,
         "damages": [], "damaged_places": 0,
     });
     assert_eq!(verified, expected);
@@ -583,7 +583,7 @@ fn what_was_saved_of_a_recording_is_told_as_text_and_json() {
     let recovered = parsed(&dir.run("m_dump", ["cut.mcap", "--recover", "z.mcap", "-J"]).expect(3));
     let what = "a record is cut off";
     let expected = json!({
-        "messages": 3, "bytes": 280, "damaged": 0, "foreign": 0, "was_closed": false,
+        "path": "cut.mcap", "messages": 3, "bytes": 280, "damaged": 0, "foreign": 0, "was_closed": false,
         "damages": [
             {"at": chunk, "bytes": 49, "what": what},
             {"at": cut, "bytes": 50, "what": what},
@@ -643,7 +643,8 @@ fn what_makes_no_sense_exits_with_2_and_says_why() {
         (&["in", "-o", "a.mcap", "-s", "1"], "an MCAP file takes no --skip"),
         (&["in", "--convert", "a.mcap", "-J"], "--format json takes no output"),
         (&["a=tcp://x:1", "a=tcp://x:2", "-o", "a.mcap"], "two sources have the name 'a'"),
-        (&["in", "x.mcap", "--info"], "--info takes one recording"),
+        (&["x.mcap", "y.mcap", "--recover", "a.mcap"], "--recover takes one recording"),
+        (&["a=x.mcap", "--info"], "--info takes an MCAP file, found 'a=x.mcap'"),
         (
             &["x.mcap", "--info", "-o", "a.mcap"],
             "the argument '--info' cannot be used with '--output <PATH>'",
@@ -725,6 +726,33 @@ fn sources_without_names_are_named_in_their_order() {
     let mut names: Vec<_> = reader.origins().iter().map(|it| (it.label(), &it.name)).collect();
     names.sort();
     assert_eq!(names, [("s0", &first), ("s1", &second), ("s2", &third)]);
+}
+
+#[test]
+fn a_look_at_several_recordings_tells_of_each_whatever_the_others_are() {
+    let dir = Dir::new();
+    recorded(&dir, &two_series(), &[]);
+    let mut damaged = fs::read(dir.path("x.mcap")).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 20].fill(0xa5);
+    dir.write("damaged.mcap", &damaged);
+    let paths = ["damaged.mcap", "none.mcap", "x.mcap"];
+    let ended = dir.run("m_dump", paths.iter().chain(&["--verify"])).expect(1);
+    assert_eq!(
+        ended.errors(),
+        ["error: cannot read 'none.mcap': No such file or directory (os error 2)"]
+    );
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    assert!(lines.contains(&"x.mcap: sound"), "{}", ended.stdout);
+    assert!(lines[0].starts_with("damaged.mcap: "), "{}", ended.stdout);
+    dir.run("m_dump", ["x.mcap", "damaged.mcap", "x.mcap", "--verify"]).expect(3);
+    let told = dir.run("m_dump", ["x.mcap", "x.mcap", "--info", "-J"]).expect(0).stdout;
+    let told = serde_json::Deserializer::from_str(&told).into_iter::<Value>();
+    let told: Vec<_> = told.map(|it| it.unwrap()["path"].clone()).collect();
+    assert_eq!(told, ["x.mcap", "x.mcap"]);
+    let once = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
+    let twice = dir.run("m_dump", ["x.mcap", "x.mcap", "--info"]).expect(0).stdout;
+    assert_eq!(twice, format!("{once}\n{once}"));
 }
 
 #[test]

@@ -38,7 +38,8 @@ impl Exit {
     }
 
     /// Prints an error with its causes, and says how to end.
-    pub(super) fn of(error: &Error) -> Self {
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
         let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
         match error {
             // Whoever read the output has seen enough.
@@ -67,6 +68,13 @@ impl Exit {
         }
         say(format_args!("{text}"));
         Self::Failed
+    }
+
+    /// Ends with [`Damaged`](Self::Damaged) where a recording is, which was told, unless something has
+    /// failed.
+    #[must_use]
+    pub fn or_unsound(self) -> Self {
+        if self == Self::Done { Self::Damaged } else { self }
     }
 
     /// Ends with [`Damaged`](Self::Damaged) where a source has skipped damaged messages, and says

@@ -95,11 +95,11 @@ const OF_DUMPING: [&str; 26] = [
 #[command(next_help_heading = "Recordings")]
 #[group(multiple = false)]
 pub(crate) struct Look {
-    /// Tell what is in a recording; with -v, read every message of an MCAP file for exact bytes and
+    /// Tell what is in recordings; with -v, read every message of an MCAP file for exact bytes and
     /// gaps
     #[arg(long, conflicts_with_all = OF_DUMPING)]
     pub(crate) info: bool,
-    /// Read a whole MCAP file and tell what is wrong with it
+    /// Read MCAP files as a whole and tell what is wrong with them
     #[arg(long, conflicts_with_all = OF_DUMPING)]
     pub(crate) verify: bool,
     /// Save what can be read of an MCAP file into a new one
@@ -161,23 +161,17 @@ impl Cli {
         self.json || self.format == Some(Format::Json)
     }
 
-    /// Returns the MCAP file to look at, where that is asked for; ends the program where other
-    /// options make no sense with it.
-    pub(crate) fn looked_at(&self) -> Option<&Path> {
+    /// Returns the recordings to look at, where that is asked for; ends the program where other options
+    /// make no sense with it.
+    pub(crate) fn looked_at(&self) -> Option<Vec<&Path>> {
         let Look { info, verify, recover, convert: _ } = &self.look;
         let looks = [(*info, "--info"), (*verify, "--verify"), (recover.is_some(), "--recover")];
         let (_, look) = looks.into_iter().find(|(is_meant, _)| *is_meant)?;
-        let [Labelled { label: None, address }] = self.sources.as_slice() else {
-            wrong(ErrorKind::ArgumentConflict, &format!("{look} takes one recording"));
-        };
+        if recover.is_some() && self.sources.len() > 1 {
+            wrong(ErrorKind::ArgumentConflict, "--recover takes one recording");
+        }
         self.format(None);
-        let path = Path::new(address);
-        let found = match (Address::is_meant_by(address), path.is_dir() && !info) {
-            (true, _) => format!("'{address}'"),
-            (_, true) => format!("the folder '{address}', which --convert makes one of"),
-            _ => return Some(path),
-        };
-        wrong(ErrorKind::InvalidValue, &format!("{look} takes an MCAP file, found {found}"));
+        Some(self.sources.iter().map(|source| path_to_look_at(source, look, *info)).collect())
     }
 
     /// Returns the sources and the output; ends the program where it is not clear which is which.
@@ -284,6 +278,22 @@ fn label(sources: &mut [Labelled]) {
             sources[index].label = (index..).map(|number| format!("s{number}")).find(is_free);
         }
     }
+}
+
+/// Returns the path of a recording to look at; ends the program where that is something else.
+fn path_to_look_at<'a>(source: &'a Labelled, look: &str, takes_folders: bool) -> &'a Path {
+    let Labelled { label, address } = source;
+    let path = Path::new(address);
+    let found = if let Some(label) = label {
+        format!("'{label}={address}'")
+    } else if Address::is_meant_by(address) {
+        format!("'{address}'")
+    } else if path.is_dir() && !takes_folders {
+        format!("the folder '{address}', which --convert makes one of")
+    } else {
+        return path;
+    };
+    wrong(ErrorKind::InvalidValue, &format!("{look} takes an MCAP file, found {found}"));
 }
 
 /// Ends the program for wrong usage.

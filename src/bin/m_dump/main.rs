@@ -24,8 +24,8 @@ fn main() -> Exit {
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
-    if let Some(path) = cli.looked_at() {
-        return look(cli, path);
+    if let Some(paths) = cli.looked_at() {
+        return look(cli, &paths);
     }
     let (sources, path) = cli.ends();
     let format = cli.format(path);
@@ -79,25 +79,38 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         .unless_unfinished(summary.is_unfinished, summary.ending))
 }
 
-/// Looks at a recording.
-fn look(cli: &Cli, path: &Path) -> Result<Exit> {
+/// Looks at recordings, one after the other: what is wrong with one is no reason to say nothing of
+/// the rest.
+fn look(cli: &Cli, paths: &[&Path]) -> Result<Exit> {
     let Look { verify, recover, .. } = &cli.look;
     let mut out = stdout().lock();
     let form = match cli.wants_json() {
         true => Form::Json,
         false => Form::Text { columns: cli::columns(&out) },
     };
-    let is_sound = if let Some(to) = recover {
-        inspect::recover(path, to, form, &mut out)?
-    } else if *verify {
-        inspect::verify(path, form, &mut out)?
-    } else {
-        let detail = if cli.verbosity.is_verbose() { Detail::Messages } else { Detail::Index };
-        inspect::info(path, detail, form, &mut out)?;
-        true
-    };
-    out.flush().map_err(Error::Output)?;
-    Ok(if is_sound { Exit::Done } else { Exit::Damaged })
+    let detail = if cli.verbosity.is_verbose() { Detail::Messages } else { Detail::Index };
+    let mut exit = Exit::Done;
+    for (index, path) in paths.iter().enumerate() {
+        let is_sound = if let Some(to) = recover {
+            inspect::recover(path, to, form, &mut out)
+        } else if *verify {
+            inspect::verify(path, form, &mut out)
+        } else {
+            inspect::info(path, detail, form, &mut out).map(|()| true)
+        };
+        let is_followed = is_sound.is_ok() && index + 1 < paths.len();
+        if is_followed && form != Form::Json {
+            writeln!(out).map_err(Error::Output)?;
+        }
+        out.flush().map_err(Error::Output)?;
+        exit = match is_sound {
+            Ok(true) => exit,
+            Ok(false) => exit.or_unsound(),
+            Err(error @ Error::Output(_)) => return Err(error),
+            Err(error) => Exit::of(&error),
+        };
+    }
+    Ok(exit)
 }
 
 /// Returns how many columns the labels of sources take, where there are several.

@@ -21,7 +21,7 @@ pub enum Form {
         /// How many characters fit into a line, where there is a limit.
         columns: Option<u16>,
     },
-    /// One object of JSON.
+    /// One object of JSON, the path in it.
     Json,
 }
 
@@ -50,14 +50,14 @@ pub fn info(path: &Path, detail: Detail, form: Form, out: &mut dyn Write) -> Res
         let info = FolderInfo::of(path)?;
         return match form {
             Form::Text { .. } => text::folder_info(path, &info, out),
-            Form::Json => json(&info, out),
+            Form::Json => json(path, &info, out),
         }
         .map_err(Error::Output);
     }
     let info = mcap::info(path, detail)?;
     match form {
         Form::Text { columns } => text::info(path, &info, columns, out),
-        Form::Json => json(&info, out),
+        Form::Json => json(path, &info, out),
     }
     .map_err(Error::Output)
 }
@@ -71,7 +71,7 @@ pub fn verify(path: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
     let verification = mcap::verify(path)?;
     match form {
         Form::Text { .. } => text::verification(path, &verification, out),
-        Form::Json => json(&verification, out),
+        Form::Json => json(path, &verification, out),
     }
     .map_err(Error::Output)?;
     Ok(verification.is_sound())
@@ -87,7 +87,7 @@ pub fn recover(path: &Path, to: &Path, form: Form, out: &mut dyn Write) -> Resul
     let recovery = mcap::recover(path, to)?;
     match form {
         Form::Text { .. } => text::recovery(path, to, &recovery, out),
-        Form::Json => json(&recovery, out),
+        Form::Json => json(path, &recovery, out),
     }
     .map_err(Error::Output)?;
     Ok(recovery.damaged == 0 && recovery.damaged_places == 0)
@@ -102,7 +102,14 @@ fn expect_file(path: &Path) -> Result<()> {
     Err(Error::NotARecording { path: path.to_owned(), reason: reason.to_owned() })
 }
 
-fn json(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
+fn json(path: &Path, report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Told<'a, R> {
+        path: &'a str,
+        #[serde(flatten)]
+        report: &'a R,
+    }
+    let path = &path.to_string_lossy();
+    serde_json::to_writer_pretty(&mut *out, &Told { path, report })?;
     writeln!(out)
 }

@@ -2,16 +2,26 @@
 
 use std::time::Duration;
 
-/// Bytes of a MiB.
-const MEBIBYTE: f64 = 1_048_576.0;
+/// Bytes of a KiB, MiB, GiB and TiB.
+const KIBIBYTE: f64 = 1024.0;
+const MEBIBYTE: f64 = 1024.0 * KIBIBYTE;
+const GIBIBYTE: f64 = 1024.0 * MEBIBYTE;
+const TEBIBYTE: f64 = 1024.0 * GIBIBYTE;
 
-/// Reads `500ms`, `10s`, `2m` or `1h`; a bare number is seconds.
+/// Reads `500ms`, `10s`, `2m` or `2min`, `1h` or `1d`; a bare number is seconds.
 ///
 /// # Errors
 /// Where it is none of these.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    const UNITS: [(&str, f64); 5] =
-        [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    const UNITS: [(&str, f64); 7] = [
+        ("us", 1e-6),
+        ("ms", 1e-3),
+        ("s", 1.0),
+        ("min", 60.0),
+        ("m", 60.0),
+        ("h", 3600.0),
+        ("d", 86400.0),
+    ];
     let error = || format!("expected a duration such as 500ms, 10s or 2m, found '{text}'");
     let seconds = scaled(text, &UNITS, 1.0).ok_or_else(error)?;
     Duration::try_from_secs_f64(seconds).map_err(|_| error())
@@ -37,20 +47,28 @@ pub struct Size {
     pub mebibytes: f64,
 }
 
-/// Reads a size such as `64KiB` or `8MB`; a bare number is MiB, as in the original, and may be a
-/// fraction.
+/// Reads a size such as `64KiB`, `8MB` or `10G`; a bare number is MiB, as in the original, and may be
+/// a fraction. As for GNU's tools, `K`, `M`, `G` and `T` alone are powers of 1024, with a `B` of 1000.
 ///
 /// # Errors
 /// Where it is none of these, or more than a PB.
 pub fn parse_size(text: &str) -> Result<Size, String> {
-    const UNITS: [(&str, f64); 7] = [
-        ("KiB", 1024.0),
+    const UNITS: [(&str, f64); 15] = [
+        ("KiB", KIBIBYTE),
         ("MiB", MEBIBYTE),
-        ("GiB", 1024.0 * MEBIBYTE),
+        ("GiB", GIBIBYTE),
+        ("TiB", TEBIBYTE),
         ("kB", 1e3),
+        ("KB", 1e3),
         ("MB", 1e6),
         ("GB", 1e9),
+        ("TB", 1e12),
         ("B", 1.0),
+        ("k", KIBIBYTE),
+        ("K", KIBIBYTE),
+        ("M", MEBIBYTE),
+        ("G", GIBIBYTE),
+        ("T", TEBIBYTE),
     ];
     let size = scaled(text, &UNITS, MEBIBYTE).filter(|bytes| *bytes <= 1e15);
     let size = size.ok_or_else(|| {
@@ -100,22 +118,32 @@ mod tests {
             ("500ms", 500),
             ("10s", 10_000),
             ("2m", 120_000),
+            ("2min", 120_000),
+            ("1d", 86_400_000),
             ("1.5", 1500),
             ("0", 0),
             ("3 s", 3000),
         ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in ["", "s", "-1", "1d", "nan", "inf", "1e300"] {
+        for text in ["", "s", "-1", "1w", "nan", "inf", "1e300"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn sizes_have_units_or_are_mebibytes() {
-        for (text, bytes) in
-            [("1", 1 << 20), ("0.5", 1 << 19), ("64KiB", 65_536), ("8MB", 8_000_000), ("16B", 16)]
-        {
+        for (text, bytes) in [
+            ("1", 1 << 20),
+            ("0.5", 1 << 19),
+            ("64KiB", 65_536),
+            ("8MB", 8_000_000),
+            ("16B", 16),
+            ("100KB", 100_000),
+            ("1.5k", 1536),
+            ("10G", 10 << 30),
+            ("2TB", 2_000_000_000_000),
+        ] {
             assert_eq!(parse_size(text).map(|size| size.bytes), Ok(bytes), "{text}");
         }
         for text in ["", "-1", "1 parsec", "1e300", "9999999GiB"] {

@@ -2,7 +2,7 @@
 
 use std::fs::Metadata;
 use std::io::{Write, stdout};
-use std::num::{NonZeroU64, ParseIntError};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -131,6 +131,13 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let is_address = |path: &&PathBuf| Address::is_meant_by(&path.to_string_lossy());
     if let Some(address) = cli.recordings.iter().find(is_address) {
         let reason = format!("expected a recording, found '{}'", address.display());
+        Cli::command().error(ErrorKind::InvalidValue, reason).exit();
+    }
+    let is_number = |path: &PathBuf| path.to_str().is_some_and(|path| path.parse::<u64>().is_ok());
+    if let (Some(_), Some(times)) = (cli.repeat, cli.recordings.iter().find(|it| is_number(it)))
+        && !times.exists()
+    {
+        let reason = format!("--loop takes its number after a =: --loop={}", times.display());
         Cli::command().error(ErrorKind::InvalidValue, reason).exit();
     }
     for (index, (label, _)) in cli.map.iter().enumerate() {
@@ -280,8 +287,9 @@ fn open_streams(cli: &Cli, size: usize, stop: &Stop) -> Result<(Vec<Stream>, Rou
 }
 
 /// Reads how often to play; `0` stands for ever.
-fn parse_repeat(text: &str) -> Result<Repeat, ParseIntError> {
-    Ok(NonZeroU64::new(text.parse()?).map_or(Repeat::Forever, Repeat::Times))
+fn parse_repeat(text: &str) -> Result<Repeat, String> {
+    let times = text.parse().map_err(|_| format!("expected how many times, found '{text}'"))?;
+    Ok(NonZeroU64::new(times).map_or(Repeat::Forever, Repeat::Times))
 }
 
 /// Reads `NAME=ADDRESS`.

@@ -1,12 +1,13 @@
 //! Groups of options that several programs have.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
-use super::{parse_duration, parse_size};
+use super::{parse_count, parse_duration, parse_size};
 use crate::routing::SourceConfig;
 use crate::tools::{Limits, Notation};
 use crate::{Attach, Location, Mode, Options, Result, Stop, Stream, connect};
@@ -279,8 +280,8 @@ impl Reporting {
 #[command(next_help_heading = "When to end")]
 pub struct Limiting {
     /// End after so many messages
-    #[arg(short = 'n', long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
+    #[arg(short = 'n', long, value_name = "MESSAGES", value_parser = parse_count::<NonZeroU64>)]
+    count: Option<NonZeroU64>,
     /// End after so long, such as 500ms, 10s or 2m
     #[arg(short, long, value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Duration>,
@@ -293,7 +294,7 @@ impl Limiting {
     /// Returns the limits.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        Limits { count: self.count, duration: self.duration, timeout: self.timeout }
+        Limits { count: self.count.map(NonZeroU64::get), duration: self.duration, timeout: self.timeout }
     }
 }
 

@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use clap::Args;
 
+use super::parse_count;
 use crate::routing::{Content, FilterOptions, Series};
 
 /// Which messages a program takes.
@@ -17,7 +18,7 @@ pub struct Filtering {
     #[arg(long, value_name = "new|any|NUMBER", default_value = "any", value_parser = parse_series)]
     series: Series,
     /// Take only the first of every so many messages, and all starts and ends of series
-    #[arg(long, value_name = "MESSAGES")]
+    #[arg(long, value_name = "MESSAGES", value_parser = parse_count::<NonZeroU64>)]
     every: Option<NonZeroU64>,
 }
 

@@ -1,5 +1,6 @@
 //! Durations, sizes and rates as people write them.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Bytes of a KiB, MiB, GiB and TiB.
@@ -36,6 +37,14 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("expected a duration above 0".to_owned()),
         interval => Ok(interval),
     }
+}
+
+/// Reads a number of 1 or more, as the type `N` takes no 0.
+///
+/// # Errors
+/// Where it is none.
+pub fn parse_count<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("expected a number from 1 on, found '{text}'"))
 }
 
 /// A size that somebody gave.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Size, parse_duration, parse_interval, parse_size};
+use super::{Size, parse_count, parse_duration, parse_interval, parse_size};
 use crate::recording::{
     FolderWriter, Fsync, McapOptions, McapWriter, OnFull, Recorder, RecorderOptions,
     RotatingWriter, Rotation,
@@ -43,7 +43,7 @@ struct McapFile {
     #[arg(long, value_name = "DURATION", value_parser = parse_interval)]
     max_time: Option<Duration>,
     /// Keep only so many of these files, the latest, and remove older ones (.mcap)
-    #[arg(long, value_name = "FILES")]
+    #[arg(long, value_name = "FILES", value_parser = parse_count::<NonZeroUsize>)]
     keep: Option<NonZeroUsize>,
     /// When to have the disk keep what is written: never, close, or every so long, such as 10s (.mcap)
     #[arg(long, value_name = "never|close|DURATION", default_value = "never", value_parser = parse_fsync)]

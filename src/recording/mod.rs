@@ -116,7 +116,7 @@ pub trait Recording: Source {
 }
 
 /// Tells whether a recording that is written to a path is to be an MCAP file: its name ends in
-/// `.mcap`; any other one is that of a folder.
+/// `.mcap`, in whatever case; any other one is that of a folder.
 ///
 /// ```
 /// use std::path::Path;
@@ -125,7 +125,7 @@ pub trait Recording: Source {
 /// ```
 #[must_use]
 pub fn is_mcap(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "mcap")
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mcap"))
 }
 
 /// Opens one recording, or several as one: see [`JoinedReader`].

@@ -12,8 +12,8 @@ use crate::{Error, Offer, Received, Result, Sink, Stop, Unconfirmed, WaitSet};
 /// for again: one that takes a message now and then would hold up the others time after time.
 const RECOVERY: u32 = 10;
 
-/// An output that is slow has so long after a stop to take what was under way for it.
-const AFTER_STOP: Duration = Duration::from_secs(1);
+/// An output that is slow has so long after the end, or a stop, to take what was under way for it.
+const AFTER_END: Duration = Duration::from_secs(1);
 
 /// One output of a split, and what became of the messages meant for it.
 pub struct Output {
@@ -176,8 +176,8 @@ impl Split {
     /// Hands a message to every output whose turn it is. Each gets a share of it, not a copy.
     ///
     /// Outputs that take nothing are waited for together, each as long as it may hold up the rest.
-    /// The moment `until`, and a stop a second later, end the waiting and drop the message for those
-    /// outputs.
+    /// A second after the moment `until`, or a stop, the waiting ends and the message is dropped for
+    /// those outputs.
     ///
     /// # Errors
     /// Where the outputs cannot be waited for.
@@ -202,12 +202,12 @@ impl Split {
         until: Option<Instant>,
     ) -> Result<()> {
         let start = Instant::now();
-        let mut most = until.map(|until| until.saturating_duration_since(start));
+        let mut most = until.map(|until| until.saturating_duration_since(start) + AFTER_END);
         let (never, mut stop) = (Stop::never(), stop);
         while !self.pending.is_empty() {
             let waited = start.elapsed();
             if stop.is_requested() {
-                let end = waited + AFTER_STOP;
+                let end = waited + AFTER_END;
                 (most, stop) = (Some(most.map_or(end, |most| most.min(end))), &never);
             }
             let over = most.is_some_and(|most| most <= waited);

@@ -294,7 +294,11 @@ impl Limiting {
     /// Returns the limits.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        Limits { count: self.count.map(NonZeroU64::get), duration: self.duration, timeout: self.timeout }
+        Limits {
+            count: self.count.map(NonZeroU64::get),
+            duration: self.duration,
+            timeout: self.timeout,
+        }
     }
 }
 

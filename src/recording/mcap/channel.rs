@@ -34,12 +34,12 @@ pub(super) struct Channel {
     pub(super) number: u16,
     pub(super) topic: String,
     metadata: wire::Entries,
-    pub(super) tally: Tally,
+    pub(super) tally: ChannelTally,
 }
 
 /// What has become of the messages of a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct ChannelTally {
     /// Messages that are in the file.
     pub(super) messages: u64,
     /// The bytes of their parts.
@@ -70,7 +70,7 @@ impl Coming {
     }
 }
 
-impl Tally {
+impl ChannelTally {
     /// Looks at the number of the next frame.
     pub(super) fn follow(&mut self, series: Option<u64>, frame: Option<u64>) {
         let Some(frame) = frame else { return };
@@ -178,7 +178,7 @@ impl Channels {
         let index = self.channels.len();
         let number = u16::try_from(index + 1).expect("there are at most some hundred channels");
         let topic = format!("/{name}/{htype}");
-        self.channels.push(Channel { number, topic, metadata, tally: Tally::default() });
+        self.channels.push(Channel { number, topic, metadata, tally: ChannelTally::default() });
         index
     }
 
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn frames_that_did_not_come_are_gaps_within_a_series() {
-        let mut tally = Tally::default();
+        let mut tally = ChannelTally::default();
         for (series, frame) in [(1, Some(0)), (1, Some(1)), (1, None), (1, Some(5)), (2, Some(9))] {
             tally.follow(Some(series), frame);
         }

@@ -8,7 +8,7 @@ use super::block::Store;
 use super::definition::{Definitions, MAX_DEFINITION};
 use super::piece::{Kind, Piece};
 use super::record::{ChunkEntry, Fields, Footer, Records, Statistics};
-use super::scan::Place;
+use super::scan::RecordPlace;
 use super::wire::{CHUNK_HEAD, Entries, FOOTER, MAGIC, RECORD_HEAD, opcode};
 
 /// The bytes that a file ends with: the footer and the magic.
@@ -23,8 +23,8 @@ pub(super) struct Contents {
     pub(super) pieces: Vec<Piece>,
     pub(super) definitions: Definitions,
     pub(super) statistics: Option<Statistics>,
-    pub(super) metadata: Vec<Place>,
-    pub(super) attachments: Vec<Place>,
+    pub(super) metadata: Vec<RecordPlace>,
+    pub(super) attachments: Vec<RecordPlace>,
 }
 
 impl Contents {
@@ -124,12 +124,12 @@ fn read_records(summary: &[u8], end: u64) -> Option<Contents> {
 }
 
 /// Returns the record that an attachment or metadata index points to.
-fn indexed(fields: &[u8], opcode: u8, end: u64) -> Option<Place> {
+fn indexed(fields: &[u8], opcode: u8, end: u64) -> Option<RecordPlace> {
     let mut fields = Fields(fields);
     let (at, length) = (fields.u64()?, fields.u64()?);
     let within = at.checked_add(length).is_some_and(|stop| stop <= end);
     let length = length.checked_sub(RECORD_HEAD as u64)?;
-    within.then_some(Place { opcode, at, length })
+    within.then_some(RecordPlace { opcode, at, length })
 }
 
 /// Returns the piece that an index points to; none where that cannot be.
@@ -177,7 +177,10 @@ fn piece(entry: &ChunkEntry<'_>, end: u64, definitions: &Definitions) -> Option<
 const INDEX_HEAD: u64 = (RECORD_HEAD + 2 + 4) as u64;
 
 /// Reads metadata: its name and its entries; none where that is damaged.
-pub(super) fn metadata(store: &mut Store, place: Place) -> io::Result<Option<(String, Entries)>> {
+pub(super) fn metadata(
+    store: &mut Store,
+    place: RecordPlace,
+) -> io::Result<Option<(String, Entries)>> {
     let whole = super::scan::place(store, place.at, u64::MAX)? == Some(place);
     if !whole || place.length > MAX_DEFINITION {
         return Ok(None);

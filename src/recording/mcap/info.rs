@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::SUMMARY;
 use super::block::Store;
-use super::channel::Tally;
+use super::channel::ChannelTally;
 use super::definition::Definitions;
 use super::index;
 use super::piece::{Piece, load};
@@ -262,7 +262,7 @@ fn count_by_index(
 /// Counts by looking at every message.
 fn count_messages(reader: &mut McapReader) -> std::io::Result<Counts> {
     let mut counts = Counts::new();
-    let mut tallies: BTreeMap<u16, Tally> = BTreeMap::new();
+    let mut tallies: BTreeMap<u16, ChannelTally> = BTreeMap::new();
     while let Some((received, channel, _)) = reader.read_next()? {
         let peek = received.frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
         tallies.entry(channel).or_default().follow(peek.series, peek.frame);
@@ -271,7 +271,7 @@ fn count_messages(reader: &mut McapReader) -> std::io::Result<Counts> {
         counts.entry(channel).or_default().add(1, bytes, time, time);
     }
     for (channel, count) in &mut counts {
-        count.gaps = tallies.get(channel).map(Tally::gaps);
+        count.gaps = tallies.get(channel).map(ChannelTally::gaps);
     }
     Ok(counts)
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::block::{Block, Store};
 use super::definition::Definitions;
 use super::record::{self, MESSAGE_DATA, Records};
-use super::scan::Place;
+use super::scan::RecordPlace;
 use super::unpack::{Unpacked, unpack};
 use super::wire::{RECORD_HEAD, opcode};
 
@@ -60,7 +60,7 @@ impl Piece {
     }
 
     /// Adds the next message to a run of them, with its time where it is one of ours.
-    pub(super) fn add(&mut self, place: Place, time: Option<u64>) {
+    pub(super) fn add(&mut self, place: RecordPlace, time: Option<u64>) {
         self.length = place.end() - self.start;
         self.unpacked = self.length;
         match time {

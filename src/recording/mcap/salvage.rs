@@ -12,7 +12,7 @@ use super::index::Contents;
 use super::parts::PartRanges;
 use super::piece::{Kind, Piece, load};
 use super::record::{self, ChunkHead, Fields, MAX_CHUNK_HEAD, MESSAGE_DATA};
-use super::scan::{LOOSE, Place, chunk, define, place};
+use super::scan::{LOOSE, RecordPlace, chunk, define, place};
 use super::wire::{MAGIC, RECORD_HEAD, opcode};
 
 /// How much of a damaged range is searched at once.
@@ -63,7 +63,7 @@ pub(super) fn next_record(
     end: u64,
     definitions: &Definitions,
     damages: &mut Damages,
-) -> Option<Place> {
+) -> Option<RecordPlace> {
     while *at < end {
         let fault = match examine(store, *at, end, definitions) {
             Ok(Ok(found)) => {
@@ -91,7 +91,7 @@ fn examine(
     at: u64,
     end: u64,
     definitions: &Definitions,
-) -> io::Result<Result<Place, &'static str>> {
+) -> io::Result<Result<RecordPlace, &'static str>> {
     let Some(found) = place(store, at, end)? else { return Ok(Err("a record is cut off")) };
     Ok(implausible(store, found, end, definitions)?.map_or(Ok(found), Err))
 }
@@ -99,7 +99,7 @@ fn examine(
 /// Says why a record cannot be one, where that is so.
 fn implausible(
     store: &mut Store,
-    found: Place,
+    found: RecordPlace,
     end: u64,
     definitions: &Definitions,
 ) -> io::Result<Option<&'static str>> {
@@ -300,7 +300,7 @@ pub(super) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> D
 fn salvage_chunk(
     store: &mut Store,
     contents: &mut Contents,
-    found: Place,
+    found: RecordPlace,
     damages: &mut Damages,
 ) -> io::Result<u64> {
     let Some(mut piece) = chunk(store, found)? else { return Ok(found.end()) };
@@ -335,7 +335,7 @@ fn salvage_chunk(
 fn salvage_message(
     store: &Store,
     contents: &mut Contents,
-    found: Place,
+    found: RecordPlace,
     open: bool,
 ) -> io::Result<()> {
     let block = store.block(found.fields())?;

@@ -17,14 +17,14 @@ pub(super) const LOOSE: u64 = 1 << 20;
 
 /// A record in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RecordPlace {
     pub(super) opcode: u8,
     pub(super) at: u64,
     /// The bytes of its fields.
     pub(super) length: u64,
 }
 
-impl Place {
+impl RecordPlace {
     /// Returns where the fields are.
     pub(super) fn fields(&self) -> Range<u64> {
         let start = self.at + RECORD_HEAD as u64;
@@ -37,13 +37,13 @@ impl Place {
 }
 
 /// Returns the record at an offset; none where it goes beyond `end`, or there is none.
-pub(super) fn place(store: &mut Store, at: u64, end: u64) -> io::Result<Option<Place>> {
+pub(super) fn place(store: &mut Store, at: u64, end: u64) -> io::Result<Option<RecordPlace>> {
     let Some((opcode, length)) = record_head(store.look(at, RECORD_HEAD)?) else {
         return Ok(None);
     };
     let stop = at.checked_add(RECORD_HEAD as u64).and_then(|start| start.checked_add(length));
     let whole = stop.is_some_and(|stop| stop <= end);
-    Ok((whole && opcode != 0).then_some(Place { opcode, at, length }))
+    Ok((whole && opcode != 0).then_some(RecordPlace { opcode, at, length }))
 }
 
 /// The walk through a file that is not closed, which goes on where the file grows.
@@ -153,7 +153,7 @@ impl Scan {
 /// Reads a schema or a channel; none where it is damaged or too much.
 pub(super) fn define(
     store: &mut Store,
-    place: Place,
+    place: RecordPlace,
     definitions: &mut Definitions,
 ) -> io::Result<Option<()>> {
     if place.length > MAX_DEFINITION {
@@ -168,7 +168,7 @@ pub(super) fn define(
 }
 
 /// Makes a piece of a chunk; none where its head is damaged.
-pub(super) fn chunk(store: &mut Store, place: Place) -> io::Result<Option<Piece>> {
+pub(super) fn chunk(store: &mut Store, place: RecordPlace) -> io::Result<Option<Piece>> {
     let length = usize::try_from(place.length).unwrap_or(usize::MAX).min(MAX_CHUNK_HEAD);
     let Some(head) = ChunkHead::read(store.look(place.fields().start, length)?) else {
         return Ok(None);

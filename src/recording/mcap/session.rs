@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 
-use super::channel::{Channels, Tally};
+use super::channel::{ChannelTally, Channels};
 use super::wire::Entries;
 use crate::Timestamp;
 
@@ -34,7 +34,7 @@ fn host() -> String {
 /// `received` counts what came, `lost` what of it is not in the file, `gaps` frame numbers that
 /// did not come within their series.
 pub(super) fn summary(channels: &Channels, ended: Timestamp) -> Entries {
-    let (mut total, mut gaps) = (Tally::default(), 0);
+    let (mut total, mut gaps) = (ChannelTally::default(), 0);
     let mut of_channels = Entries::new();
     for channel in channels.all() {
         let tally = &channel.tally;
@@ -51,7 +51,7 @@ pub(super) fn summary(channels: &Channels, ended: Timestamp) -> Entries {
     entries
 }
 
-fn counts(tally: &Tally, gaps: u64) -> [(&'static str, String); 4] {
+fn counts(tally: &ChannelTally, gaps: u64) -> [(&'static str, String); 4] {
     [
         ("received", (tally.messages + tally.lost).to_string()),
         ("bytes", tally.bytes.to_string()),

@@ -5,7 +5,7 @@ use std::io;
 
 use super::block::Store;
 use super::record::{Attachment, Fields};
-use super::scan::Place;
+use super::scan::RecordPlace;
 use crate::{Frames, Timestamp};
 
 /// What is looked at to tell which attachment it is: more than its times and its name have.
@@ -16,13 +16,13 @@ const HEAD: u64 = 64;
 pub(super) struct Start {
     /// When it was received.
     pub(super) time: Timestamp,
-    place: Place,
+    place: RecordPlace,
 }
 
 /// Finds those of a series, or of any one, that were received by a time, the latest first.
 pub(super) fn find(
     store: &Store,
-    attachments: &[Place],
+    attachments: &[RecordPlace],
     series: Option<u64>,
     by: Timestamp,
 ) -> io::Result<Vec<Start>> {

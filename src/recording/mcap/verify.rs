@@ -15,7 +15,7 @@ use super::record::{
     self, Attachment, ChunkHead, Fields, Footer, MAX_CHUNK_HEAD, Records, SummaryOffset,
 };
 use super::salvage::{Damage, Damages, next_record};
-use super::scan::{Place, chunk, define, place};
+use super::scan::{RecordPlace, chunk, define, place};
 use super::wire::{MAGIC, MessageHead, RECORD_HEAD, opcode};
 use crate::{Error, Result};
 
@@ -91,7 +91,7 @@ struct Verifier {
     by_channel: BTreeMap<u16, u64>,
     /// The chunks, attachments and metadata, to be compared with the summary.
     pieces: Vec<Piece>,
-    beside: Vec<Place>,
+    beside: Vec<RecordPlace>,
     last_time: Option<u64>,
     span: Option<(u64, u64)>,
 }
@@ -200,7 +200,7 @@ impl Verifier {
     }
 
     /// Checks a chunk and the message indexes behind it, and returns where those end.
-    fn chunk(&mut self, store: &mut Store, found: Place, end: u64) -> io::Result<u64> {
+    fn chunk(&mut self, store: &mut Store, found: RecordPlace, end: u64) -> io::Result<u64> {
         self.found.chunks += 1;
         let Some(mut piece) = chunk(store, found)? else { return Ok(found.end()) };
         let length = usize::try_from(found.length).unwrap_or(usize::MAX).min(MAX_CHUNK_HEAD);
@@ -272,7 +272,7 @@ impl Verifier {
         Ok(at)
     }
 
-    fn attachment(&mut self, store: &mut Store, found: Place) -> io::Result<()> {
+    fn attachment(&mut self, store: &mut Store, found: RecordPlace) -> io::Result<()> {
         self.found.attachments += 1;
         self.beside.push(found);
         let block = store.block(found.fields())?;
@@ -288,7 +288,7 @@ impl Verifier {
     }
 
     /// Checks the data section against its checksum, where it has one.
-    fn data_end(&mut self, store: &mut Store, found: Place) -> io::Result<()> {
+    fn data_end(&mut self, store: &mut Store, found: RecordPlace) -> io::Result<()> {
         let crc = Fields(store.look(found.at + RECORD_HEAD as u64, 4)?).u32().unwrap_or(0);
         if crc == 0 {
             return Ok(());

@@ -308,6 +308,18 @@ fn a_file_says_what_it_was_told_and_how_it_came_about() {
     // Again and again, beside the writing.
     let (_, messages) = recorded(&dir, &two_series(), &["--fsync", "1ms"]);
     assert!(messages == two_series());
+    // What was left out is noted, so that nobody looks for it.
+    assert!(!session.contains_key("every") && !session.contains_key("parts"), "{session:?}");
+    let left_out = ["--every", "2", "--headers-only", "--htype", "dimage", "--htype", "dheader"];
+    let convert = ["x.mcap", "--convert", "y.mcap", "--series", "new"];
+    dir.run("m_dump", convert.iter().chain(&left_out)).expect(0);
+    let told = info(&dir, "y.mcap");
+    let session = &told["metadata"][0]["entries"];
+    for (key, value) in
+        [("every", "2"), ("parts", "header"), ("htype", "dimage, dheader"), ("series", "new")]
+    {
+        assert_eq!(session[key], value, "{session}");
+    }
 }
 
 // ---- several sources ----

@@ -59,7 +59,9 @@ impl Receiving {
             ("queue_size".to_owned(), socket.queue_size().to_string()),
             ("io_threads".to_owned(), socket.io_threads.to_string()),
         ];
-        session.extend(subscribe.iter().map(|prefix| ("subscribe".to_owned(), prefix.clone())));
+        if !subscribe.is_empty() {
+            session.push(("subscribe".to_owned(), subscribe.join(", ")));
+        }
         session
     }
 

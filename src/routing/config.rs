@@ -113,8 +113,9 @@ impl SourceConfig {
         if self.address.address().is_some() {
             session.push(("mode".to_owned(), self.mode.to_string()));
             session.push(("queue_size".to_owned(), self.queue_size.to_string()));
-            let wanted = self.subscribe.iter();
-            session.extend(wanted.map(|prefix| ("subscribe".to_owned(), prefix.clone())));
+            if !self.subscribe.is_empty() {
+                session.push(("subscribe".to_owned(), self.subscribe.join(", ")));
+            }
         }
         session
     }
@@ -128,6 +129,13 @@ impl SourceConfig {
 }
 
 impl OutputConfig {
+    /// Returns what a recording notes of what it lacks by this; nothing where it lacks nothing.
+    #[must_use]
+    pub fn session(&self) -> Vec<(String, String)> {
+        let modulo = self.modulo.get();
+        (modulo > 1).then(|| ("modulo".to_owned(), modulo.to_string())).into_iter().collect()
+    }
+
     /// Makes the configuration of an output that the command line names: it binds.
     #[must_use]
     pub fn new(address: Location) -> Self {

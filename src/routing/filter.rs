@@ -24,6 +24,28 @@ pub struct FilterOptions {
     pub content: Content,
 }
 
+impl FilterOptions {
+    /// Returns what a recording notes of what it lacks by this; nothing where it lacks nothing.
+    #[must_use]
+    pub fn session(&self) -> Vec<(String, String)> {
+        let Self { htypes, series, every, content } = self;
+        let htypes = (!htypes.is_empty()).then(|| htypes.join(", "));
+        let series = match series {
+            Series::Any => None,
+            Series::New => Some("new".to_owned()),
+            Series::Number(number) => Some(number.to_string()),
+        };
+        let every = every.map(|every| every.to_string());
+        let parts = match content {
+            Content::Whole => None,
+            Content::First(parts) => Some(parts.to_string()),
+            Content::Header => Some("header".to_owned()),
+        };
+        let notes = [("htype", htypes), ("series", series), ("every", every), ("parts", parts)];
+        notes.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
+}
+
 /// Of which series to take messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Series {

@@ -72,7 +72,8 @@ pub fn open(
     let mut outputs = Vec::new();
     for output in &config.streams {
         let options = tune(output.options());
-        let sink = output.address.open_noting_sink(options, config.source.session())?;
+        let session = [config.source.session(), output.session()].concat();
+        let sink = output.address.open_noting_sink(options, session)?;
         sink.listening().into_iter().for_each(|endpoint| observer.listening(endpoint));
         outputs.push(Output::new(sink, output));
     }

@@ -141,13 +141,14 @@ pub(crate) enum Format {
 }
 
 impl Cli {
-    /// Returns how much of each message to take.
-    pub(crate) fn content(&self) -> Content {
-        match (self.skip.checked_sub(1), self.more_filtering.headers_only) {
+    /// Returns which messages to take, and how much of each.
+    pub(crate) fn filter(&self) -> FilterOptions {
+        let content = match (self.skip.checked_sub(1), self.more_filtering.headers_only) {
             (None, false) => Content::Whole,
             (None | Some(1..), true) => Content::Header,
             (Some(parts), _) => Content::First(parts),
-        }
+        };
+        FilterOptions { content, ..self.filtering.options() }
     }
 
     /// Tells whether every message is taken that comes.

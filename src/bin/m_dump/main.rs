@@ -10,7 +10,6 @@ use std::path::Path;
 use mflow::cli::{self, Exit, Labelled, Terminal};
 use mflow::recording::mcap::Detail;
 use mflow::recording::{Recording, open_recordings};
-use mflow::routing::FilterOptions;
 use mflow::tools::dump::{self, Options};
 use mflow::tools::inspect::{self, Form};
 use mflow::tools::{Ending, Failure, Observer};
@@ -54,7 +53,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         terminal = terminal.with_bar();
         gauge.iter().for_each(|gauge| terminal.recording(gauge.clone(), path));
     }
-    let filter = FilterOptions { content: cli.content(), ..cli.filtering.options() };
+    let filter = cli.filter();
     let until_series_end = cli.more_filtering.until_series_end;
     let limits = cli.limiting.limits();
     let options = Options { limits, filter, until_series_end };

@@ -73,7 +73,7 @@ pub(crate) fn open(
 /// Keys and values that an MCAP file notes.
 type Notes = Vec<(String, String)>;
 
-/// Returns what an MCAP file notes of how it came about, and what it keeps of the files that it is
+/// Returns what an MCAP file notes of how it came about and what was left out, and what it keeps of the files that it is
 /// made of: what the user has said of them, and starts of series that are no messages in them.
 fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
     let addresses: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
@@ -108,6 +108,7 @@ fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
             }
         }
     }
+    session.extend(cli.filter().session());
     Ok(McapOptions { session, user, starts, ..McapOptions::default() })
 }
 

@@ -30,7 +30,8 @@ use crate::{Error, Result};
 pub struct Failure<S> {
     /// Why.
     pub error: Error,
-    /// The summary up to then, its ending [`Ending::Failed`]; none where nothing had begun.
+    /// The summary up to then, its ending [`Ending::Failed`]; none where nothing had begun, or what
+    /// failed is the output that it would be told to.
     pub done: Option<Box<S>>,
 }
 
@@ -38,7 +39,7 @@ impl<S> Failure<S> {
     /// Returns what was done by a run, and why no more was where it broke off.
     ///
     /// # Errors
-    /// Where nothing had begun.
+    /// Where there is no summary.
     pub fn parts(result: Result<S, Self>) -> Result<(S, Option<Error>)> {
         match result {
             Ok(summary) => Ok((summary, None)),
@@ -55,6 +56,7 @@ pub(super) fn sum_up<S>(
 ) -> Result<S, Failure<S>> {
     match ended {
         Ok(ending) => Ok(summary(ending)),
+        Err(error @ Error::Output(_)) => Err(error.into()),
         Err(error) => Err(Failure { error, done: Some(Box::new(summary(Ending::Failed))) }),
     }
 }

@@ -413,6 +413,10 @@ fn a_recording_that_is_truncated_while_it_is_replayed_is_an_error() {
         assert!((1..MANY).contains(&came.len()) && !came.contains(&false), "{came:?}");
         let [error] = ended.errors()[..] else { panic!("one error: {}", ended.stderr) };
         assert!(error.ends_with(" has become shorter while it was read"), "{error}");
+        // What was sent is told all the same.
+        let total = ended.stderr.lines().find_map(|line| line.split_once(" messages, "));
+        let sent: usize = total.unwrap().0.parse().unwrap();
+        assert!(sent >= came.len(), "{}", ended.stderr);
     }
 }
 

@@ -149,6 +149,12 @@ pub trait Source: Send {
         0
     }
 
+    /// Returns at how many places a source was found to be damaged without anybody knowing whether
+    /// messages are lost there: those of a file that had to be searched for what is left of it.
+    fn damaged_places(&self) -> u64 {
+        0
+    }
+
     /// Returns what has failed so far within a source that goes on: those of several sources that
     /// have ended with an error, by name.
     fn failures(&self) -> &[(String, Error)] {

@@ -33,8 +33,9 @@ pub struct Merge {
     strategy: Strategy,
     latest: Option<usize>,
     failures: Vec<(String, Error)>,
-    /// What the sources have skipped that are not here any more.
+    /// What the sources have skipped, and where they were damaged, that are not here any more.
     damaged: u64,
+    damaged_places: u64,
 }
 
 impl Merge {
@@ -51,6 +52,7 @@ impl Merge {
             latest: None,
             failures: Vec::new(),
             damaged: 0,
+            damaged_places: 0,
         }
     }
 
@@ -107,6 +109,7 @@ impl Merge {
         };
         let source = self.sources.remove(index);
         self.damaged += source.damaged();
+        self.damaged_places += source.damaged_places();
         source
     }
 }
@@ -174,6 +177,10 @@ impl Source for Merge {
 
     fn damaged(&self) -> u64 {
         self.damaged + self.sources.iter().map(|source| source.damaged()).sum::<u64>()
+    }
+
+    fn damaged_places(&self) -> u64 {
+        self.damaged_places + self.sources.iter().map(|source| source.damaged_places()).sum::<u64>()
     }
 }
 

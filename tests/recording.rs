@@ -530,7 +530,7 @@ fn what_is_in_a_recording_is_told_as_text_and_json() {
     });
     let expected = json!({
         "path": "x.mcap", "size": size, "is_closed": true, "messages": 5, "foreign": 0, "damaged": 0,
-        "first": noon, "last": noon + 1_000_000_000,
+        "damaged_places": 0, "first": noon, "last": noon + 1_000_000_000,
         "channels": [
             channel("dheader-1.0", [1, 94, 0], [0, 0], None),
             channel("dimage-1.0", [3, 279, 3], [1, 3], Some(4.0)),

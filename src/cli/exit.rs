@@ -77,21 +77,25 @@ impl Exit {
         if self == Self::Done { Self::Damaged } else { self }
     }
 
-    /// Ends with [`Damaged`](Self::Damaged) where a source has skipped damaged messages, and says
-    /// how many.
+    /// Ends with [`Damaged`](Self::Damaged) where a source has skipped damaged messages or is damaged
+    /// at places, and says how many.
     #[must_use]
-    pub fn unless_damaged(self, source: &dyn Source) -> Self {
-        match source.damaged() {
-            0 => self,
-            damaged => {
-                let (skipped, name) = (Counted(damaged, "damaged message"), source.name());
-                let exit = self.or_damaged(format_args!("'{name}': skipped {skipped}"));
-                if !source.is_live() && is_mcap(Path::new(name)) {
-                    say(format_args!("hint: m_dump {name} --recover OUT.mcap may save more"));
-                }
-                exit
+    pub fn unless_damaged(mut self, source: &dyn Source) -> Self {
+        let name = source.name();
+        let places = source.damaged_places();
+        if places > 0 {
+            let places = Counted(places, "place");
+            self = self.or_damaged(format_args!("'{name}': damaged at {places}"));
+        }
+        let damaged = source.damaged();
+        if damaged > 0 {
+            let skipped = Counted(damaged, "damaged message");
+            self = self.or_damaged(format_args!("'{name}': skipped {skipped}"));
+            if places == 0 && is_mcap(Path::new(name)) {
+                say(format_args!("hint: m_dump '{name}' --recover OUT.mcap may save more"));
             }
         }
+        self
     }
 
     /// Ends with [`Failed`](Self::Failed) where a source of several has failed, and prints why.

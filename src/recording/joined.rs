@@ -271,6 +271,10 @@ impl Source for JoinedReader {
     fn damaged(&self) -> u64 {
         self.parts.iter().map(|part| part.recording.damaged()).sum()
     }
+
+    fn damaged_places(&self) -> u64 {
+        self.parts.iter().map(|part| part.recording.damaged_places()).sum()
+    }
 }
 
 impl Recording for JoinedReader {

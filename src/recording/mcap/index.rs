@@ -55,13 +55,6 @@ pub(super) fn footer(store: &mut Store, length: u64) -> io::Result<Option<Footer
     Ok(Footer::read(bytes))
 }
 
-/// Returns where the messages of a closed file end at the latest: where the footer says that the
-/// summary begins, if that can be.
-pub(super) fn data_end(footer: &Footer, length: u64) -> u64 {
-    let end = length.saturating_sub(END);
-    if (MAGIC.len() as u64..end).contains(&footer.summary) { footer.summary } else { end }
-}
-
 /// Reads the summary of a closed file, or says why there is none to believe.
 pub(super) fn read_summary(
     store: &Store,

@@ -42,6 +42,8 @@ pub struct Info {
     pub foreign: u64,
     /// Messages that could not be read, as far as messages were looked at.
     pub damaged: u64,
+    /// At how many places it is damaged, where it was searched for what is left of it.
+    pub damaged_places: u64,
     /// When the first message was received, in nanoseconds since the Unix epoch.
     pub first: Option<u64>,
     /// When the last message was received.
@@ -142,6 +144,7 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     let mut info = Info {
         is_closed: reader.is_closed(),
         damaged: crate::Source::damaged(&reader),
+        damaged_places: crate::Source::damaged_places(&reader),
         notices: reader.notices(),
         ..Info::default()
     };

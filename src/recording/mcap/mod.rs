@@ -30,6 +30,7 @@ mod info;
 mod order;
 mod parts;
 mod piece;
+mod plausible;
 mod reader;
 mod record;
 mod recover;

@@ -26,18 +26,24 @@ const MAX_FAULTS: usize = 20;
 pub(super) struct Faults {
     /// The name of the file.
     name: String,
-    /// Messages that could not be read; a place where nobody knows how many there were counts as one.
+    /// Messages that could not be read.
     pub(super) damaged: u64,
+    /// Places that were passed over, whatever was there.
+    pub(super) damaged_places: u64,
     /// Where and what, the first of them.
     pub(super) places: Vec<(u64, Cow<'static, str>)>,
 }
 
 impl Faults {
-    /// Starts with what was found to be damaged in a file.
-    pub(super) fn new(name: &str, damages: Damages) -> Self {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), damaged: 0, damaged_places: 0, places: Vec::new() }
+    }
+
+    /// Notes what the file was searched for what is left of.
+    pub(super) fn pass_over(&mut self, damages: Damages) {
+        self.damaged_places += damages.count;
         let places = damages.first.into_iter().take(MAX_FAULTS);
-        let places = places.map(|damage| (damage.at, damage.what.into())).collect();
-        Self { name: name.to_owned(), damaged: damages.count, places }
+        self.places.extend(places.map(|damage| (damage.at, damage.what.into())));
     }
 
     fn add(&mut self, at: u64, what: &'static str, messages: u64) {

@@ -121,6 +121,12 @@ pub(super) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
     Ok(unpack(block.behind(RECORD_HEAD)))
 }
 
+/// What is wrong with a message whose channel nobody knows.
+pub(super) const NO_CHANNEL: &str = "a message has a channel that is not there";
+
+/// What is wrong where a record is expected.
+pub(super) const NO_RECORD: &str = "there is no record where one should be";
+
 /// Reads a piece, and the schemas and channels in it.
 pub(super) fn load(
     store: &Store,
@@ -133,7 +139,7 @@ pub(super) fn load(
     let mut previous = 0;
     for record in Records::of(loaded.records.bytes()) {
         let Ok(record) = record else {
-            loaded.fault = loaded.fault.or(Some("there is no record where one should be"));
+            loaded.fault = loaded.fault.or(Some(NO_RECORD));
             break;
         };
         let known = match record.opcode {
@@ -141,7 +147,10 @@ pub(super) fn load(
             opcode::CHANNEL => definitions.channel(record.fields),
             opcode::MESSAGE => record::message(record.fields).map(|(head, data)| {
                 if definitions.ours(head.channel).is_none() {
-                    loaded.foreign += 1;
+                    match definitions.knows(head.channel) {
+                        true => loaded.foreign += 1,
+                        false => loaded.fault = loaded.fault.or(Some(NO_CHANNEL)),
+                    }
                     return;
                 }
                 sorted &= previous <= head.log_time;
@@ -153,7 +162,12 @@ pub(super) fn load(
                     channel: head.channel,
                 });
             }),
-            _ => Some(()),
+            _ => {
+                // Nothing else has a place in a chunk.
+                let fault = (piece.kind == Kind::Chunk).then_some(NO_RECORD);
+                loaded.fault = loaded.fault.or(fault);
+                Some(())
+            }
         };
         if known.is_none() {
             loaded.fault = loaded.fault.or(Some("a record is cut off"));

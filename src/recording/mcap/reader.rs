@@ -27,9 +27,9 @@ use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, W
 /// it is whole; at its end more of it is looked for whenever it is polled.
 ///
 /// Damaged chunks and messages are left out and counted; checksums are only looked at where chunks
-/// are compressed, all others when a file is verified. Where the summary of a closed file is damaged
-/// and its records are too, what can be found is read, as [`recover`](super::recover) would save it.
-/// Messages of other schemas are left out.
+/// are compressed, all others when a file is verified. A closed file whose summary is damaged is
+/// searched as a whole when it is opened, and read as [`recover`](super::recover) would save it; one
+/// that has no summary is, where its records are damaged. Messages of other schemas are left out.
 ///
 /// Memory: some 100 bytes for each chunk in the file; the chunk at hand where it is compressed (at
 /// most 1 GiB) or the file not mapped (the same, and larger ones are not read); where times of chunks
@@ -98,8 +98,9 @@ impl McapReader {
                 "its messages have other schemas than mflow.Message: {schemas}"
             )));
         }
-        let reader = Self::of(path, store, contents);
-        Ok(Self { scan, no_summary, faults: Faults::new(&reader.name, damages), ..reader })
+        let mut reader = Self { scan, no_summary, ..Self::of(path, store, contents) };
+        reader.faults.pass_over(damages);
+        Ok(reader)
     }
 
     /// Reads what is known to be in a file.
@@ -108,7 +109,7 @@ impl McapReader {
         let name = path.display().to_string();
         Self {
             path: path.to_owned(),
-            faults: Faults::new(&name, Damages::default()),
+            faults: Faults::new(&name),
             name,
             store,
             contents,
@@ -277,19 +278,22 @@ fn open_contents(mut store: Store, length: u64) -> io::Result<Opened> {
         return Ok(Opened { store, contents, scan: Some(scan), no_summary: None, damages });
     };
     store.seal();
-    let no_summary = match index::read_summary(&store, footer, length)? {
-        Ok(contents) if contents.is_enough() => {
+    let (no_summary, is_damaged) = match index::read_summary(&store, footer, length) {
+        Ok(Ok(contents)) if contents.is_enough() => {
             return Ok(Opened { store, contents, scan: None, no_summary: None, damages });
         }
-        Ok(_) => "its summary does not tell where messages are",
-        Err(reason) => reason,
+        Ok(Ok(_)) => ("its summary does not tell where messages are", false),
+        // It may be left out.
+        Ok(Err(reason)) => (reason, footer.summary != 0),
+        Err(_) => ("its summary cannot be read", true),
     };
-    scan.advance(&mut store, &mut contents)?;
-    if !scan.is_finished() {
-        // Its writer has come to the end: this is no part yet to be written, and there is more behind.
-        contents = Contents { definitions: contents.definitions, ..Contents::default() };
+    let is_read = !is_damaged && scan.advance(&mut store, &mut contents).is_ok();
+    if !is_read || !scan.is_finished() {
+        // Its writer has come to the end: what breaks off here is damaged, and goes on behind that.
+        let definitions = std::mem::take(&mut contents.definitions);
+        contents = Contents { definitions, ..Contents::default() };
         store.seal_broken();
-        damages = salvage(&mut store, &mut contents, index::data_end(&footer, length));
+        damages = salvage(&mut store, &mut contents, length);
     }
     Ok(Opened { store, contents, scan: None, no_summary: Some(no_summary), damages })
 }
@@ -354,6 +358,10 @@ impl Source for McapReader {
     /// Returns how many messages were left out so far because they are damaged, each counted once.
     fn damaged(&self) -> u64 {
         self.faults.damaged
+    }
+
+    fn damaged_places(&self) -> u64 {
+        self.faults.damaged_places
     }
 }
 

@@ -2,16 +2,15 @@
 //! cannot well be anything else.
 
 use std::io;
-use std::ops::Range;
 
 use serde::Serialize;
 
 use super::block::Store;
-use super::definition::{Definitions, MAX_DEFINITION};
+use super::definition::Definitions;
 use super::index::Contents;
-use super::parts::PartRanges;
-use super::piece::{Kind, Piece, load};
-use super::record::{self, ChunkHead, Fields, MAX_CHUNK_HEAD, MESSAGE_DATA};
+use super::piece::{Kind, NO_CHANNEL, NO_RECORD, Piece, load};
+use super::plausible::{examine, implausible, parts_are_whole};
+use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA};
 use super::scan::{LOOSE, RecordPlace, chunk, define, place};
 use super::wire::{MAGIC, RECORD_HEAD, opcode};
 
@@ -21,9 +20,14 @@ const SEARCHED: usize = 1 << 20;
 const PAGE: u64 = 4096;
 /// How much is passed over at once at most where nothing can be read.
 const UNREAD: u64 = 64 << 10;
-/// Something in damaged bytes with more parts than this is taken for no message: looking at it again
-/// and again takes too long.
+/// Something in damaged bytes with more parts than this is taken for no message, and a channel that is
+/// longer for none: looking at them again and again takes too long.
 const MAX_SURE_PARTS: u64 = 4096;
+const MAX_SURE_CHANNEL: u64 = 4096;
+/// How many parts are looked at in a search, however short it is, and in so many bytes another one:
+/// the search takes no longer for bytes that somebody has made to look like messages again and again.
+const FREE_PARTS: u64 = 64 << 10;
+const BYTES_PER_PART: u64 = 16;
 /// How many damages are told of; the rest is counted.
 pub(super) const MAX_DAMAGES: usize = 1000;
 
@@ -85,119 +89,10 @@ pub(super) fn unreadable(error: &io::Error) -> String {
     format!("it cannot be read: {error}")
 }
 
-/// Returns the record at an offset, or why there is none.
-fn examine(
-    store: &mut Store,
-    at: u64,
-    end: u64,
-    definitions: &Definitions,
-) -> io::Result<Result<RecordPlace, &'static str>> {
-    let Some(found) = place(store, at, end)? else { return Ok(Err("a record is cut off")) };
-    Ok(implausible(store, found, end, definitions)?.map_or(Ok(found), Err))
-}
-
-/// Says why a record cannot be one, where that is so.
-fn implausible(
-    store: &mut Store,
-    found: RecordPlace,
-    end: u64,
-    definitions: &Definitions,
-) -> io::Result<Option<&'static str>> {
-    let start = found.fields().start;
-    let good = match found.opcode {
-        opcode::SCHEMA | opcode::CHANNEL if found.length > MAX_DEFINITION => false,
-        opcode::SCHEMA => {
-            let length = usize::try_from(found.length).unwrap_or(0);
-            let mut fields = Fields(store.look(start, length)?);
-            let texts = fields.u16().and_then(|_| fields.text()).and_then(|_| fields.text());
-            texts.is_some() && fields.sized().is_some() && fields.0.is_empty()
-        }
-        opcode::CHANNEL => {
-            let length = usize::try_from(found.length).unwrap_or(0);
-            let mut fields = Fields(store.look(start, length)?);
-            let numbers = fields.u16().zip(fields.u16());
-            let texts = numbers.and_then(|_| fields.text()).and_then(|_| fields.text());
-            texts.is_some() && fields.map().is_some() && fields.0.is_empty()
-        }
-        opcode::MESSAGE => {
-            let head = record::message(store.look(start, MESSAGE_DATA)?).map(|(head, _)| head);
-            let Some(head) = head.filter(|_| found.length >= MESSAGE_DATA as u64) else {
-                return Ok(Some("a message is too short"));
-            };
-            if definitions.ours(head.channel).is_some() {
-                parts_are_whole(store, start + MESSAGE_DATA as u64..found.end(), u64::MAX)?
-            } else {
-                found.end() == end || place(store, found.end(), end)?.is_some()
-            }
-        }
-        opcode::CHUNK => {
-            let length = usize::try_from(found.length).unwrap_or(usize::MAX).min(MAX_CHUNK_HEAD);
-            ChunkHead::read(store.look(start, length)?).is_some_and(|head| {
-                let lengths = (head.length as u64).checked_add(head.records) == Some(found.length);
-                let packed = matches!(head.compression, "zstd" | "lz4");
-                lengths && (packed || head.compression.is_empty() && head.unpacked == head.records)
-            })
-        }
-        opcode::MESSAGE_INDEX => {
-            let mut fields = Fields(store.look(start, 6)?);
-            let length = fields.u16().and_then(|_| fields.u32()).map(u64::from);
-            length.is_some_and(|length| length % 16 == 0 && length + 6 == found.length)
-        }
-        opcode::ATTACHMENT | opcode::METADATA | opcode::HEADER | 0x10.. => {
-            found.end() == end || place(store, found.end(), end)?.is_some()
-        }
-        opcode::DATA_END => found.length == 4,
-        opcode::FOOTER => found.length == 20,
-        // All others belong into the summary.
-        _ => false,
-    };
-    Ok(if good { None } else { Some("there is no record where one should be") })
-}
-
-/// Tells whether there is part after part in a range, at most so many, without reading them.
-fn parts_are_whole(store: &mut Store, range: Range<u64>, most: u64) -> io::Result<bool> {
-    let mut at = range.start;
-    let mut fields = 0;
-    while at < range.end {
-        let head = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(11);
-        let head = store.look(at, head)?;
-        let Some((length, behind)) = field_head(head) else {
-            // Fields that are none of ours are allowed; they are looked at where that is cheap.
-            if most < u64::MAX {
-                return Ok(false);
-            }
-            let data = store.block(range)?;
-            return Ok(PartRanges::of(data.bytes()).all(|part| part.is_ok()));
-        };
-        let end = at.saturating_add(behind).saturating_add(length);
-        fields += 1;
-        if end > range.end || fields > most {
-            return Ok(false);
-        }
-        at = end;
-    }
-    Ok(true)
-}
-
-/// Reads the head of a part or of padding: its length, and the bytes ahead of it.
-fn field_head(bytes: &[u8]) -> Option<(u64, u64)> {
-    let (key, rest) = bytes.split_first()?;
-    if !matches!(key, 0x0a | 0x7a) {
-        return None;
-    }
-    let mut length = 0;
-    for (index, byte) in (0..9).zip(rest) {
-        length |= u64::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((length, index + 2));
-        }
-    }
-    None
-}
-
 /// Returns where the next thing is that cannot well be anything but a record; `end` if nothing is.
 fn resume(store: &mut Store, from: u64, end: u64, definitions: &Definitions) -> u64 {
     let mut at = from;
+    let mut left = FREE_PARTS;
     // How far to go where nothing can be read: each try may take a broken disk long.
     let mut unread = PAGE;
     while at + (RECORD_HEAD as u64) < end {
@@ -223,18 +118,26 @@ fn resume(store: &mut Store, from: u64, end: u64, definitions: &Definitions) -> 
                 continue;
             }
             let candidate = at + offset as u64;
-            if is_sure(store, candidate, end, definitions).unwrap_or(false) {
+            if is_sure(store, candidate, end, definitions, &mut left).unwrap_or(false) {
                 return candidate;
             }
         }
+        left = left.saturating_add(searched.len() as u64 / BYTES_PER_PART);
         // The last bytes may begin a record that goes on behind them, unless nothing can be read there.
         at += if searched.len() == length { places } else { searched.len() } as u64;
     }
     end
 }
 
-/// Tells whether something that looks like a record in damaged bytes is one.
-fn is_sure(store: &mut Store, at: u64, end: u64, definitions: &Definitions) -> io::Result<bool> {
+/// Tells whether something that looks like a record in damaged bytes is one, looking at no more parts
+/// than are left to be looked at.
+fn is_sure(
+    store: &mut Store,
+    at: u64,
+    end: u64,
+    definitions: &Definitions,
+    left: &mut u64,
+) -> io::Result<bool> {
     let Some(found) = place(store, at, end)? else { return Ok(false) };
     if found.opcode == opcode::MESSAGE {
         let head = record::message(store.look(found.fields().start, MESSAGE_DATA)?);
@@ -244,7 +147,14 @@ fn is_sure(store: &mut Store, at: u64, end: u64, definitions: &Definitions) -> i
             return Ok(false);
         }
         let data = found.fields().start + MESSAGE_DATA as u64..found.end();
-        return parts_are_whole(store, data, MAX_SURE_PARTS);
+        let most = MAX_SURE_PARTS.min(*left);
+        let mut unseen = most;
+        let are_whole = parts_are_whole(store, data, Some(&mut unseen));
+        *left -= most - unseen;
+        return are_whole;
+    }
+    if found.opcode == opcode::CHANNEL && found.length > MAX_SURE_CHANNEL {
+        return Ok(false);
     }
     if found.opcode == opcode::MESSAGE_INDEX && found.length < 22 {
         return Ok(false);
@@ -265,6 +175,8 @@ pub(super) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> D
     // Whether a message may go to the last piece.
     let mut open = false;
     let mut expected = at;
+    // Up to where records of a chunk are looked at one by one.
+    let mut inside = at;
     while let Some(found) = next_record(store, &mut at, end, &contents.definitions, &mut damages) {
         open &= found.at == expected;
         let taken = match found.opcode {
@@ -273,9 +185,12 @@ pub(super) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> D
             }
             opcode::CHUNK => {
                 open = false;
+                inside = found.end();
                 salvage_chunk(store, contents, found, &mut damages).map(|next| at = next)
             }
-            opcode::MESSAGE => salvage_message(store, contents, found, open).map(|()| open = true),
+            opcode::MESSAGE => {
+                salvage_message(store, contents, found, open, &mut damages).map(|()| open = true)
+            }
             opcode::METADATA => {
                 contents.metadata.push(found);
                 Ok(())
@@ -285,6 +200,10 @@ pub(super) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> D
                 Ok(())
             }
             opcode::DATA_END | opcode::FOOTER => break,
+            _ if found.at < inside => {
+                damages.add(found.at, found.end() - found.at, NO_RECORD);
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(error) = taken {
@@ -337,9 +256,14 @@ fn salvage_message(
     contents: &mut Contents,
     found: RecordPlace,
     open: bool,
+    damages: &mut Damages,
 ) -> io::Result<()> {
     let block = store.block(found.fields())?;
     let Some((head, _)) = record::message(block.bytes()) else { return Ok(()) };
+    if !contents.definitions.knows(head.channel) {
+        damages.add(found.at, found.end() - found.at, NO_CHANNEL);
+        return Ok(());
+    }
     let is_ours = contents.definitions.ours(head.channel).is_some();
     let last = contents
         .pieces

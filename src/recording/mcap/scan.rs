@@ -9,6 +9,7 @@ use super::block::Store;
 use super::definition::{Definitions, MAX_DEFINITION};
 use super::index::Contents;
 use super::piece::{Kind, Piece, load};
+use super::plausible::examine;
 use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA, record_head};
 use super::wire::{MAGIC, RECORD_HEAD, opcode};
 
@@ -75,7 +76,7 @@ impl Scan {
         let end = store.length()?;
         let mut open = false;
         while !self.finished
-            && let Some(place) = place(store, self.at, end)?
+            && let Ok(place) = examine(store, self.at, end, definitions)?
         {
             match place.opcode {
                 opcode::SCHEMA | opcode::CHANNEL => {

@@ -10,7 +10,7 @@ use super::block::{self, Store};
 use super::definition::Definitions;
 use super::index::{Contents, END, footer, read_summary};
 use super::parts::PartRanges;
-use super::piece::{Piece, records};
+use super::piece::{NO_CHANNEL, Piece, records};
 use super::record::{
     self, Attachment, ChunkHead, Fields, Footer, MAX_CHUNK_HEAD, Records, SummaryOffset,
 };
@@ -184,7 +184,7 @@ impl Verifier {
         if self.definitions.ours(head.channel).is_none() {
             self.found.foreign += 1;
             if !self.definitions.knows(head.channel) {
-                self.damages.add(at, 0, "a message has a channel that is not there");
+                self.damages.add(at, 0, NO_CHANNEL);
             }
             return Some(head);
         }

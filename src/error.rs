@@ -190,6 +190,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// All outputs of a split, each of which has an error of its own.
+    #[error("no output is left")]
+    NoOutput,
     /// What a program writes its results to has failed.
     #[error("cannot write the output")]
     Output(#[source] io::Error),

@@ -67,7 +67,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let linger = cli.sending.linger();
     let result = generate::run(Box::new(stream), &options, linger, stop, &mut out, &mut terminal);
     let (summary, failure) = Failure::parts(result)?;
-    Ok(Exit::after(failure.as_ref())
+    Ok(Exit::Done
+        .unless_broken_off(failure.as_ref())
         .unless_missed(&limits, summary.total.messages, summary.ending, &endpoint)
         .unless_unheard(summary.is_unheard && summary.total.messages > 0, &endpoint)
         .unless_unconfirmed(summary.unconfirmed, &endpoint))

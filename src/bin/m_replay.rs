@@ -186,7 +186,13 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     drop(keyboard);
     let (summary, failure) = Failure::parts(result)?;
     match cli.report() {
-        Report::Json => writeln!(out, "{}", summary.to_json()).map_err(Error::Output)?,
+        Report::Json => {
+            let told = writeln!(out, "{}", summary.to_json()).map_err(Error::Output);
+            // Why it broke off is told even to those who do not read the rest.
+            if failure.is_none() {
+                told?;
+            }
+        }
         Report::Text => {
             terminal.total(summary.messages, summary.bytes, summary.elapsed);
             let (first, again) = (summary.headers_first, summary.headers_again);
@@ -202,12 +208,10 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if summary.messages == 0 {
         tell_why(recording.as_ref(), summary.ending, &mut terminal);
     }
-    let exit = Exit::after(failure.as_ref()).unless_damaged(recording.as_ref()).unless_missed(
-        &limits,
-        summary.messages,
-        summary.ending,
-        recording.name(),
-    );
+    let exit = Exit::Done
+        .unless_broken_off(failure.as_ref())
+        .unless_damaged(recording.as_ref())
+        .unless_missed(&limits, summary.messages, summary.ending, recording.name());
     let unconfirmed = summary.unconfirmed.iter();
     Ok(unconfirmed.fold(exit, |exit, (endpoint, left)| exit.unless_unconfirmed(*left, endpoint)))
 }

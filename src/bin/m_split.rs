@@ -73,7 +73,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let (summary, failure) = Failure::parts(result)?;
     terminal.summary(&summary);
     let outputs = summary.outputs.iter();
-    let exit = outputs.fold(Exit::after(failure.as_ref()), Exit::unless_passed_over);
+    let exit = outputs.fold(Exit::Done, Exit::unless_passed_over);
+    let exit = exit.unless_broken_off(failure.as_ref());
     Ok(exit.unless_damaged(source.as_ref()).unless_missed(
         &limits,
         summary.messages,

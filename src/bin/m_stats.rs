@@ -80,6 +80,6 @@ fn exit(
 ) -> Result<Exit> {
     let (summary, failure) = Failure::parts(result)?;
     let Summary { total, ending } = summary;
-    let exit = Exit::after(failure.as_ref());
+    let exit = Exit::Done.unless_broken_off(failure.as_ref());
     Ok(exit.unless_missed(&options.limits, total.messages, ending, name))
 }

@@ -31,12 +31,6 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Begins with what broke off a run, and prints it.
-    #[must_use]
-    pub fn after(failure: Option<&Error>) -> Self {
-        failure.map_or(Self::Done, Self::of)
-    }
-
     /// Prints an error with its causes, and says how to end.
     #[must_use]
     pub fn of(error: &Error) -> Self {
@@ -60,6 +54,12 @@ impl Exit {
         }
     }
 
+    /// Ends as an error says that broke off a run, if there is one, and prints it.
+    #[must_use]
+    pub fn unless_broken_off(self, failure: Option<&Error>) -> Self {
+        failure.map_or(self, |error| self.or(Self::of(error)))
+    }
+
     /// Prints an error with its causes.
     pub(super) fn failed(error: &Error) -> Self {
         let mut text = format!("error: {}", WithCauses(error));
@@ -70,11 +70,16 @@ impl Exit {
         Self::Failed
     }
 
-    /// Ends with [`Damaged`](Self::Damaged) where a recording is, which was told, unless something has
-    /// failed.
+    /// Returns the worse of two ends: what has failed, what is damaged, what was missed.
     #[must_use]
-    pub fn or_unsound(self) -> Self {
-        if self == Self::Done { Self::Damaged } else { self }
+    pub fn or(self, other: Self) -> Self {
+        let badness = |exit| match exit {
+            Self::Done => 0,
+            Self::Missed => 1,
+            Self::Damaged => 2,
+            Self::Failed | Self::Usage | Self::Configuration => 3,
+        };
+        if badness(other) > badness(self) { other } else { self }
     }
 
     /// Ends with [`Damaged`](Self::Damaged) where a source has skipped damaged messages or is damaged
@@ -101,14 +106,14 @@ impl Exit {
     /// Ends with [`Failed`](Self::Failed) where a source of several has failed, and prints why.
     #[must_use]
     pub fn unless_failed(self, source: &dyn Source) -> Self {
-        source.failures().iter().fold(self, |_, (_, error)| Self::failed(error))
+        source.failures().iter().fold(self, |exit, (_, error)| exit.or(Self::failed(error)))
     }
 
     /// Says what is lost or damaged, and ends with [`Damaged`](Self::Damaged) where nothing has
     /// failed.
     fn or_damaged(self, what: fmt::Arguments<'_>) -> Self {
         say(format_args!("error: {what}"));
-        if matches!(self, Self::Done | Self::Missed) { Self::Damaged } else { self }
+        self.or(Self::Damaged)
     }
 
     /// Ends with [`Damaged`](Self::Damaged) where messages could not be read in full, and says how
@@ -170,7 +175,7 @@ impl Exit {
     pub fn unless_passed_over(self, output: &OutputSummary) -> Self {
         let OutputSummary { name, sent, dropped, may_drop, unconfirmed, failure } = output;
         let exit = match failure {
-            Some(error) => Self::failed(error),
+            Some(error) => self.or(Self::failed(error)),
             None => self.unless_unconfirmed(*unconfirmed, name),
         };
         let may_drop = *may_drop && failure.is_none();
@@ -182,7 +187,7 @@ impl Exit {
             return exit.or_damaged(format_args!("{dropped} dropped, as '{name}' took no more"));
         }
         say(format_args!("error: {dropped} dropped, as nobody was at '{name}' to take any"));
-        if exit == Self::Done { Self::Missed } else { exit }
+        exit.or(Self::Missed)
     }
 
     /// Ends with [`Failed`](Self::Failed) where messages were received and not written, and says how
@@ -263,7 +268,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         {
             Some("nothing is overwritten: give another name, or move the file away")
         }
-        Error::File { verb: "write", path, .. } if is_mcap(path) => {
+        Error::File { verb: "write", path, .. } if is_mcap(path) && path.exists() => {
             Some("what was written before is whole: m_dump --info tells what, and what was lost")
         }
         Error::Memory { .. } => {

@@ -5,6 +5,7 @@
 use std::io::{self, IsTerminal};
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use libc::c_int;
@@ -16,6 +17,15 @@ use crate::{Error, Result, Stop};
 /// Signals that come so shortly after one another are one: `timeout`, and whatever else runs a
 /// program, sends one to the program and to its group, while the terminal may have sent it already.
 const ONE_GESTURE: Duration = Duration::from_millis(100);
+
+/// Whether the first signal ends the process already.
+static AT_ONCE: AtomicBool = AtomicBool::new(false);
+
+/// Has the first signal end the process, as the second one does: for work that nobody asks to stop,
+/// and that leaves nothing to be put in order.
+pub fn end_on_signal() {
+    AT_ONCE.store(true, Ordering::Relaxed);
+}
 
 /// Makes a stop that the first signal requests; the second one ends the process at once.
 ///
@@ -29,7 +39,8 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
     let mut first = None;
     ctrlc::set_handler(move || {
         let since = *first.get_or_insert_with(Instant::now);
-        if asked.request() > 1 && since.elapsed() > ONE_GESTURE {
+        let is_second = asked.request() > 1 && since.elapsed() > ONE_GESTURE;
+        if is_second || AT_ONCE.load(Ordering::Relaxed) {
             restore_terminal();
             if io::stderr().is_terminal() {
                 // There may be a bar in the line.

@@ -27,6 +27,7 @@ use crate::{Error, Result};
 /// }
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Failure<S> {
     /// Why.
     pub error: Error,

@@ -43,7 +43,10 @@ pub fn run(
         measured.request();
         match generator.join() {
             Ok(Ok(_)) => summary,
-            Ok(Err(failure)) => Err(failure.error.into()),
+            Ok(Err(Failure { error, .. })) => {
+                let done = summary.ok().map(Box::new);
+                Err(Failure { error, done })
+            }
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })

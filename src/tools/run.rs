@@ -33,8 +33,7 @@ pub enum Ending {
     SourceEnded,
     /// The series that was waited for is over.
     SeriesEnded,
-    /// It broke off: see the error of its [`Failure`](super::Failure), or those of the outputs of a
-    /// split, all of which have failed.
+    /// It broke off: see the error of its [`Failure`](super::Failure).
     Failed,
 }
 
@@ -72,13 +71,13 @@ const QUIET: Duration = Duration::from_millis(50);
 const DRAINING: Duration = Duration::from_secs(1);
 const MOST_DRAINING: Duration = Duration::from_secs(10);
 
-/// Where messages go: it may fail while none comes, which ends the run or not.
+/// Where messages go: it may fail while none comes.
 pub(super) trait Watched {
     /// Adds what tells that it may have failed.
     fn watch<'a>(&'a self, set: &mut WaitSet<'a>);
 
-    /// Looks whether it has; returns what ends the run by that.
-    fn check(&mut self) -> Result<Option<Ending>>;
+    /// Looks whether it has, as a whole.
+    fn check(&mut self) -> Result<()>;
 }
 
 impl Watched for &mut (dyn Sink + '_) {
@@ -86,15 +85,15 @@ impl Watched for &mut (dyn Sink + '_) {
         Sink::watch(&**self, set);
     }
 
-    fn check(&mut self) -> Result<Option<Ending>> {
-        Sink::check(&mut **self).map(|()| None)
+    fn check(&mut self) -> Result<()> {
+        Sink::check(&mut **self)
     }
 }
 
 /// What else matters to who waits for messages; nothing by default.
 #[derive(Default)]
 pub(super) struct Beside<'a> {
-    /// Where they go: its failure may end the wait.
+    /// Where they go: its failure ends the wait.
     pub(super) sink: Option<&'a mut dyn Watched>,
     /// When the series that is waited for is over unless something comes.
     pub(super) over_at: Option<Instant>,
@@ -201,10 +200,8 @@ impl<'a> Run<'a> {
             if over_at.is_some_and(|at| at <= Instant::now()) {
                 return Ok(ControlFlow::Break(Ending::SeriesEnded));
             }
-            if let Some(sink) = &mut sink
-                && let Some(ending) = sink.check()?
-            {
-                return Ok(ControlFlow::Break(ending));
+            if let Some(sink) = &mut sink {
+                sink.check()?;
             }
             let mut set = WaitSet::new();
             source.readiness(&mut set);

@@ -86,7 +86,8 @@ pub fn open(
 /// progress. An output that fails is left out from then on; the run ends with the last.
 ///
 /// # Errors
-/// Where the source fails. Failures of outputs are in the summary.
+/// Where the source fails, or every output has: [`Error::NoOutput`], with why each of them has in the
+/// summary.
 pub fn run(
     source: &mut dyn Source,
     mut split: Split,
@@ -149,9 +150,7 @@ fn route(
         let ending = run.ending(now);
         run.count(1, received.frames.bytes() as u64, now);
         outputs.observer.progress(run.progress());
-        if let Some(ending) = outputs.ending() {
-            return Ok(ending);
-        }
+        outputs.expect_one()?;
         // What else has come by a stop would be taken from its sender for nothing.
         let is_over = stop.is_requested() || ends_at.is_some_and(|end| end <= now);
         if is_over && after.0 == before.0 && after.1 > before.1 {
@@ -190,9 +189,9 @@ impl<'a> Outputs<'a> {
         self.split.outputs().iter().fold((0, 0), add)
     }
 
-    /// Returns what ends the run where no output is left.
-    fn ending(&self) -> Option<Ending> {
-        self.split.has_failed().then_some(Ending::Failed)
+    /// Fails where no output is left.
+    fn expect_one(&self) -> Result<()> {
+        if self.split.has_failed() { Err(Error::NoOutput) } else { Ok(()) }
     }
 
     /// Tells which outputs have failed, and which have stopped or started to take messages since the
@@ -234,9 +233,9 @@ impl Watched for Outputs<'_> {
         self.split.outputs().iter().for_each(|output| output.watch(set));
     }
 
-    fn check(&mut self) -> Result<Option<Ending>> {
+    fn check(&mut self) -> Result<()> {
         self.split.check();
         self.tell_changes(Instant::now());
-        Ok(self.ending())
+        self.expect_one()
     }
 }

@@ -24,7 +24,7 @@ fn main() -> Exit {
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if let Some(paths) = cli.looked_at() {
-        return look(cli, &paths);
+        return Ok(look(cli, &paths));
     }
     let (sources, path) = cli.ends();
     let format = cli.format(path);
@@ -65,7 +65,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if summary.ending == Ending::Stopped && !source.is_live() {
         terminal.notice(format_args!("stopped before the end of '{}'", source.name()));
     }
-    let exit = Exit::after(failure.as_ref())
+    let exit = Exit::Done
+        .unless_broken_off(failure.as_ref())
         .unless_failed(source.as_ref())
         .unless_damaged(source.as_ref())
         .unless_unread(summary.damaged)
@@ -80,36 +81,44 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
 
 /// Looks at recordings, one after the other: what is wrong with one is no reason to say nothing of
 /// the rest.
-fn look(cli: &Cli, paths: &[&Path]) -> Result<Exit> {
-    let Look { verify, recover, .. } = &cli.look;
+fn look(cli: &Cli, paths: &[&Path]) -> Exit {
+    cli::end_on_signal();
     let mut out = stdout().lock();
     let form = match cli.wants_json() {
         true => Form::Json,
         false => Form::Text { columns: cli::columns(&out) },
     };
-    let detail = if cli.verbosity.is_verbose() { Detail::Messages } else { Detail::Index };
     let mut exit = Exit::Done;
-    for (index, path) in paths.iter().enumerate() {
-        let is_sound = if let Some(to) = recover {
-            inspect::recover(path, to, form, &mut out)
-        } else if *verify {
-            inspect::verify(path, form, &mut out)
-        } else {
-            inspect::info(path, detail, form, &mut out).map(|()| true)
-        };
-        let is_followed = is_sound.is_ok() && index + 1 < paths.len();
-        if is_followed && form != Form::Json {
-            writeln!(out).map_err(Error::Output)?;
+    let mut gap = "";
+    for path in paths {
+        let mut text = gap.as_bytes().to_vec();
+        match look_at(cli, path, form, &mut text) {
+            Ok(true) => {}
+            Ok(false) => exit = exit.or(Exit::Damaged),
+            Err(error) => {
+                exit = exit.or(Exit::of(&error));
+                continue;
+            }
         }
-        out.flush().map_err(Error::Output)?;
-        exit = match is_sound {
-            Ok(true) => exit,
-            Ok(false) => exit.or_unsound(),
-            Err(error @ Error::Output(_)) => return Err(error),
-            Err(error) => Exit::of(&error),
-        };
+        if let Err(error) = out.write_all(&text).and_then(|()| out.flush()) {
+            return exit.or(Exit::of(&Error::Output(error)));
+        }
+        gap = if form == Form::Json { "" } else { "\n" };
     }
-    Ok(exit)
+    exit
+}
+
+/// Looks at a recording; tells whether it is sound.
+fn look_at(cli: &Cli, path: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
+    let Look { verify, recover, .. } = &cli.look;
+    if let Some(to) = recover {
+        return inspect::recover(path, to, form, out);
+    }
+    if *verify {
+        return inspect::verify(path, form, out);
+    }
+    let detail = if cli.verbosity.is_verbose() { Detail::Messages } else { Detail::Index };
+    inspect::info(path, detail, form, out).map(|()| true)
 }
 
 /// Returns how many columns the labels of sources take, where there are several.

@@ -103,7 +103,7 @@ impl RecordWriter for Plain {
         self.0.sync_data().map_err(Error::Output)
     }
 
-    fn close(mut self: Box<Self>, fsync: Fsync) -> mflow::Result<()> {
+    fn close(&mut self, fsync: Fsync) -> mflow::Result<()> {
         if fsync == Fsync::Never { Ok(()) } else { self.sync() }
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::counted::Counted;
 use crate::options::Mode;
 
 /// The error of this crate. Each variant says its own; the cause is its
@@ -189,6 +190,14 @@ pub enum Error {
         key: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A recording that failed, and messages that were taken for it and are not in it.
+    #[error("{} not written", Counted(*messages, "message").were())]
+    Unwritten {
+        /// How many.
+        messages: u64,
+        /// Why.
+        source: Box<Error>,
     },
     /// All outputs of a split, each of which has an error of its own.
     #[error("no output is left")]

@@ -271,6 +271,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::File { verb: "write", path, .. } if is_mcap(path) && path.exists() => {
             Some("what was written before is whole: m_dump --info tells what, and what was lost")
         }
+        Error::Unwritten { source, .. } => hint(source),
         Error::Memory { .. } => {
             Some("a size takes a unit, as 100B or 64KiB; without one it is MiB")
         }

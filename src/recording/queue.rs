@@ -91,6 +91,8 @@ pub(super) struct Level {
     pub(super) bytes: usize,
     pub(super) peak: usize,
     pub(super) written: u64,
+    /// Those that were taken and are lost, known at the end.
+    pub(super) unwritten: u64,
 }
 
 /// The queue; both threads have a share of it.
@@ -255,6 +257,11 @@ impl Queue {
         self.tell(&mut state);
     }
 
+    /// Says how many messages that were taken are lost.
+    pub(super) fn leave_unwritten(&self, messages: u64) {
+        self.lock().level.unwritten = messages;
+    }
+
     /// Says that the writing thread has come to its end.
     pub(super) fn finish(&self) {
         let mut state = self.lock();
@@ -331,7 +338,7 @@ mod tests {
         let numbers: Vec<_> = taken.messages.iter().map(|queued| queued.number).collect();
         assert_eq!(numbers, [0, 1, 2]);
         let cost = 3 * cost(&message(100));
-        let level = Level { messages: 3, bytes: cost, peak: cost, written: 0 };
+        let level = Level { messages: 3, bytes: cost, peak: cost, ..Level::default() };
         assert_eq!(queue.level(), level);
         queue.release(3, cost);
         assert_eq!(queue.level(), Level { messages: 0, bytes: 0, written: 3, ..level });

@@ -114,11 +114,18 @@ pub trait RecordWriter: Send {
     /// Where it cannot.
     fn sync(&mut self) -> Result<()>;
 
-    /// Closes the recording; also after an error, to save what is written.
+    /// Closes the recording; also after an error, to save what is written. Nothing is called after it
+    /// but [`lost`](Self::lost).
     ///
     /// # Errors
     /// Where it cannot be closed as it should.
-    fn close(self: Box<Self>, fsync: Fsync) -> Result<()>;
+    fn close(&mut self, fsync: Fsync) -> Result<()>;
+
+    /// Returns how many messages that it was given, or told of, are not in the recording, as far as it
+    /// knows.
+    fn lost(&self) -> u64 {
+        0
+    }
 }
 
 impl RecordWriter for McapWriter {
@@ -146,8 +153,12 @@ impl RecordWriter for McapWriter {
         Self::sync(self)
     }
 
-    fn close(self: Box<Self>, fsync: Fsync) -> Result<()> {
-        if fsync == Fsync::Never { self.finish() } else { self.finish_synced() }.map(drop)
+    fn close(&mut self, fsync: Fsync) -> Result<()> {
+        self.end(fsync).map(drop)
+    }
+
+    fn lost(&self) -> u64 {
+        self.written().lost
     }
 }
 
@@ -155,8 +166,8 @@ impl RecordWriter for McapWriter {
 ///
 /// The queue takes shares of the messages, never copies of large parts, and is bounded in bytes.
 /// A failed write is the error of the next [`offer`](Sink::offer), and of
-/// [`finish`](Sink::finish), which waits until everything is written and closes the recording. So
-/// does dropping it, without a word.
+/// [`finish`](Sink::finish), which waits until everything is written and closes the recording; it
+/// tells too how many messages are lost by that. So does dropping it, without a word.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -289,7 +300,11 @@ impl Sink for Recorder {
             // Where it has panicked, that is the failure.
             let _ = thread.join();
         }
-        self.failure().map_or(Ok(Unconfirmed::Count(0)), Err)
+        match (self.failure(), self.queue.level().unwritten) {
+            (None, _) => Ok(Unconfirmed::Count(0)),
+            (Some(error), 0) => Err(error),
+            (Some(error), messages) => Err(Error::Unwritten { messages, source: Box::new(error) }),
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub struct RotatingWriter {
     first: Option<Timestamp>,
     /// Files before this one that are still there.
     kept: VecDeque<PathBuf>,
+    /// Messages that are not in these.
+    lost: u64,
     /// Whether the disk is to keep a file when it is full.
     fsync: Fsync,
 }
@@ -65,6 +67,7 @@ impl RotatingWriter {
             number: 0,
             first: None,
             kept: VecDeque::new(),
+            lost: 0,
             fsync: Fsync::Never,
         })
     }
@@ -91,10 +94,12 @@ impl RotatingWriter {
         let mut writer = McapWriter::create(&numbered(&self.path, number), self.options.clone())?;
         writer.continue_from(&self.writer);
         self.writer.starts().try_for_each(|start| writer.attach_start(start))?;
-        let full = std::mem::replace(&mut self.writer, writer);
+        let mut full = std::mem::replace(&mut self.writer, writer);
         (self.number, self.first) = (number, None);
         self.kept.push_back(full.path().to_owned());
-        match Box::new(full).close(self.fsync) {
+        let closed = full.close(self.fsync);
+        self.lost += full.lost();
+        match closed {
             // What is still to come is no less worth recording.
             Err(Error::File { path, source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 tracing::warn!("'{}' is lost: {source}", path.display());
@@ -183,8 +188,12 @@ impl RecordWriter for RotatingWriter {
         self.writer.sync()
     }
 
-    fn close(self: Box<Self>, fsync: Fsync) -> Result<()> {
-        Box::new(self.writer).close(fsync)
+    fn close(&mut self, fsync: Fsync) -> Result<()> {
+        self.writer.close(fsync)
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost + self.writer.lost()
     }
 }
 
@@ -218,8 +227,7 @@ mod tests {
         let folder = folder("rotation-size");
         let rotation = Rotation { max_size: Some(1 << 20), ..Rotation::default() };
         let path = folder.join("run.mcap");
-        let mut writer =
-            Box::new(RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap());
+        let mut writer = RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap();
         let origin = Origin::new("x");
         let start: &[&[u8]] = &[br#"{"htype":"dheader-1.0","series":3}"#];
         writer.record(received(start, 5, &origin), 0).unwrap();
@@ -265,8 +273,7 @@ mod tests {
             ..Rotation::default()
         };
         let path = folder.join("run");
-        let mut writer =
-            Box::new(RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap());
+        let mut writer = RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap();
         let origin = Origin::new("x");
         for time in [0, 10, 11, 15, 21, 22, 100, 100, 111] {
             writer.record(received(&[b"x"], time, &origin), 0).unwrap();
@@ -285,8 +292,7 @@ mod tests {
             ..Rotation::default()
         };
         let path = folder.join("run.mcap");
-        let mut writer =
-            Box::new(RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap());
+        let mut writer = RotatingWriter::create(&path, McapOptions::default(), rotation).unwrap();
         let origin = Origin::new("x");
         writer.record(received(&[b"x"], 0, &origin), 0).unwrap();
         fs::remove_file(folder.join("run-0000.mcap")).unwrap();

@@ -256,8 +256,8 @@ impl Split {
         thread::scope(|scope| {
             let finish = |Output { sink, failure, .. }: Output| {
                 scope.spawn(move || {
-                    let finished = sink.finish(patience);
-                    failure.map_or(finished, Err)
+                    let finished = sink.finish(patience)?;
+                    failure.map_or(Ok(finished), Err)
                 })
             };
             let ends: Vec<_> = self.outputs.into_iter().map(finish).collect();

@@ -112,7 +112,7 @@ impl RecordWriter for FolderWriter {
         Ok(())
     }
 
-    fn close(mut self: Box<Self>, _fsync: Fsync) -> Result<()> {
+    fn close(&mut self, _fsync: Fsync) -> Result<()> {
         self.pipeline.rest()
     }
 }

@@ -19,6 +19,7 @@ use super::wire::{
     self, AttachmentHead, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead, RECORD_HEAD,
 };
 use super::{OWN_CHUNK, SESSION, SUMMARY, USER, session};
+use crate::recording::Fsync;
 use crate::recording::paced_file::PacedFile;
 use crate::{Error, Frame, Frames, Origin, Received, Result, Timestamp};
 
@@ -268,7 +269,7 @@ impl McapWriter {
     /// Where the file cannot be written; it is as readable then as that of a writer that was
     /// killed.
     pub fn finish(mut self) -> Result<Written> {
-        self.close()
+        self.end(Fsync::Never)
     }
 
     /// Does as [`finish`](Self::finish), and has the disk keep the file.
@@ -276,25 +277,32 @@ impl McapWriter {
     /// # Errors
     /// As [`finish`](Self::finish).
     pub fn finish_synced(mut self) -> Result<Written> {
-        let written = self.close()?;
-        self.file.sync().map_err(Error::file("write", &self.path))?;
-        Ok(written)
+        self.end(Fsync::Close)
     }
 
-    fn close(&mut self) -> Result<Written> {
+    /// Writes what waits and the summary, and has the disk keep the file unless that is never wanted.
+    pub(crate) fn end(&mut self, fsync: Fsync) -> Result<Written> {
         let present = self.file.check_presence().map_err(Error::file("close", &self.path));
         let flushed = self.flush();
         let sealed = self.seal();
         flushed.and(sealed).and(present)?;
         self.file.check().map_err(Error::file("close", &self.path))?;
+        if fsync != Fsync::Never {
+            self.file.sync().map_err(Error::file("write", &self.path))?;
+        }
+        Ok(self.written())
+    }
+
+    /// Returns what is in the file so far, and what is not.
+    pub(crate) fn written(&self) -> Written {
         let size = self.file.position();
         let tallies = self.channels.all().iter().map(|channel| channel.tally);
-        Ok(tallies.fold(Written { size, ..Written::default() }, |sum, tally| Written {
+        tallies.fold(Written { size, ..Written::default() }, |sum, tally| Written {
             messages: sum.messages + tally.messages,
             bytes: sum.bytes + tally.bytes,
             lost: sum.lost + tally.lost,
             size,
-        }))
+        })
     }
 
     /// Returns the last start message of each channel, which a file that goes on needs too.

@@ -59,7 +59,7 @@ impl RecordWriter for Told {
         Ok(())
     }
 
-    fn close(self: Box<Self>, _fsync: Fsync) -> Result<()> {
+    fn close(&mut self, _fsync: Fsync) -> Result<()> {
         self.asked.send(Asked::Close).unwrap();
         Ok(())
     }
@@ -204,7 +204,7 @@ fn a_writer_that_panics_is_a_failure() {
         fn sync(&mut self) -> Result<()> {
             Ok(())
         }
-        fn close(self: Box<Self>, _fsync: Fsync) -> Result<()> {
+        fn close(&mut self, _fsync: Fsync) -> Result<()> {
             Ok(())
         }
     }
@@ -275,7 +275,7 @@ fn what_a_writer_puts_off_waits_until_it_is_settled() {
         fn sync(&mut self) -> Result<()> {
             Ok(())
         }
-        fn close(self: Box<Self>, _fsync: Fsync) -> Result<()> {
+        fn close(&mut self, _fsync: Fsync) -> Result<()> {
             assert_eq!(self.0, 0);
             Ok(())
         }

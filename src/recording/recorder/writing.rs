@@ -36,6 +36,8 @@ pub(super) struct Writing<'a> {
     put_off: VecDeque<usize>,
     /// How many messages are written, and their bytes, whose room is not given back yet.
     written: (u64, usize),
+    /// How many messages there was no room for.
+    dropped: u64,
 }
 
 impl<'a> Writing<'a> {
@@ -47,6 +49,7 @@ impl<'a> Writing<'a> {
             next_sync: None,
             put_off: VecDeque::new(),
             written: (0, 0),
+            dropped: 0,
         }
     }
 
@@ -59,6 +62,7 @@ impl<'a> Writing<'a> {
             self.queue.take(&mut taken, flush_due.into_iter().chain(self.next_sync).min());
             for loss in std::mem::take(&mut taken.losses).into_values() {
                 self.writer.lose(&loss.origin, loss.htype.as_deref(), loss.messages);
+                self.dropped += loss.messages;
             }
             let is_end = taken.is_closed && taken.messages.is_empty();
             while let Some(Queued { message, number, cost }) = taken.messages.pop_front() {
@@ -147,10 +151,11 @@ impl<'a> Writing<'a> {
     }
 
     /// Closes the recording, also after an error.
-    pub(super) fn close(self, fsync: Fsync) {
+    pub(super) fn close(mut self, fsync: Fsync) {
         if let Err(error) = self.writer.close(fsync) {
             self.queue.fail(error);
         }
+        self.queue.leave_unwritten(self.writer.lost().saturating_sub(self.dropped));
     }
 }
 

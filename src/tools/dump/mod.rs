@@ -90,7 +90,8 @@ pub fn run(
     let (unwritten, ended) = match finished {
         Ok(Unconfirmed::Count(messages)) => (messages + refused, ended),
         Ok(Unconfirmed::Unknown) => (refused, ended),
-        Err(error) => (refused, ended.and(Err(error))),
+        // What failed before is told by it, and what is lost by that.
+        Err(error) => (refused, Err(error)),
     };
     sum_up(ended, |ending| Summary {
         messages: run.messages(),

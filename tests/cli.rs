@@ -1038,7 +1038,13 @@ fn a_closed_pipe_is_success() {
         "good.json",
         r#"{"source": {"address": "tcp://h:1"}, "streams": [{"address": "tcp://h:2"}]}"#,
     );
-    let lines: [&[&str]; 9] = [
+    // Whoever has seen enough does not hear what is wrong with the rest either.
+    write_folder(&dir, "bad", &[(1, &["a"])]);
+    dir.write("bad/000000_001.raw", "");
+    let lines: [&[&str]; 12] = [
+        &["m_stats", "./bad", "-i", "0"],
+        &["m_dump", "bad"],
+        &["m_generate", "-a", ANY, "-m", "pub", "-i", "0", "-n", "1000"],
         &["m_stats", "tcp://127.0.0.1:1"],
         &["m_stats", "--loopback"],
         &["m_generate", "-a", ANY],

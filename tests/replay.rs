@@ -374,10 +374,10 @@ fn part_of(dir: &Dir, arguments: &[&str], texts: &[&String]) -> Value {
 const MANY: usize = 90;
 
 /// Starts a replay of many messages to a receiver, which takes in one, and returns their texts.
-fn replay_many(dir: &Dir, queue: &str, stop: &Stop) -> (Process, Stream, Vec<String>) {
+fn replay_many(dir: &Dir, options: &str, stop: &Stop) -> (Process, Stream, Vec<String>) {
     let texts: Vec<_> = (0..MANY).map(|number| format!("{number:04}").repeat(1 << 18)).collect();
     write(dir, "in.mcap", &texts.iter().map(|text| (0, "a", text.as_str())).collect::<Vec<_>>());
-    let replay = dir.start("m_replay", ["in.mcap", "-a", ANY, "-r", "max", "-q", queue, "-v"]);
+    let replay = dir.start_shell(&format!("exec m_replay in.mcap -a '{ANY}' -r max {options}"));
     let options = Options::pull().timeout(PATIENCE).queue_size(1).stop(stop);
     let receiver = connect(&replay.endpoint(), options).unwrap();
     (replay, receiver, texts)
@@ -387,7 +387,7 @@ fn replay_many(dir: &Dir, queue: &str, stop: &Stop) -> (Process, Stream, Vec<Str
 #[test]
 fn what_is_under_way_of_a_recording_that_is_truncated_arrives() {
     let dir = Dir::new();
-    let (replay, mut receiver, texts) = replay_many(&dir, "100", &Stop::never());
+    let (replay, mut receiver, texts) = replay_many(&dir, "-q 100 -v", &Stop::never());
     replay.stdout_line(&format!("Sending {:06}_001.raw", MANY - 1));
     // Opening it waits until what is under way is in memory.
     File::create(dir.path("in.mcap")).unwrap();
@@ -400,7 +400,7 @@ fn a_recording_that_is_truncated_while_it_is_replayed_is_an_error() {
     for bytes in [1 << 20, 0] {
         let dir = Dir::new();
         let stop = Stop::new().unwrap();
-        let (replay, mut receiver, texts) = replay_many(&dir, "1", &stop);
+        let (replay, mut receiver, texts) = replay_many(&dir, "-q 1 -v", &stop);
         replay.stdout_line("Sending 000001_001.raw");
         File::options().write(true).open(dir.path("in.mcap")).unwrap().set_len(bytes).unwrap();
         let came = thread::spawn(move || {
@@ -418,6 +418,36 @@ fn a_recording_that_is_truncated_while_it_is_replayed_is_an_error() {
         let sent: usize = total.unwrap().0.parse().unwrap();
         assert!(sent >= came.len(), "{}", ended.stderr);
     }
+}
+
+#[test]
+fn what_was_sent_until_a_replay_broke_off_is_reported_and_why_to_whoever_reads_it() {
+    for (options, is_read) in [("-q 1 -J", true), ("-q 1 -J > /dev/full", false)] {
+        let dir = Dir::new();
+        let stop = Stop::new().unwrap();
+        let (replay, mut receiver, texts) = replay_many(&dir, options, &stop);
+        assert_eq!(text(&mut receiver), texts[0]);
+        File::options().write(true).open(dir.path("in.mcap")).unwrap().set_len(0).unwrap();
+        let reading = thread::spawn(move || while receiver.receive_raw().unwrap().is_some() {});
+        let ended = replay.end().expect(1);
+        stop.request();
+        reading.join().unwrap();
+        let [error] = ended.errors()[..] else { panic!("one error: {}", ended.stderr) };
+        assert!(error.ends_with(" has become shorter while it was read"), "{error}");
+        if is_read {
+            let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+            assert_eq!(report["ending"], "failed");
+            assert!(report["messages"].as_u64().unwrap() >= 1, "{report}");
+        }
+    }
+}
+
+#[test]
+fn a_number_of_loops_is_given_behind_an_equals_sign() {
+    let dir = Dir::new();
+    write_five(&dir);
+    let told = dir.run("m_replay", ["in.mcap", "--loop", "2"]).expect(2).stderr;
+    assert!(told.contains("--loop=2"), "{told}");
 }
 
 // ---- the keyboard ----

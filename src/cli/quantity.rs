@@ -1,5 +1,6 @@
 //! Durations, sizes and rates as people write them.
 
+use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -43,8 +44,11 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// Where it is none.
-pub fn parse_count<N: FromStr>(text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| format!("expected a number from 1 on, found '{text}'"))
+pub fn parse_count<N: FromStr<Err = ParseIntError>>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => format!("'{text}' is too large"),
+        _ => format!("expected a number from 1 on, found '{text}'"),
+    })
 }
 
 /// A size that somebody gave.
@@ -157,6 +161,19 @@ mod tests {
         }
         for text in ["", "-1", "1 parsec", "1e300", "9999999GiB"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_begin_with_one() {
+        let count = parse_count::<std::num::NonZeroU64>;
+        assert_eq!(count("7").unwrap().get(), 7);
+        for (text, error) in [
+            ("0", "expected a number from 1 on, found '0'"),
+            ("-1", "expected a number from 1 on, found '-1'"),
+            ("18446744073709551616", "'18446744073709551616' is too large"),
+        ] {
+            assert_eq!(count(text).unwrap_err(), error);
         }
     }
 

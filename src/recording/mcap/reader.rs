@@ -90,7 +90,7 @@ impl McapReader {
         if start != MAGIC {
             return Err(not("it does not begin as an MCAP file does".into()));
         }
-        let opened = open_contents(store, metadata.len()).map_err(failed())?;
+        let opened = open_contents(store, path, metadata.len()).map_err(failed())?;
         let Opened { store, contents, scan, no_summary, damages } = opened;
         if contents.definitions.all_foreign() {
             let schemas = contents.definitions.foreign_schemas();
@@ -260,6 +260,9 @@ impl McapReader {
     }
 }
 
+/// A search through more bytes than this is told beforehand, as it takes a while.
+const LONG_SEARCH: u64 = 1 << 30;
+
 /// A file as it was found.
 struct Opened {
     store: Store,
@@ -270,7 +273,7 @@ struct Opened {
     damages: Damages,
 }
 
-fn open_contents(mut store: Store, length: u64) -> io::Result<Opened> {
+fn open_contents(mut store: Store, path: &Path, length: u64) -> io::Result<Opened> {
     let (mut contents, mut scan) = (Contents::default(), Scan::new());
     let mut damages = Damages::default();
     let Some(footer) = index::footer(&mut store, length)? else {
@@ -293,6 +296,9 @@ fn open_contents(mut store: Store, length: u64) -> io::Result<Opened> {
         let definitions = std::mem::take(&mut contents.definitions);
         contents = Contents { definitions, ..Contents::default() };
         store.seal_broken();
+        if length > LONG_SEARCH {
+            tracing::warn!("'{}': {no_summary}: searching all of it", path.display());
+        }
         damages = salvage(&mut store, &mut contents, length);
     }
     Ok(Opened { store, contents, scan: None, no_summary: Some(no_summary), damages })

@@ -97,6 +97,13 @@ fn file(dir: &Dir, bytes: &[u8]) -> PathBuf {
     path
 }
 
+/// Writes a closed file of so many messages of 1000 bytes in chunks of 5000.
+fn in_chunks(dir: &Dir, messages: u64) -> PathBuf {
+    let mut foreign = Foreign::new(WriteOptions::new().chunk_size(Some(5000)).compression(None));
+    (0..messages).for_each(|time| foreign.number(0, time, 1000));
+    file(dir, &foreign.finish())
+}
+
 /// Reads to the end: the times, labels and sizes; every message must be one of `numbered`.
 fn read(reader: &mut dyn Recording) -> Vec<(u64, String, usize)> {
     let mut messages = Vec::new();
@@ -331,11 +338,7 @@ fn a_file_whose_writer_was_killed_is_read_and_found_in() {
 #[test]
 fn a_file_that_is_truncated_under_its_reader_is_an_error_and_the_end() {
     let dir = Dir::new();
-    let mut foreign = Foreign::new(WriteOptions::new().chunk_size(Some(5000)).compression(None));
-    for time in 0..600 {
-        foreign.number(0, time, 1000);
-    }
-    let path = file(&dir, &foreign.finish());
+    let path = in_chunks(&dir, 600);
     let mut reader = McapReader::open(&path).unwrap();
     for _ in 0..10 {
         assert!(matches!(reader.poll().unwrap(), Event::Message(_)));
@@ -357,11 +360,7 @@ fn a_file_that_is_truncated_under_its_reader_is_an_error_and_the_end() {
 #[test]
 fn what_came_before_a_run_broke_off_is_summed_up() {
     let dir = Dir::new();
-    let mut foreign = Foreign::new(WriteOptions::new().chunk_size(Some(5000)).compression(None));
-    for time in 0..600 {
-        foreign.number(0, time, 1000);
-    }
-    let path = file(&dir, &foreign.finish());
+    let path = in_chunks(&dir, 600);
     let mut reader = McapReader::open(&path).unwrap();
     File::options().write(true).open(&path).unwrap().set_len(20_000).unwrap();
     let options = stats::Options { notation: Notation::Json, ..stats::Options::default() };
@@ -382,11 +381,7 @@ fn what_came_before_a_run_broke_off_is_summed_up() {
 #[test]
 fn a_closed_file_that_may_not_be_mapped_is_read() {
     let dir = Dir::new();
-    let mut foreign = Foreign::new(WriteOptions::new().chunk_size(Some(5000)).compression(None));
-    for time in 0..60 {
-        foreign.number(0, time, 1000);
-    }
-    let path = file(&dir, &foreign.finish());
+    let path = in_chunks(&dir, 60);
     // There is no lease of a file that somebody may be about to write.
     let writer = File::options().append(true).open(&path).unwrap();
     let mut reader = McapReader::open(&path).unwrap();

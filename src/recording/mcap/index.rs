@@ -7,8 +7,8 @@ use std::io;
 use super::block::Store;
 use super::definition::{Definitions, MAX_DEFINITION};
 use super::piece::{Kind, Piece};
+use super::place::{self, RecordPlace};
 use super::record::{ChunkEntry, Fields, Footer, Records, Statistics};
-use super::scan::RecordPlace;
 use super::wire::{CHUNK_HEAD, Entries, FOOTER, MAGIC, RECORD_HEAD, opcode};
 
 /// The bytes that a file ends with: the footer and the magic.
@@ -174,7 +174,7 @@ pub(super) fn metadata(
     store: &mut Store,
     place: RecordPlace,
 ) -> io::Result<Option<(String, Entries)>> {
-    let whole = super::scan::place(store, place.at, u64::MAX)? == Some(place);
+    let whole = place::place(store, place.at, u64::MAX)? == Some(place);
     if !whole || place.length > MAX_DEFINITION {
         return Ok(None);
     }

@@ -30,7 +30,7 @@ mod info;
 mod order;
 mod parts;
 mod piece;
-mod plausible;
+mod place;
 mod reader;
 mod record;
 mod recover;

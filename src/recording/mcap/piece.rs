@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::block::{Block, Store};
 use super::definition::Definitions;
+use super::place::{NO_RECORD, RecordPlace};
 use super::record::{self, MESSAGE_DATA, Records};
-use super::scan::RecordPlace;
 use super::unpack::{Unpacked, unpack};
 use super::wire::{RECORD_HEAD, opcode};
 
@@ -123,9 +123,6 @@ pub(super) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
 
 /// What is wrong with a message whose channel nobody knows.
 pub(super) const NO_CHANNEL: &str = "a message has a channel that is not there";
-
-/// What is wrong where a record is expected.
-pub(super) const NO_RECORD: &str = "there is no record where one should be";
 
 /// Reads a piece, and the schemas and channels in it.
 pub(super) fn load(

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::block::Store;
 use super::definition::Definitions;
 use super::index::Contents;
-use super::piece::{Kind, NO_CHANNEL, NO_RECORD, Piece, load};
-use super::plausible::{examine, implausible, parts_are_whole};
+use super::piece::{Kind, NO_CHANNEL, Piece, load};
+use super::place::{NO_RECORD, RecordPlace, examine, implausible, parts_are_whole, place};
 use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA};
-use super::scan::{LOOSE, RecordPlace, chunk, define, place};
+use super::scan::{LOOSE, chunk, define};
 use super::wire::{MAGIC, RECORD_HEAD, opcode};
 
 /// How much of a damaged range is searched at once.

@@ -3,49 +3,17 @@
 //! Only the heads of records are read, and never more than some KiB at once.
 
 use std::io;
-use std::ops::Range;
 
 use super::block::Store;
 use super::definition::{Definitions, MAX_DEFINITION};
 use super::index::Contents;
 use super::piece::{Kind, Piece, load};
-use super::plausible::examine;
-use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA, record_head};
+use super::place::{RecordPlace, examine, place};
+use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA};
 use super::wire::{MAGIC, RECORD_HEAD, opcode};
 
 /// Messages outside of chunks are read together up to this many bytes.
 pub(super) const LOOSE: u64 = 1 << 20;
-
-/// A record in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RecordPlace {
-    pub(super) opcode: u8,
-    pub(super) at: u64,
-    /// The bytes of its fields.
-    pub(super) length: u64,
-}
-
-impl RecordPlace {
-    /// Returns where the fields are.
-    pub(super) fn fields(&self) -> Range<u64> {
-        let start = self.at + RECORD_HEAD as u64;
-        start..start + self.length
-    }
-
-    pub(super) fn end(&self) -> u64 {
-        self.fields().end
-    }
-}
-
-/// Returns the record at an offset; none where it goes beyond `end`, or there is none.
-pub(super) fn place(store: &mut Store, at: u64, end: u64) -> io::Result<Option<RecordPlace>> {
-    let Some((opcode, length)) = record_head(store.look(at, RECORD_HEAD)?) else {
-        return Ok(None);
-    };
-    let stop = at.checked_add(RECORD_HEAD as u64).and_then(|start| start.checked_add(length));
-    let whole = stop.is_some_and(|stop| stop <= end);
-    Ok((whole && opcode != 0).then_some(RecordPlace { opcode, at, length }))
-}
 
 /// The walk through a file that is not closed, which goes on where the file grows.
 #[derive(Debug)]

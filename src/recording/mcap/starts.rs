@@ -4,8 +4,8 @@
 use std::io;
 
 use super::block::Store;
+use super::place::RecordPlace;
 use super::record::{Attachment, Fields};
-use super::scan::RecordPlace;
 use crate::{Frames, Timestamp};
 
 /// What is looked at to tell which attachment it is: more than its times and its name have.

@@ -11,11 +11,12 @@ use super::definition::Definitions;
 use super::index::{Contents, END, footer, read_summary};
 use super::parts::PartRanges;
 use super::piece::{NO_CHANNEL, Piece, records};
+use super::place::{RecordPlace, place};
 use super::record::{
     self, Attachment, ChunkHead, Fields, Footer, MAX_CHUNK_HEAD, Records, SummaryOffset,
 };
 use super::salvage::{Damage, Damages, next_record};
-use super::scan::{RecordPlace, chunk, define, place};
+use super::scan::{chunk, define};
 use super::wire::{MAGIC, MessageHead, RECORD_HEAD, opcode};
 use crate::{Error, Result};
 

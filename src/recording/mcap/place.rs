@@ -1,4 +1,5 @@
-//! What a record has to be like: bytes that happen to have a length that fits are none.
+//! Where a record is in a file, and what it has to be like: bytes that happen to have a length that
+//! fits are none.
 
 use std::io;
 use std::ops::Range;
@@ -6,15 +7,47 @@ use std::ops::Range;
 use super::block::Store;
 use super::definition::{Definitions, MAX_DEFINITION};
 use super::parts::PartRanges;
-use super::piece::NO_RECORD;
-use super::record::{self, ChunkHead, Fields, MAX_CHUNK_HEAD, MESSAGE_DATA};
-use super::scan::{RecordPlace, place};
-use super::wire::opcode;
+use super::record::{self, ChunkHead, Fields, MAX_CHUNK_HEAD, MESSAGE_DATA, record_head};
+use super::wire::{RECORD_HEAD, opcode};
 
 /// The longest that is ahead of the data of an attachment.
 const MAX_ATTACHMENT_HEAD: usize = 4096;
 /// The bytes of a checksum.
 const CRC: u64 = 4;
+
+/// What is wrong where a record is expected.
+pub(super) const NO_RECORD: &str = "there is no record where one should be";
+
+/// A record in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RecordPlace {
+    pub(super) opcode: u8,
+    pub(super) at: u64,
+    /// The bytes of its fields.
+    pub(super) length: u64,
+}
+
+impl RecordPlace {
+    /// Returns where the fields are.
+    pub(super) fn fields(&self) -> Range<u64> {
+        let start = self.at + RECORD_HEAD as u64;
+        start..start + self.length
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.fields().end
+    }
+}
+
+/// Returns the record at an offset; none where it goes beyond `end`, or there is none.
+pub(super) fn place(store: &mut Store, at: u64, end: u64) -> io::Result<Option<RecordPlace>> {
+    let Some((opcode, length)) = record_head(store.look(at, RECORD_HEAD)?) else {
+        return Ok(None);
+    };
+    let stop = at.checked_add(RECORD_HEAD as u64).and_then(|start| start.checked_add(length));
+    let whole = stop.is_some_and(|stop| stop <= end);
+    Ok((whole && opcode != 0).then_some(RecordPlace { opcode, at, length }))
+}
 
 /// Returns the record at an offset, or why there is none.
 pub(super) fn examine(

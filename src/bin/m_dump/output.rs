@@ -73,8 +73,9 @@ pub(crate) fn open(
 /// Keys and values that an MCAP file notes.
 type Notes = Vec<(String, String)>;
 
-/// Returns what an MCAP file notes of how it came about and what was left out, and what it keeps of the files that it is
-/// made of: what the user has said of them, and starts of series that are no messages in them.
+/// Returns what an MCAP file notes of how it came about and what was left out, and what it keeps of
+/// the files that it is made of: what the user has said of them, and starts of series that are no
+/// messages in them.
 fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
     let addresses: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
     let mut session = vec![("address".to_owned(), addresses.join(" "))];

@@ -259,6 +259,9 @@ fn a_recording_that_fails_ends_a_split_only_where_it_is_all_there_is() {
     let dropped: u64 = dropped.unwrap().trim_start_matches("error: ").parse().unwrap();
     let written = count(&dir.path("x.mcap"), 1 << 20);
     assert_eq!((dropped >= 19, written + lost + dropped), (true, 40));
+    let row = ended.stderr.lines().find(|line| line.starts_with("x.mcap ")).unwrap();
+    let row: Vec<_> = row.split_whitespace().skip(1).map(|it| it.parse::<u64>().unwrap()).collect();
+    assert_eq!(row, [written + lost, dropped, lost]);
 
     let dir = Dir::new();
     let sender = patient_sender(Duration::from_secs(2));

@@ -25,7 +25,7 @@ pub struct OutputSummary {
     pub dropped: u64,
     /// Whether that is what was asked for: it is not waited for.
     pub may_drop: bool,
-    /// How many it could not hand to a peer at the end.
+    /// How many it could not hand to a peer at the end, or write.
     pub unconfirmed: Unconfirmed,
     /// Why it took nothing any more, or could not be closed, where it has failed.
     pub failure: Option<Error>,
@@ -120,7 +120,12 @@ pub fn run(
     for (output, unconfirmed) in outputs.iter_mut().zip(finished) {
         match unconfirmed {
             Ok(unconfirmed) => output.unconfirmed = unconfirmed,
-            Err(error) => output.failure = Some(error),
+            Err(error) => {
+                if let Error::Unwritten { messages, .. } = error {
+                    output.unconfirmed = Unconfirmed::Count(messages);
+                }
+                output.failure = Some(error);
+            }
         }
     }
     let messages = run.messages();

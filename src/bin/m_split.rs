@@ -13,7 +13,7 @@ use mflow::{Error, Mode, Result, Stop};
 /// Split one stream to many: each output gets every message
 ///
 /// An output that takes nothing for two seconds is set aside: messages for it are dropped, and
-/// counted, until it takes one again. --on-full and the configuration can say otherwise.
+/// counted, until it takes ten in a row again. --on-full and the configuration can say otherwise.
 #[derive(Parser)]
 #[command(
     name = "m_split",

@@ -77,7 +77,8 @@ impl Exit {
             Self::Done => 0,
             Self::Missed => 1,
             Self::Damaged => 2,
-            Self::Failed | Self::Usage | Self::Configuration => 3,
+            Self::Failed => 3,
+            Self::Usage | Self::Configuration => 4,
         };
         if badness(other) > badness(self) { other } else { self }
     }
@@ -96,9 +97,9 @@ impl Exit {
         if damaged > 0 {
             let skipped = Counted(damaged, "damaged message");
             self = self.or_damaged(format_args!("'{name}': skipped {skipped}"));
-            if places == 0 && is_mcap(Path::new(name)) {
-                say(format_args!("hint: m_dump '{name}' --recover OUT.mcap may save more"));
-            }
+        }
+        if places + damaged > 0 && is_mcap(Path::new(name)) {
+            say(format_args!("hint: m_dump '{name}' --recover OUT.mcap saves what can be saved"));
         }
         self
     }

@@ -51,7 +51,7 @@ struct McapFile {
     /// Note something in the file (.mcap; may be repeated)
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_meta)]
     meta: Vec<(String, String)>,
-    /// Add checksums, which --verify looks at (.mcap)
+    /// Add checksums of all data, which --verify looks at (.mcap)
     #[arg(long)]
     crc: bool,
 }

@@ -82,7 +82,9 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
 /// Looks at recordings, one after the other: what is wrong with one is no reason to say nothing of
 /// the rest.
 fn look(cli: &Cli, paths: &[&Path]) -> Exit {
-    cli::end_on_signal();
+    if cli.look.recover.is_none() {
+        cli::end_on_signal();
+    }
     let mut out = stdout().lock();
     let form = match cli.wants_json() {
         true => Form::Json,

@@ -28,6 +28,13 @@ pub(super) struct Contents {
 }
 
 impl Contents {
+    /// Returns how many messages of ours the statistics tell of.
+    pub(super) fn messages(&self) -> Option<u64> {
+        let ours = self.statistics.as_ref()?.by_channel.iter();
+        let ours = ours.filter(|(channel, _)| self.definitions.ours(*channel).is_some());
+        Some(ours.fold(0, |sum: u64, (_, messages)| sum.saturating_add(*messages)))
+    }
+
     /// Tells whether all messages can be found by this: others may have left out what they like of a
     /// summary, and what is outside of chunks is in none, but for the number of all messages.
     pub(super) fn is_enough(&self) -> bool {
@@ -40,6 +47,9 @@ impl Contents {
         // Chunks without message indexes do not tell how many they have: then there may be more.
         let counts = self.pieces.iter().map(|piece| Some(piece.messages? + piece.foreign));
         let known = counts.clone().flatten().fold(0_u64, u64::saturating_add);
+        if statistics.chunks != 0 && statistics.chunks as usize != self.pieces.len() {
+            return false;
+        }
         let is_all = counts.clone().all(|count| count.is_some());
         if is_all { known == statistics.messages } else { known <= statistics.messages }
     }

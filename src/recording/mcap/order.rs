@@ -28,7 +28,7 @@ pub(super) struct Faults {
     name: String,
     /// Messages that could not be read.
     pub(super) damaged: u64,
-    /// Places that were passed over, whatever was there.
+    /// Places where something is lost, if only nobody knows how many messages.
     pub(super) damaged_places: u64,
     /// Where and what, the first of them.
     pub(super) places: Vec<(u64, Cow<'static, str>)>,
@@ -49,6 +49,8 @@ impl Faults {
     fn add(&mut self, at: u64, what: &'static str, messages: u64) {
         tracing::warn!("'{}': at byte {at}: {what}", self.name);
         self.damaged += messages;
+        // Nobody knows how many there were.
+        self.damaged_places += u64::from(messages == 0);
         if self.places.len() < MAX_FAULTS {
             self.places.push((at, what.into()));
         }
@@ -156,7 +158,7 @@ impl Order {
         if let Some(fault) = fault
             && !piece.read
         {
-            faults.add(piece.start, fault, missing.max(1));
+            faults.add(piece.start, fault, missing);
         } else if missing > 0 && !piece.read {
             faults.add(piece.start, "a piece has fewer messages than its index", missing);
         }

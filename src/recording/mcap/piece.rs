@@ -73,6 +73,14 @@ impl Piece {
         }
     }
 
+    /// Notes what is in it, once it was read. Where nothing could be, its turn is still to come, to tell
+    /// of that.
+    pub(super) fn learn(&mut self, loaded: &Loaded) {
+        let messages = loaded.entries.len() as u64;
+        self.messages = (messages > 0 || loaded.fault.is_none()).then_some(messages);
+        self.foreign = loaded.foreign;
+    }
+
     /// Returns what pieces are sorted by: time, and place where times are equal.
     pub(super) fn key(&self) -> (u64, u64) {
         (self.first, self.start)

@@ -57,7 +57,17 @@ pub(super) fn examine(
     definitions: &Definitions,
 ) -> io::Result<Result<RecordPlace, &'static str>> {
     let Some(found) = place(store, at, end)? else { return Ok(Err("a record is cut off")) };
-    Ok(implausible(store, found, end, definitions)?.map_or(Ok(found), Err))
+    let form = Form::Extended;
+    Ok(implausible(store, found, end, definitions, form)?.map_or(Ok(found), Err))
+}
+
+/// What a record may look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// It has the fields that are known, and no others.
+    Exact,
+    /// Later versions may have given it more fields.
+    Extended,
 }
 
 /// Says why a record cannot be one, where that is so.
@@ -66,33 +76,20 @@ pub(super) fn implausible(
     found: RecordPlace,
     end: u64,
     definitions: &Definitions,
+    form: Form,
 ) -> io::Result<Option<&'static str>> {
     let start = found.fields().start;
     let length = usize::try_from(found.length).unwrap_or(usize::MAX);
-    let is_definition = matches!(
-        found.opcode,
-        opcode::SCHEMA | opcode::CHANNEL | opcode::METADATA | opcode::HEADER
-    );
     let good = match found.opcode {
-        _ if is_definition && found.length > MAX_DEFINITION => false,
-        opcode::HEADER => {
-            let mut fields = Fields(store.look(start, length)?);
-            fields.text().and_then(|_| fields.text()).is_some() && fields.0.is_empty()
-        }
-        opcode::SCHEMA => {
-            let mut fields = Fields(store.look(start, length)?);
-            let texts = fields.u16().and_then(|_| fields.text()).and_then(|_| fields.text());
-            texts.is_some() && fields.sized().is_some() && fields.0.is_empty()
-        }
-        opcode::CHANNEL => {
-            let mut fields = Fields(store.look(start, length)?);
-            let numbers = fields.u16().zip(fields.u16());
-            let texts = numbers.and_then(|_| fields.text()).and_then(|_| fields.text());
-            texts.is_some() && fields.map().is_some() && fields.0.is_empty()
-        }
-        opcode::METADATA => {
-            let mut fields = Fields(store.look(start, length)?);
-            fields.text().is_some() && fields.map().is_some() && fields.0.is_empty()
+        opcode::HEADER | opcode::SCHEMA | opcode::CHANNEL | opcode::METADATA => {
+            if found.length > MAX_DEFINITION {
+                return Ok(Some(NO_RECORD));
+            }
+            match rest(found.opcode, store.look(start, length)?) {
+                Some(0) => true,
+                Some(_) => form == Form::Extended && is_followed(store, found, end)?,
+                None => false,
+            }
         }
         opcode::ATTACHMENT => {
             let looked = store.look(start, length.min(MAX_ATTACHMENT_HEAD))?;
@@ -129,6 +126,35 @@ pub(super) fn implausible(
         _ => false,
     };
     Ok(if good { None } else { Some(NO_RECORD) })
+}
+
+/// Returns how many bytes there are behind the fields that a record has to have; none where it has not.
+fn rest(opcode: u8, fields: &[u8]) -> Option<usize> {
+    let mut fields = Fields(fields);
+    match opcode {
+        opcode::HEADER => {
+            fields.text()?;
+            fields.text()?;
+        }
+        opcode::SCHEMA => {
+            fields.u16()?;
+            fields.text()?;
+            fields.text()?;
+            fields.sized()?;
+        }
+        opcode::CHANNEL => {
+            fields.u16()?;
+            fields.u16()?;
+            fields.text()?;
+            fields.text()?;
+            fields.map()?;
+        }
+        _ => {
+            fields.text()?;
+            fields.map()?;
+        }
+    }
+    Some(fields.0.len())
 }
 
 /// Tells whether there is another record behind one, or the end.

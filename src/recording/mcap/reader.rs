@@ -206,10 +206,8 @@ impl McapReader {
             return Ok(messages);
         }
         let loaded = piece::load(&self.store, piece, &mut self.contents.definitions)?;
-        let messages = loaded.entries.len() as u64;
-        piece.messages = Some(messages);
-        piece.foreign = loaded.foreign;
-        Ok(messages)
+        piece.learn(&loaded);
+        Ok(loaded.entries.len() as u64)
     }
 
     /// Goes to the start of the last pieces that overlap in time with none before them and do not
@@ -300,6 +298,9 @@ fn open_contents(mut store: Store, path: &Path, length: u64) -> io::Result<Opene
             tracing::warn!("'{}': {no_summary}: searching all of it", path.display());
         }
         damages = salvage(&mut store, &mut contents, length);
+        if is_damaged {
+            damages.add(footer.summary.min(length), 0, no_summary);
+        }
     }
     Ok(Opened { store, contents, scan: None, no_summary: Some(no_summary), damages })
 }
@@ -379,14 +380,7 @@ impl Recording for McapReader {
         let counted = self.contents.pieces.iter().try_fold(0_u64, |sum, piece| {
             piece.messages.map(|messages| sum.saturating_add(messages))
         });
-        counted.or_else(|| {
-            let statistics = self.contents.statistics.as_ref()?;
-            let ours = statistics
-                .by_channel
-                .iter()
-                .filter(|(channel, _)| self.contents.definitions.ours(*channel).is_some());
-            Some(ours.fold(0_u64, |sum, (_, messages)| sum.saturating_add(*messages)))
-        })
+        counted.or_else(|| self.contents.messages())
     }
 
     fn position(&self) -> u64 {

@@ -14,6 +14,7 @@ use super::record::Attachment;
 use super::salvage::{Damage, Damages, salvage, unreadable};
 use super::starts;
 use super::{McapOptions, McapWriter, SESSION, USER};
+use crate::counted::Counted;
 use crate::{Error, Frames, Result};
 
 /// What was saved of a file, and what was not.
@@ -58,17 +59,35 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     let length = store.length().map_err(failed())?;
     let mut contents = Contents::default();
     let mut end = length;
+    let (mut no_summary, mut told) = (None, None);
     // Where it cannot be read, that is told once the records are walked through.
     let footer = footer(&mut store, length).ok().flatten();
     if let Some(footer) = footer {
         store.seal_broken();
-        // The channels it repeats help where their records are damaged.
-        if let Ok(Ok(summary)) = read_summary(&store, footer, length) {
-            contents.definitions = summary.definitions;
-            end = footer.summary;
+        match read_summary(&store, footer, length) {
+            Ok(Ok(summary)) => {
+                told = summary.messages();
+                // The channels it repeats help where their records are damaged.
+                contents.definitions = summary.definitions;
+                end = footer.summary;
+            }
+            // It may be left out.
+            Ok(Err(_)) if footer.summary == 0 => {}
+            Ok(Err(reason)) => no_summary = Some((footer.summary.min(length), reason.to_owned())),
+            Err(error) => no_summary = Some((footer.summary.min(length), unreadable(&error))),
         }
     }
     let mut damages = salvage(&mut store, &mut contents, end);
+    let found: u64 = contents.pieces.iter().filter_map(|piece| piece.messages).sum();
+    if let Some(missing) = told.and_then(|told| told.checked_sub(found)).filter(|it| *it > 0)
+        && damages.count == 0
+    {
+        let missing = Counted(missing, "message");
+        damages.add(end, 0, format!("{missing} that the summary tells of cannot be found"));
+    }
+    if let Some((at, reason)) = no_summary {
+        damages.add(at, 0, reason);
+    }
     if contents.pieces.iter().all(|piece| piece.messages == Some(0)) {
         let reason = "there is no message of mflow.Message in it".to_owned();
         return Err(Error::NotARecording { path: path.to_owned(), reason });

@@ -9,12 +9,13 @@ use super::block::Store;
 use super::definition::Definitions;
 use super::index::Contents;
 use super::piece::{Kind, NO_CHANNEL, Piece, load};
-use super::place::{NO_RECORD, RecordPlace, examine, implausible, parts_are_whole, place};
+use super::place::{Form, NO_RECORD, RecordPlace, examine, implausible, parts_are_whole, place};
 use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA};
 use super::scan::{LOOSE, chunk, define};
 use super::wire::{MAGIC, RECORD_HEAD, opcode};
 
-/// How much of a damaged range is searched at once.
+/// How much of a damaged range is searched at once, at first and at most: most damage is short.
+const SEARCHED_FIRST: usize = 4 << 10;
 const SEARCHED: usize = 1 << 20;
 /// What a disk reads at once, or does not.
 const PAGE: u64 = 4096;
@@ -93,10 +94,12 @@ pub(super) fn unreadable(error: &io::Error) -> String {
 fn resume(store: &mut Store, from: u64, end: u64, definitions: &Definitions) -> u64 {
     let mut at = from;
     let mut left = FREE_PARTS;
+    let mut size = SEARCHED_FIRST;
     // How far to go where nothing can be read: each try may take a broken disk long.
     let mut unread = PAGE;
     while at + (RECORD_HEAD as u64) < end {
-        let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(SEARCHED);
+        let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(size);
+        size = (2 * size).min(SEARCHED);
         let searched = match store.readable(at, length) {
             Ok(searched) if searched.is_empty() => break,
             Ok(searched) => searched,
@@ -111,7 +114,11 @@ fn resume(store: &mut Store, from: u64, end: u64, definitions: &Definitions) -> 
         for offset in 0..places {
             let sought = matches!(
                 searched[offset],
-                opcode::CHANNEL | opcode::MESSAGE | opcode::CHUNK | opcode::MESSAGE_INDEX
+                opcode::SCHEMA
+                    | opcode::CHANNEL
+                    | opcode::MESSAGE
+                    | opcode::CHUNK
+                    | opcode::MESSAGE_INDEX
             );
             // No record here has a TiB.
             if !sought || searched[offset + 6..offset + 9] != [0; 3] {
@@ -153,13 +160,13 @@ fn is_sure(
         *left -= most - unseen;
         return are_whole;
     }
-    if found.opcode == opcode::CHANNEL && found.length > MAX_SURE_CHANNEL {
+    if matches!(found.opcode, opcode::SCHEMA | opcode::CHANNEL) && found.length > MAX_SURE_CHANNEL {
         return Ok(false);
     }
     if found.opcode == opcode::MESSAGE_INDEX && found.length < 22 {
         return Ok(false);
     }
-    Ok(implausible(store, found, end, definitions)?.is_none())
+    Ok(implausible(store, found, end, definitions, Form::Exact)?.is_none())
 }
 
 /// Finds everything in a file up to `end` that can be read.
@@ -188,9 +195,8 @@ pub(super) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> D
                 inside = found.end();
                 salvage_chunk(store, contents, found, &mut damages).map(|next| at = next)
             }
-            opcode::MESSAGE => {
-                salvage_message(store, contents, found, open, &mut damages).map(|()| open = true)
-            }
+            opcode::MESSAGE => salvage_message(store, contents, found, open, &mut damages)
+                .map(|taken| open |= taken),
             opcode::METADATA => {
                 contents.metadata.push(found);
                 Ok(())
@@ -257,12 +263,12 @@ fn salvage_message(
     found: RecordPlace,
     open: bool,
     damages: &mut Damages,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let block = store.block(found.fields())?;
-    let Some((head, _)) = record::message(block.bytes()) else { return Ok(()) };
+    let Some((head, _)) = record::message(block.bytes()) else { return Ok(false) };
     if !contents.definitions.knows(head.channel) {
         damages.add(found.at, found.end() - found.at, NO_CHANNEL);
-        return Ok(());
+        return Ok(false);
     }
     let is_ours = contents.definitions.ours(head.channel).is_some();
     let last = contents
@@ -274,11 +280,11 @@ fn salvage_message(
         Some(piece) => piece,
         None => {
             contents.pieces.push(Piece::loose(found.at));
-            let Some(piece) = contents.pieces.last_mut() else { return Ok(()) };
+            let Some(piece) = contents.pieces.last_mut() else { return Ok(false) };
             piece.read = true;
             piece
         }
     };
     piece.add(found, is_ours.then_some(time));
-    Ok(())
+    Ok(true)
 }

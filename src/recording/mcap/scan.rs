@@ -8,7 +8,7 @@ use super::block::Store;
 use super::definition::{Definitions, MAX_DEFINITION};
 use super::index::Contents;
 use super::piece::{Kind, Piece, load};
-use super::place::{RecordPlace, examine, place};
+use super::place::{RecordPlace, examine};
 use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA};
 use super::wire::{MAGIC, RECORD_HEAD, opcode};
 
@@ -56,8 +56,7 @@ impl Scan {
                     self.read_indexes(store, end, definitions, &mut piece)?;
                     if piece.messages.is_none() {
                         let loaded = load(store, &piece, definitions)?;
-                        piece.messages = Some(loaded.entries.len() as u64);
-                        piece.foreign = loaded.foreign;
+                        piece.learn(&loaded);
                     }
                     pieces.push(piece);
                     open = false;
@@ -95,7 +94,7 @@ impl Scan {
         piece: &mut Piece,
     ) -> io::Result<()> {
         let (mut ours, mut foreign, mut indexes, mut sure) = (0, 0, 0, true);
-        while let Some(place) = place(store, self.at, end)?
+        while let Ok(place) = examine(store, self.at, end, definitions)?
             && place.opcode == opcode::MESSAGE_INDEX
         {
             let mut fields = record::Fields(store.look(self.at + RECORD_HEAD as u64, 6)?);

@@ -34,8 +34,8 @@ pub struct McapOptions {
     pub session: Vec<(String, String)>,
     /// What the user says of the recording: the metadata `mflow.user`.
     pub user: Vec<(String, String)>,
-    /// Whether chunks, attachments and summary have checksums (CRC-32), which are absent
-    /// otherwise.
+    /// Whether chunks, attachments and the data as a whole have checksums (CRC-32), which are absent
+    /// otherwise. The summary has one in any case.
     pub crc: bool,
     /// Whether the largest part of a message with a chunk of its own begins at a multiple of
     /// 4 KiB in the file.
@@ -406,7 +406,7 @@ impl McapWriter {
             crc.finalize()
         });
         wire::data_end(&mut bytes, crc);
-        self.summary.write(&mut bytes, at, &self.channels, self.options.crc);
+        self.summary.write(&mut bytes, at, &self.channels);
         bytes.extend(MAGIC);
         self.append(&mut [IoSlice::new(&bytes)])
     }

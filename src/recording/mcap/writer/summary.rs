@@ -46,13 +46,7 @@ impl Summary {
     }
 
     /// Appends the summary, its offsets and the footer to what begins at an offset of the file.
-    pub(super) fn write(
-        &mut self,
-        bytes: &mut Vec<u8>,
-        offset: u64,
-        channels: &Channels,
-        with_crc: bool,
-    ) {
+    pub(super) fn write(&mut self, bytes: &mut Vec<u8>, offset: u64, channels: &Channels) {
         use wire::opcode;
         let messages = channels.all().iter();
         let messages = messages.map(|channel| (channel.number, channel.tally.messages));
@@ -80,11 +74,9 @@ impl Summary {
         bytes.extend(offsets);
         let footer = bytes.len();
         wire::footer(bytes, offset + start as u64, offsets_at, 0);
-        if with_crc {
-            // Of everything up to the checksum itself.
-            let (summary, crc) = bytes[start..].split_at_mut(footer - start + FOOTER - 4);
-            crc.copy_from_slice(&crc32fast::hash(summary).to_le_bytes());
-        }
+        // Of everything up to the checksum itself: it is short, and all else is found by it.
+        let (summary, crc) = bytes[start..].split_at_mut(footer - start + FOOTER - 4);
+        crc.copy_from_slice(&crc32fast::hash(summary).to_le_bytes());
     }
 }
 

@@ -609,8 +609,15 @@ fn fill_disk(size: usize, fit: u64) {
     assert!(files_left == files(0..fit, size), "not what was sent");
     assert_eq!(fs::read_dir(dir.path("disk/folder")).unwrap().count(), files_left.len());
     let cause = "No space left on device (os error 28)";
-    let error = |part| format!("error: cannot write 'disk/folder/{fit:06}_{part:03}.raw': {cause}");
-    assert!([error(0), error(1)].contains(&ended.errors().concat()), "{}", ended.stderr);
+    let why = |part| format!("cannot write 'disk/folder/{fit:06}_{part:03}.raw': {cause}");
+    let error = ended.errors().concat();
+    let (_, told) = error.split_once(" not written: ").unwrap();
+    assert!([why(0), why(1)].contains(&told.to_owned()), "{error}");
+    // What was taken is there, or told to be lost.
+    let number = |text: &str| text.replace(',', "").parse::<u64>().unwrap();
+    let lost = number(error.split(' ').nth(1).unwrap());
+    let taken = ended.stderr.lines().find_map(|line| line.split_once(" message")).unwrap();
+    assert_eq!(number(taken.0), fit + lost, "{}", ended.stderr);
 }
 
 #[test]
@@ -635,8 +642,8 @@ fn a_file_that_may_not_grow_ends_a_dump_and_what_was_written_is_whole() {
     sender.send(numbered(1, 1000)).unwrap();
     sender.send(numbered(2, 1_000_000)).unwrap();
     let ended = dump.end().expect(1);
-    let error = "error: cannot write 'folder/000002_001.raw': File too large (os error 27)";
-    assert_eq!(ended.errors(), [error]);
+    let why = "cannot write 'folder/000002_001.raw': File too large (os error 27)";
+    assert_eq!(ended.errors(), [format!("error: 1 message was not written: {why}")]);
     assert_eq!(recording(dir.path("folder")), files(0..2, 1000));
     assert_eq!(fs::read_dir(dir.path("folder")).unwrap().count(), 4);
 }
@@ -661,9 +668,9 @@ fn a_folder_that_is_a_file_or_read_only_or_goes_away_is_an_error() {
     fs::remove_dir_all(dir.path("folder")).unwrap();
     sender.send(numbered(1, 10)).unwrap();
     let ended = dump.end().expect(1);
-    let error =
-        "error: cannot write 'folder/000001_001.raw': No such file or directory (os error 2)";
-    assert_eq!(ended.errors(), [error]);
+    // The first is gone with the folder.
+    let why = "cannot write 'folder/000001_001.raw': No such file or directory (os error 2)";
+    assert_eq!(ended.errors(), [format!("error: 2 messages were not written: {why}")]);
 }
 
 // ---- bad messages ----

@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::list;
 use super::pipeline::Pipeline;
 use crate::recording::{Fsync, RecordWriter};
-use crate::{Error, Frames, Received, Result};
+use crate::{Error, Frames, Origin, Received, Result};
 
 /// A folder that grows by a file for each part of each message.
 ///
@@ -38,6 +38,12 @@ pub struct FolderWriter {
     name: String,
     next: u64,
     pipeline: Pipeline,
+    /// The number of the first message, how many were given to be recorded since, and how many are
+    /// known to be lost.
+    first: u64,
+    given: u64,
+    lost: u64,
+    has_failed: bool,
 }
 
 impl FolderWriter {
@@ -69,6 +75,10 @@ impl FolderWriter {
             name: folder.display().to_string(),
             next,
             pipeline: Pipeline::new(),
+            first: next,
+            given: 0,
+            lost: 0,
+            has_failed: false,
         })
     }
 
@@ -86,6 +96,11 @@ impl FolderWriter {
     fn draft(&self, frames: Frames) -> Draft {
         Draft::new(&self.directory, self.next, frames)
     }
+
+    fn note(&mut self, result: Result<()>) -> Result<()> {
+        self.has_failed |= result.is_err();
+        result
+    }
 }
 
 impl RecordWriter for FolderWriter {
@@ -94,9 +109,14 @@ impl RecordWriter for FolderWriter {
     }
 
     fn record(&mut self, message: Received, _number: u64) -> Result<()> {
-        self.pipeline.push(self.draft(message.frames))?;
-        self.next += 1;
-        Ok(())
+        self.given += 1;
+        let pushed = self.pipeline.push(self.draft(message.frames));
+        self.next += u64::from(pushed.is_ok());
+        self.note(pushed)
+    }
+
+    fn lose(&mut self, _origin: &Arc<Origin>, _htype: Option<&str>, messages: u64) {
+        self.lost += messages;
     }
 
     fn put_off(&self) -> usize {
@@ -104,7 +124,8 @@ impl RecordWriter for FolderWriter {
     }
 
     fn settle(&mut self) -> Result<()> {
-        self.pipeline.settle()
+        let settled = self.pipeline.settle();
+        self.note(settled)
     }
 
     /// Does nothing: a folder has too many files for it.
@@ -113,7 +134,18 @@ impl RecordWriter for FolderWriter {
     }
 
     fn close(&mut self, _fsync: Fsync) -> Result<()> {
-        self.pipeline.rest()
+        let closed = self.pipeline.rest();
+        self.note(closed)
+    }
+
+    /// Where writing has failed, the folder is looked at: messages before the first that could not be
+    /// written are there, and none of the others.
+    fn lost(&self) -> u64 {
+        if !self.has_failed {
+            return self.lost;
+        }
+        let next = list(Path::new(&self.name)).map_or(self.first, |list| list.end);
+        self.lost + self.given.saturating_sub(next.saturating_sub(self.first))
     }
 }
 

@@ -205,6 +205,27 @@ fn with_more_data(closed: &[u8], more: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn parts_are_found_wherever_they_begin_in_a_chunk() {
+    let dir = Dir::new();
+    let mut foreign = Foreign::new(WriteOptions::new().chunk_size(Some(1)).compression(None));
+    // What is ahead of the large part ends before, at and behind the first KiB of the chunk.
+    let sizes = 900..1040_u16;
+    let message = |size: u16| {
+        [vec![b'x'; usize::from(size)], size.to_le_bytes().repeat(40_000), vec![b'y'; 9]]
+    };
+    for size in sizes.clone() {
+        let parts = message(size);
+        foreign.write(0, size.into(), &framed(&parts.each_ref().map(Vec::as_slice)));
+    }
+    let mut reader = McapReader::open(&file(&dir, &foreign.finish())).unwrap();
+    for size in sizes {
+        let Event::Message(received) = reader.poll().unwrap() else { panic!("{size}: no message") };
+        assert!(received.frames == Frames::from(message(size)), "{size}");
+    }
+    assert!(matches!(reader.poll().unwrap(), Event::End));
+}
+
+#[test]
 fn messages_beside_the_chunks_of_a_closed_file_are_read_too() {
     let dir = Dir::new();
     let mut foreign = Foreign::new(WriteOptions::new().compression(None));

@@ -108,13 +108,20 @@ pub(crate) enum PartsError {
 #[derive(Clone, Debug)]
 pub(crate) struct PartRanges<'a> {
     data: &'a [u8],
+    /// The first of these bytes, looked at where they are enough.
+    near: &'a [u8],
     at: usize,
 }
 
 impl<'a> PartRanges<'a> {
     /// Reads the data of a message.
     pub(crate) fn of(data: &'a [u8]) -> Self {
-        Self { data, at: 0 }
+        Self::beginning(data, data)
+    }
+
+    /// Reads the data of a message, whose first bytes are somewhere else too, and nearer.
+    pub(crate) fn beginning(data: &'a [u8], near: &'a [u8]) -> Self {
+        Self { data, near, at: 0 }
     }
 
     /// Reads a field: its range if it is a part, and none where it is something else.
@@ -143,7 +150,8 @@ impl<'a> PartRanges<'a> {
     fn varint(&mut self, field: usize) -> Result<u64, PartsError> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
-            let byte = *self.data.get(self.at).ok_or(PartsError::Truncated { at: field })?;
+            let byte = self.near.get(self.at).or_else(|| self.data.get(self.at));
+            let byte = *byte.ok_or(PartsError::Truncated { at: field })?;
             self.at += 1;
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {

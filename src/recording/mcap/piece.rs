@@ -116,11 +116,11 @@ pub(super) struct Loaded {
 
 /// Returns the records of a piece: those of a chunk are decompressed.
 pub(super) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
-    let block = store.block(piece.range())?;
     if piece.kind == Kind::Loose {
-        return Ok(Unpacked { records: block, fault: None });
+        return Ok(Unpacked { records: store.block(piece.range())?, fault: None });
     }
-    let head = record::record_head(block.bytes());
+    let block = store.headed_block(piece.range())?;
+    let head = record::record_head(block.near());
     let length = piece.length.saturating_sub(RECORD_HEAD as u64);
     if head != Some((opcode::CHUNK, length)) {
         let fault = Some("there is no chunk where the index says so");
@@ -132,6 +132,22 @@ pub(super) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
 /// What is wrong with a message whose channel nobody knows.
 pub(super) const NO_CHANNEL: &str = "a message has a channel that is not there";
 
+/// Returns the message that is all there is in a block, where it is one of ours.
+fn only_message(records: &Block, definitions: &Definitions) -> Option<Entry> {
+    let near = records.near();
+    let (opcode, length) = record::record_head(near)?;
+    let length = usize::try_from(length).ok()?;
+    let is_alone = opcode == opcode::MESSAGE && length == records.len().checked_sub(RECORD_HEAD)?;
+    let (head, _) = record::message(near.get(RECORD_HEAD..)?).filter(|_| is_alone)?;
+    definitions.ours(head.channel)?;
+    Some(Entry {
+        time: head.log_time,
+        data: RECORD_HEAD + MESSAGE_DATA,
+        length: length.checked_sub(MESSAGE_DATA)?,
+        channel: head.channel,
+    })
+}
+
 /// Reads a piece, and the schemas and channels in it.
 pub(super) fn load(
     store: &Store,
@@ -140,6 +156,10 @@ pub(super) fn load(
 ) -> io::Result<Loaded> {
     let Unpacked { records, fault } = records(store, piece)?;
     let mut loaded = Loaded { records, entries: Vec::new(), foreign: 0, fault };
+    if let Some(entry) = only_message(&loaded.records, definitions) {
+        loaded.entries.push(entry);
+        return Ok(loaded);
+    }
     let mut sorted = true;
     let mut previous = 0;
     for record in Records::of(loaded.records.bytes()) {

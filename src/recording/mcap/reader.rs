@@ -307,8 +307,10 @@ fn open_contents(mut store: Store, path: &Path, length: u64) -> io::Result<Opene
 
 /// Returns the sequence of a message, which lies ahead of its times.
 fn sequence(entry: &Entry, records: &Block) -> u32 {
-    let head = entry.data.checked_sub(20).and_then(|at| records.bytes().get(at..));
-    head.and_then(|head| record::Fields(head).u32()).unwrap_or(0)
+    let Some(at) = entry.data.checked_sub(20) else { return 0 };
+    let near = records.near().get(at..).and_then(|head| record::Fields(head).u32());
+    let head = || records.bytes().get(at..).and_then(|head| record::Fields(head).u32());
+    near.or_else(head).unwrap_or(0)
 }
 
 impl Source for McapReader {

@@ -18,16 +18,15 @@ pub(super) struct Unpacked {
 /// Returns the records of a chunk whose fields are in `block`.
 pub(super) fn unpack(block: Block) -> Unpacked {
     let nothing = |fault| Unpacked { records: Vec::new().into(), fault: Some(fault) };
-    let bytes = block.bytes();
-    let Some(head) = ChunkHead::read(bytes) else {
+    let Some(head) = ChunkHead::read(block.near()) else {
         return nothing("the head of a chunk is cut off");
     };
-    if (bytes.len() - head.length) as u64 != head.records {
+    if (block.len() - head.length) as u64 != head.records {
         return nothing("a chunk and its records have different lengths");
     }
     let (compression, unpacked, crc, length) =
         (head.compression.to_owned(), head.unpacked, head.crc, head.length);
-    let packed = &bytes[length..];
+    let packed = &block.bytes()[length..];
     let unpacked = match compression.as_str() {
         "" if unpacked == head.records => {
             return Unpacked { records: block.behind(length), fault: None };

@@ -80,8 +80,9 @@ impl Recording {
     }
 }
 
-fn flip(bytes: &mut [u8], at: usize) {
-    bytes[at] ^= 1 << (at % 8);
+/// Returns every bit of these bytes, by the byte and what changes it.
+fn bits(bytes: impl Iterator<Item = usize>) -> impl Iterator<Item = (usize, u8)> {
+    bytes.flat_map(|at| (0..8).map(move |bit| (at, 1 << bit)))
 }
 
 fn read(path: &Path) -> Option<(Vec<Frames>, McapReader)> {
@@ -105,25 +106,25 @@ fn is_told(reader: &McapReader) -> bool {
 fn a_record_and_the_summary_of_a_closed_recording() {
     let recording = Recording::new();
     let out = recording.dir.path("out.mcap");
-    for at in recording.records() {
+    for (at, bit) in bits(recording.records()) {
         let mut bytes = recording.bytes.clone();
-        flip(&mut bytes, at);
+        bytes[at] ^= bit;
         // Where it is, or what is in it.
         let pointer = recording.summary.end + 9;
         bytes[if at % 2 == 0 { pointer } else { recording.summary.start }] ^= 0x55;
         let path = recording.write(&bytes);
         let Some((messages, reader)) = read(&path) else {
-            assert!(recover(&path, &out).is_err(), "at {at}");
+            assert!(recover(&path, &out).is_err(), "at {at}, {bit}");
             continue;
         };
-        assert!(is_told(&reader), "at {at}");
+        assert!(is_told(&reader), "at {at}, {bit}");
         match recover(&path, &out) {
             Ok(_) => {
                 let (saved, _) = read(&out).unwrap();
-                assert!(saved == messages, "at {at}: {} of {}", messages.len(), saved.len());
+                assert!(saved == messages, "at {at}, {bit}: {} of {}", messages.len(), saved.len());
                 fs::remove_file(&out).unwrap();
             }
-            Err(_) => assert!(messages.is_empty(), "at {at}: {}", messages.len()),
+            Err(_) => assert!(messages.is_empty(), "at {at}, {bit}: {}", messages.len()),
         }
     }
 }
@@ -131,14 +132,17 @@ fn a_record_and_the_summary_of_a_closed_recording() {
 #[test]
 fn the_summary_of_a_closed_recording() {
     let recording = Recording::new();
-    for at in recording.summary.start..recording.bytes.len() - 8 {
+    for (at, bit) in bits(recording.summary.start..recording.bytes.len() - 8) {
         let mut bytes = recording.bytes.clone();
-        flip(&mut bytes, at);
+        bytes[at] ^= bit;
         let path = recording.write(&bytes);
         let (messages, reader) = read(&path).unwrap();
-        assert_eq!(messages.len() as u64, ALL, "at {at}");
-        assert!(is_told(&reader) || !reader.is_closed() || at >= recording.summary.end, "at {at}");
-        assert!(!verify(&path).unwrap().is_sound(), "at {at}");
+        assert_eq!(messages.len() as u64, ALL, "at {at}, {bit}");
+        assert!(
+            is_told(&reader) || !reader.is_closed() || at >= recording.summary.end,
+            "at {at}, {bit}"
+        );
+        assert!(!verify(&path).unwrap().is_sound(), "at {at}, {bit}");
     }
 }
 
@@ -146,16 +150,20 @@ fn the_summary_of_a_closed_recording() {
 fn a_record_of_a_recording_whose_writer_was_killed() {
     let recording = Recording::new();
     let out = recording.dir.path("out.mcap");
-    for at in recording.records() {
+    for (at, bit) in bits(recording.records()) {
         let mut bytes = recording.bytes[..recording.summary.start].to_vec();
-        flip(&mut bytes, at);
+        bytes[at] ^= bit;
         let path = recording.write(&bytes);
         let Some((messages, reader)) = read(&path) else { continue };
-        assert!(messages.len() as u64 == ALL || is_told(&reader), "at {at}: {}", messages.len());
+        assert!(
+            messages.len() as u64 == ALL || is_told(&reader),
+            "at {at}, {bit}: {}",
+            messages.len()
+        );
         let saved = recover(&path, &out).map_or(0, |recovery| recovery.messages);
-        assert!(saved >= messages.len() as u64, "at {at}: {} and {saved}", messages.len());
+        assert!(saved >= messages.len() as u64, "at {at}, {bit}: {} and {saved}", messages.len());
         if at < recording.schema() {
-            assert_eq!(saved, ALL, "at {at}");
+            assert_eq!(saved, ALL, "at {at}, {bit}");
         }
         let _ = fs::remove_file(&out);
     }

@@ -1,5 +1,9 @@
-//! From an MCAP file to a PUSH as fast as it goes, against a bare loop that sends slices of a map
-//! of the same file; and opening a recording of 50 GB.
+//! m_replay as fast as it goes, against a bare loop that sends slices of a map of the same file; and
+//! opening a recording of 50 GB.
+//!
+//! Both send the same parts to the same receiver, which tells the time from the first message to the
+//! last. m_replay has the system hold less of what goes to the loopback interface than the system
+//! itself would; so has the bare loop, in a second race.
 //!
 //! The file is in memory (`/dev/shm`), where there is such a place, and larger than any cache.
 //!
@@ -11,15 +15,16 @@ use std::fs::{self, File};
 use std::io::{Write, stderr, stdout};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use harness::arguments::Arguments;
-use harness::baseline::{self, Role};
+use harness::baseline::Role;
 use harness::process::{Running, free_address};
 use harness::table::{Spread, Table, against, rate, size};
 use harness::{Result, float};
 use mflow::recording::{McapOptions, McapReader, McapWriter, Recording, Seek};
-use mflow::{Event, Frame, Frames, Options, Origin, Received, Source, Timestamp, connect};
+use mflow::{Frame, Options, Origin, Received, Timestamp};
 
 /// What is promised as a ratio to the bare loop.
 const PROMISED: f64 = 0.9;
@@ -30,31 +35,75 @@ const CHUNKS: u64 = 50_000;
 
 fn main() -> Result<()> {
     let Some(arguments) = Arguments::read()? else { return Ok(()) };
-    let mut table = Table::new(["payload", "ours", "bare loop", "ours / bare"]);
+    let columns = ["payload", "m_replay", "bare loop", "ratio", "with its buffer", "ratio"];
+    let mut table = Table::new(columns);
     for bytes in arguments.sizes_or(&[1 << 20]) {
         let messages = BYTES / bytes / if arguments.quick { 4 } else { 1 };
         let recording = Temporary::new("replay")?;
         record(recording.path(), messages, bytes)?;
-        let (mut ours, mut bare) = (Vec::new(), Vec::new());
+        let mut rates = [const { Vec::new() }; Side::ALL.len()];
         for run in 1..=arguments.runs {
             write!(stderr(), "\r{:>8}: run {run} of {}  ", size(bytes), arguments.runs)?;
-            // Who comes second is a few percent slower, whoever it is: they take turns.
-            for is_ours in [run % 2 == 0, run % 2 == 1] {
-                if is_ours {
-                    ours.push(replay(recording.path())?);
-                } else {
-                    bare.push(send_bare(recording.path(), messages, bytes)?);
-                }
+            // Who comes behind another may be slower, whoever it is: they take turns.
+            for turn in 0..Side::ALL.len() {
+                let index = (run + turn) % Side::ALL.len();
+                let side = Side::ALL[index];
+                rates[index].push(side.run(recording.path(), messages, bytes)?);
             }
         }
         writeln!(stderr())?;
+        let [ours, bare, buffered] = &rates;
         let median =
             |rates: &[f64]| rate(Spread::of(rates.iter().copied()).median, float(bytes as u64));
-        let ratio = against(Spread::of_ratios(&ours, &bare), PROMISED);
-        table.row([size(bytes), median(&ours), median(&bare), ratio]);
+        table.row([
+            size(bytes),
+            median(ours),
+            median(bare),
+            against(Spread::of_ratios(ours, bare), PROMISED),
+            median(buffered),
+            against(Spread::of_ratios(ours, buffered), PROMISED),
+        ]);
     }
     write!(stdout(), "\n{table}")?;
     opening(&arguments)
+}
+
+/// Who sends.
+#[derive(Clone, Copy)]
+enum Side {
+    Replay,
+    Bare,
+    Buffered,
+}
+
+impl Side {
+    const ALL: [Self; 3] = [Self::Replay, Self::Bare, Self::Buffered];
+
+    /// Returns the command that sends a recording.
+    fn command(self, address: &str, path: &Path, messages: usize, bytes: usize) -> Result<Command> {
+        let buffer = match self {
+            Self::Replay => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_m_replay"));
+                command.args(["--quiet", "-r", "max", "-a", address]).arg(path);
+                return Ok(command);
+            }
+            Self::Bare => 0,
+            Self::Buffered => Options::LOCAL_SEND_BUFFER,
+        };
+        let path = path.to_str().ok_or("the path is no text")?;
+        let [messages, bytes, buffer] = [messages, bytes, buffer].map(|it| it.to_string());
+        Role::SendSlices.command(&[address, path, &messages, &bytes, &buffer])
+    }
+
+    /// Has a recording sent, and returns the messages per second.
+    fn run(self, path: &Path, messages: usize, bytes: usize) -> Result<f64> {
+        let address = free_address()?;
+        let mut receiver = Role::Time.command(&[&address, &messages.to_string()])?;
+        let (_receiver, mut lines) = Running::start_reading(&mut receiver)?;
+        let _sender = Running::start(&mut self.command(&address, path, messages, bytes)?)?;
+        let rate = lines.next().ok_or("the receiver has ended too early")??;
+        Ok(rate.parse()?)
+    }
 }
 
 /// Writes the recording.
@@ -70,35 +119,6 @@ fn record(path: &Path, messages: usize, bytes: usize) -> Result<()> {
     }
     writer.finish()?;
     Ok(())
-}
-
-/// Returns the messages per second of a reader that feeds a stream.
-fn replay(path: &Path) -> Result<f64> {
-    let address = free_address()?;
-    let mut stream = connect(&address, Options::push().bind().queue_size(100))?;
-    let _receiver = Running::start(&mut Role::Receive.command(&[&address, "250"])?)?;
-    let mut reader = McapReader::open(path)?;
-    let mut start = Instant::now();
-    let mut messages = 0;
-    while let Event::Message(Received { frames, .. }) = reader.poll()? {
-        let frames: Frames = frames;
-        stream.send(frames)?;
-        if messages == 0 {
-            start = Instant::now();
-        }
-        messages += 1;
-    }
-    Ok(float(messages - 1) / start.elapsed().as_secs_f64())
-}
-
-/// Returns the messages per second of a loop that knows where they are.
-fn send_bare(path: &Path, messages: usize, bytes: usize) -> Result<f64> {
-    let address = free_address()?;
-    let _receiver = Running::start(&mut Role::Receive.command(&[&address, "250"])?)?;
-    let map = baseline::map(&File::open(path)?)?;
-    let stride = map.len() / messages;
-    let slices = (0..messages).filter_map(|message| map.get(message * stride..)?.get(..bytes));
-    baseline::send_slices(&address, slices)
 }
 
 /// Measures how long it takes to open a recording of 50 GB and to find a place in it.

@@ -32,8 +32,12 @@ pub(crate) enum Role {
     SendShares,
     /// Sends array-1.0 messages, the payload by reference.
     SendArrays,
+    /// Sends messages out of a map of a file, the payload by reference.
+    SendSlices,
     /// Counts messages in one `zmq::Message` that it uses again and again (both baselines).
     Receive,
+    /// Receives so many messages and prints how many there were in a second.
+    Time,
     /// Receives messages by `mflow::Stream::receive`, which decodes them.
     ReceiveDecoded,
     /// Writes what it receives, in the thread that receives it: to a file, or to a file for each
@@ -44,11 +48,13 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    const ALL: [(&str, Self); 7] = [
+    const ALL: [(&str, Self); 9] = [
         ("send-copies", Self::SendCopies),
         ("send-shares", Self::SendShares),
         ("send-arrays", Self::SendArrays),
+        ("send-slices", Self::SendSlices),
         ("receive", Self::Receive),
+        ("time", Self::Time),
         ("receive-decoded", Self::ReceiveDecoded),
         ("write", Self::Write),
         ("proxy", Self::Proxy),
@@ -76,6 +82,11 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
         (Some(Role::SendArrays), [address, size]) => {
             send_shares(address, size.parse()?, array_header)
         }
+        (Some(Role::SendSlices), [address, file, messages, size, buffer]) => {
+            let file = File::open(file)?;
+            send_slices(address, &file, messages.parse()?, size.parse()?, buffer.parse()?)
+        }
+        (Some(Role::Time), [address, messages]) => time(address, messages.parse()?),
         (Some(Role::Receive), [address, interval]) => receive(address, interval.parse()?),
         (Some(Role::ReceiveDecoded), [address, interval]) => {
             receive_decoded(address, interval.parse()?)
@@ -149,34 +160,32 @@ fn send_by_reference(socket: &mut zmq::Socket, bytes: &'static [u8]) -> Result<(
     if sent < 0 { Err("a message could not be sent".into()) } else { Ok(()) }
 }
 
-/// Maps a file, for as long as the process lives.
-pub(crate) fn map(file: &std::fs::File) -> Result<&'static [u8]> {
-    // SAFETY: the bench that wrote the file does not change it any more.
-    let map = unsafe { memmap2::Mmap::map(file)? };
-    Ok(Box::leak(Box::new(map)))
-}
-
-/// Sends slices of a file, each behind a header, and returns the messages per second.
-pub(crate) fn send_slices(
+/// Sends slices of a file that has as many messages, each behind a header; with so large a buffer of
+/// the system's, or its own choice where that is 0.
+fn send_slices(
     address: &str,
-    slices: impl Iterator<Item = &'static [u8]>,
-) -> Result<f64> {
+    file: &File,
+    messages: usize,
+    size: usize,
+    buffer: i32,
+) -> Result<()> {
+    // SAFETY: the bench that wrote the file does not change it any more.
+    let map: &'static [u8] = Box::leak(Box::new(unsafe { memmap2::Mmap::map(file)? }));
     let mut socket = socket(zmq::PUSH)?;
-    socket.bind(address)?;
-    let mut text = Vec::new();
-    let mut start = Instant::now();
-    let mut messages = 0;
-    for slice in slices {
-        text.clear();
-        header(&mut text, slice.len(), messages)?;
-        socket.send(text.as_slice(), zmq::SNDMORE)?;
-        send_by_reference(&mut socket, slice)?;
-        if messages == 0 {
-            start = Instant::now();
-        }
-        messages += 1;
+    if buffer > 0 {
+        socket.set_sndbuf(buffer)?;
     }
-    Ok(super::float(messages - 1) / start.elapsed().as_secs_f64())
+    socket.bind(address)?;
+    let stride = map.len() / messages;
+    let mut text = Vec::new();
+    for message in 0..messages {
+        text.clear();
+        header(&mut text, size, message as u64)?;
+        let slice = map.get(message * stride..).and_then(|rest| rest.get(..size));
+        socket.send(text.as_slice(), zmq::SNDMORE)?;
+        send_by_reference(&mut socket, slice.ok_or("the file is too short")?)?;
+    }
+    Ok(())
 }
 
 /// Frees nothing: what is sent lives until the process ends.
@@ -195,6 +204,23 @@ fn receive(address: &str, interval: u64) -> Result<()> {
             count.store(messages, Ordering::Relaxed);
         }
     }
+}
+
+fn time(address: &str, messages: u64) -> Result<()> {
+    let socket = socket(zmq::PULL)?;
+    socket.connect(address)?;
+    let mut message = zmq::Message::new();
+    let mut next = || -> Result<Instant> {
+        while {
+            socket.recv(&mut message, 0)?;
+            message.get_more()
+        } {}
+        Ok(Instant::now())
+    };
+    let first = next()?;
+    let last = (1..messages).try_fold(first, |_, _| next())?;
+    writeln!(stdout(), "{}", super::float(messages - 1) / (last - first).as_secs_f64())?;
+    Ok(())
 }
 
 fn receive_decoded(address: &str, interval: u64) -> Result<()> {

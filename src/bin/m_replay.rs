@@ -173,6 +173,10 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     }
     let sinks = streams.into_iter().map(|stream| Box::new(stream) as _).collect();
     let outlets = Outlets::new(sinks, routes);
+    if options.rate == Some(Rate::Max) {
+        // Reading is far ahead of sending, and woken by it: it is not to take its processor.
+        cli::give_way();
+    }
     let mut out = stdout().lock();
     let result = replay::run(
         recording.as_mut(),

@@ -30,6 +30,7 @@ pub use filtering::Filtering;
 pub use keyboard::Keyboard;
 pub use labelled::Labelled;
 pub use pace::{parse_moment, parse_pace};
+pub use process::give_way;
 pub use progress::Terminal;
 pub use quantity::{Size, parse_count, parse_duration, parse_interval, parse_rate, parse_size};
 pub use recording::Recording;

@@ -1,6 +1,6 @@
 //! What the programs set for their own process; a library never does that to its host.
 
-#![allow(unsafe_code, reason = "mallopt has no safe binding")]
+#![allow(unsafe_code, reason = "mallopt and the scheduler's policies have no safe binding")]
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -27,3 +27,22 @@ pub(super) fn keep_large_buffers() {
 /// Other allocators need no tuning that we know of.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn keep_large_buffers() {}
+
+/// Has the calling thread wait for a processor rather than take one from a thread that is at work:
+/// for work that others have time for, and to be called after their threads are started, which it
+/// is not meant for. Where there are processors enough, nothing changes.
+#[cfg(target_os = "linux")]
+pub fn give_way() {
+    // SAFETY: all zeros is a parameter, the only one that this policy takes.
+    let parameter: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: the parameter is read before the call returns.
+    let status = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameter) };
+    if status != 0 {
+        // Where the system has no such policy, or does not allow it, all goes on as it would.
+        tracing::debug!(error = %std::io::Error::last_os_error(), "no batch scheduling");
+    }
+}
+
+/// Other systems have no such policy.
+#[cfg(not(target_os = "linux"))]
+pub fn give_way() {}

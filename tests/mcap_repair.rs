@@ -131,6 +131,38 @@ fn a_summary_that_leads_nowhere_is_damaged_without_checksums_too() {
 }
 
 #[test]
+fn a_channel_that_is_damaged_in_a_summary_without_checksum_is_told_and_costs_no_message() {
+    let dir = Dir::new();
+    let (path, out) = (dir.path("summary.mcap"), dir.path("out.mcap"));
+    record(&path, 0..10, false).finish().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let footer = bytes.len() - 28;
+    bytes[footer + 16..footer + 20].fill(0);
+    let start = u64::from_le_bytes(bytes[footer..footer + 8].try_into().unwrap());
+    let start = usize::try_from(start).unwrap();
+    let summary = mcap::Summary::read(&bytes).unwrap().unwrap();
+    assert_eq!((summary.schemas.len(), summary.channels.len()), (1, 2));
+    // The records behind the schema and the channels are chunk indexes.
+    let length = |at: usize| u64::from_le_bytes(bytes[at + 1..at + 9].try_into().unwrap());
+    let behind = |at: usize| at + 9 + usize::try_from(length(at)).unwrap();
+    let end = behind(behind(behind(start)));
+    for at in start..end {
+        for bit in [0x01, 0x10] {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= bit;
+            fs::write(&path, &bytes).unwrap();
+            assert!(!verify(&path).unwrap().is_sound(), "at {}, {bit}", at - start);
+            let recovery = recover(&path, &out).unwrap();
+            assert_eq!(recovery.messages, 10, "at {}, {bit}", at - start);
+            let channels = info(&out, Detail::Index).unwrap().channels;
+            let topics: Vec<&str> = channels.iter().map(|channel| &channel.topic[..]).collect();
+            assert_eq!(topics, ["/a/raw-1.0", "/b/raw-1.0"], "at {}, {bit}", at - start);
+            fs::remove_file(&out).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_recording_whose_writer_was_killed_is_told_of_and_recovered() {
     let dir = Dir::new();
     let (path, out) = (dir.path("killed.mcap"), dir.path("out.mcap"));

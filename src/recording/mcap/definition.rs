@@ -16,7 +16,7 @@ const MAX_KEPT: usize = 64 << 20;
 const MAX_NAME: usize = 64;
 
 /// A channel whose messages are ours.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Channel {
     pub(super) topic: String,
     pub(super) origin: Arc<Origin>,
@@ -34,12 +34,14 @@ fn split(topic: &str) -> Option<(&str, &str)> {
     topic.strip_prefix('/')?.split_once('/')
 }
 
-/// A schema, of which nothing matters but whether it is ours.
-#[derive(Debug)]
+/// A schema, of which nothing matters to a reader but whether it is ours.
+#[derive(Debug, PartialEq, Eq)]
 struct Schema {
     /// Its name to be told: the beginning of it, without what upsets a terminal.
     name: String,
     is_ours: bool,
+    /// The checksum of its record, to compare it with another.
+    crc: u32,
 }
 
 /// An origin that is looked for by what is in it.
@@ -67,15 +69,21 @@ pub(super) struct Definitions {
     known: HashSet<Known>,
     /// The bytes of topics and sources.
     kept: usize,
+    /// Schemas and channels that a record of the same number replaces.
+    unsure: (HashSet<u16>, HashSet<u16>),
 }
 
 impl Definitions {
     /// Reads a schema; the first one of a number counts. None where it is damaged or too long.
     pub(super) fn schema(&mut self, fields: &[u8]) -> Option<()> {
         let mut fields = bounded(fields)?;
+        let crc = crc32fast::hash(fields.0);
         let (id, name, encoding) = (fields.u16()?, fields.text()?, fields.text()?);
         let is_ours = name == SCHEMA_NAME && encoding == ENCODING;
-        self.schemas.entry(id).or_insert_with(|| Schema { name: short(name), is_ours });
+        if self.unsure.0.remove(&id) {
+            self.schemas.remove(&id);
+        }
+        self.schemas.entry(id).or_insert_with(|| Schema { name: short(name), is_ours, crc });
         Some(())
     }
 
@@ -85,6 +93,10 @@ impl Definitions {
         let mut fields = bounded(fields)?;
         let (id, schema, topic, encoding) =
             (fields.u16()?, fields.u16()?, fields.text()?, fields.text()?);
+        if self.unsure.1.remove(&id) {
+            self.ours.remove(&id);
+            self.foreign.remove(&id);
+        }
         if self.knows(id) {
             return Some(());
         }
@@ -103,6 +115,23 @@ impl Definitions {
             self.foreign.insert(id, schema);
         }
         Some(())
+    }
+
+    /// Has all schemas and channels so far count only where no other record tells of them.
+    pub(super) fn unsure(mut self) -> Self {
+        let channels = self.ours.keys().chain(self.foreign.keys());
+        self.unsure = (self.schemas.keys().copied().collect(), channels.copied().collect());
+        self
+    }
+
+    /// Tells whether all that another reading of the file has found is here too, and is the same.
+    pub(super) fn include(&self, other: &Self) -> bool {
+        let mut schemas = other.schemas.iter();
+        let mut ours = other.ours.iter();
+        let mut foreign = other.foreign.iter();
+        schemas.all(|(id, schema)| self.schemas.get(id) == Some(schema))
+            && ours.all(|(id, channel)| self.ours.get(id) == Some(channel))
+            && foreign.all(|(id, schema)| self.foreign.get(id) == Some(schema))
     }
 
     /// Returns the one origin of all channels of a source.
@@ -135,9 +164,14 @@ impl Definitions {
         &self.origins
     }
 
+    /// Tells whether there are no channels.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ours.is_empty() && self.foreign.is_empty()
+    }
+
     /// Tells whether there are channels, and none of them is ours.
     pub(super) fn all_foreign(&self) -> bool {
-        self.ours.is_empty() && !self.foreign.is_empty()
+        self.ours.is_empty() && !self.is_empty()
     }
 
     /// Returns a few names of schemas of other people's channels, to tell somebody.

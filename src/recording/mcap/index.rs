@@ -38,8 +38,7 @@ impl Contents {
     /// Tells whether all messages can be found by this: others may have left out what they like of a
     /// summary, and what is outside of chunks is in none, but for the number of all messages.
     pub(super) fn is_enough(&self) -> bool {
-        let nothing = self.definitions.channels().next().is_none();
-        if nothing && !self.definitions.all_foreign() && !self.pieces.is_empty() {
+        if self.definitions.is_empty() && !self.pieces.is_empty() {
             return false;
         }
         // Who writes chunks and no statistics is taken to have put all messages into the chunks.

@@ -67,8 +67,12 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
         match read_summary(&store, footer, length) {
             Ok(Ok(summary)) => {
                 told = summary.messages();
-                // The channels it repeats help where their records are damaged.
-                contents.definitions = summary.definitions;
+                // The channels it repeats help where their records are damaged. Without a checksum
+                // it may be that damage is here.
+                contents.definitions = match footer.crc {
+                    0 => summary.definitions.unsure(),
+                    _ => summary.definitions,
+                };
                 end = footer.summary;
             }
             // It may be left out.

@@ -357,6 +357,12 @@ impl Verifier {
                 self.damages.add(at, 0, what);
             }
         }
+        // A summary may leave them out, all of them.
+        let told = &summary.definitions;
+        if !told.is_empty() && !told.include(&self.definitions) {
+            let what = "the schemas and channels of the summary are not those of the data";
+            self.damages.add(at, 0, what);
+        }
         let Some(statistics) = &summary.statistics else { return };
         let messages = self.found.messages + self.found.foreign;
         let counts = statistics.messages == messages

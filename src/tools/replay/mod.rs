@@ -205,15 +205,24 @@ pub fn run(
     wait_for(options.delay, stop)?;
     let run = Run::new(options.limits, stop);
     let mut player = Player::new(recording, &mut outlets, bounds, rate, options, run);
-    let ended = player.play(controls, out, observer);
+    let mut ended = player.play(controls, out, observer);
     let played = player.played();
     observer.leaving();
-    let unconfirmed = outlets.finish(options.linger, observer);
+    let finished = outlets.finish(options.linger, observer);
     observer.left();
-    let (unconfirmed, ended) = match unconfirmed {
-        Ok(unconfirmed) => (unconfirmed, ended),
-        Err(error) => (Vec::new(), ended.and(Err(error))),
-    };
+    let mut unconfirmed = Vec::new();
+    for (endpoint, left) in finished {
+        match left {
+            Ok(left) => unconfirmed.push((endpoint, left)),
+            Err(error) => {
+                if let Error::Unwritten { messages, .. } = error {
+                    unconfirmed.push((endpoint, Unconfirmed::Count(messages)));
+                }
+                // What failed first is told.
+                ended = ended.and(Err(error));
+            }
+        }
+    }
     sum_up(ended, |ending| Summary {
         messages: played.progress.messages,
         bytes: played.progress.bytes,

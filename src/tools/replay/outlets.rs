@@ -114,27 +114,27 @@ impl Outlets {
         self.sinks[place].name()
     }
 
-    /// Closes all sinks, and says for each endpoint how many messages it could not hand over.
+    /// Closes all sinks, and says for each endpoint how many messages it could not hand over, or why
+    /// it could not be closed.
     pub(super) fn finish(
         self,
         linger: Duration,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<(String, Unconfirmed)>> {
+    ) -> Vec<(String, Result<Unconfirmed>)> {
         for sink in &self.sinks {
             tell_departures(sink.name(), sink.departures(), observer);
         }
         // Each is closed, even where another one fails, and all at the same time.
         let finish = |sink: Box<dyn Sink>| {
             let endpoint = sink.listening().unwrap_or(sink.name()).to_owned();
-            sink.finish(linger).map(|unconfirmed| (endpoint, unconfirmed))
+            (endpoint, sink.finish(linger))
         };
         thread::scope(|scope| {
             let ends = self.sinks.into_iter().map(|sink| scope.spawn(move || finish(sink)));
             let ends: Vec<_> = ends.collect();
             let result =
                 |end: ScopedJoinHandle<'_, _>| end.join().unwrap_or_else(|p| resume_unwind(p));
-            let finished: Vec<_> = ends.into_iter().map(result).collect();
-            finished.into_iter().collect()
+            ends.into_iter().map(result).collect()
         })
     }
 }
@@ -149,5 +149,68 @@ fn unmapped(label: &str, problem: &'static str, recording: &dyn Recording) -> Er
         problem,
         recording: recording.name().to_owned(),
         labels: labels.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::open_recording;
+    use crate::recording::{McapOptions, McapWriter};
+    use crate::tools::Silent;
+    use crate::tools::replay::{Options, Unattended, run};
+    use crate::{Frames, Offer, Received, Stop, Timestamp};
+
+    /// A sink of somebody's that takes everything, and tells at the end that it did or did not.
+    struct Theirs(&'static str, Option<Unconfirmed>);
+
+    impl Sink for Theirs {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        fn offer(&mut self, _: &Received) -> Result<Offer> {
+            Ok(Offer::Taken)
+        }
+
+        fn readiness<'a>(&'a self, _: &mut WaitSet<'a>) {}
+
+        fn finish(self: Box<Self>, _: Duration) -> Result<Unconfirmed> {
+            let source = Box::new(Error::NoOutput);
+            self.1.ok_or(Error::Unwritten { messages: 3, source })
+        }
+    }
+
+    #[test]
+    fn what_one_sink_cannot_finish_is_told_beside_what_the_others_have_left() {
+        let path = std::env::temp_dir().join(format!("mflow-sinks-{}.mcap", std::process::id()));
+        let mut writer = McapWriter::create(&path, McapOptions::default()).unwrap();
+        let message = Received {
+            frames: Frames::from([&b"{}"[..]]),
+            time: Timestamp::from_nanos(1),
+            origin: Origin::new("tcp://a:1"),
+        };
+        writer.write(&message).unwrap();
+        writer.finish().unwrap();
+        let mut routes = Routes::default();
+        routes.map_rest(0);
+        let left = Some(Unconfirmed::Count(2));
+        let sinks = [Theirs("fails", None), Theirs("lingers", left)].map(|it| Box::new(it) as _);
+        let failure = run(
+            open_recording(&path).unwrap().as_mut(),
+            Outlets::new(sinks.into(), routes),
+            &Options::default(),
+            &mut Unattended,
+            &Stop::never(),
+            &mut Vec::new(),
+            &mut Silent,
+        )
+        .unwrap_err();
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(failure.error, Error::Unwritten { messages: 3, .. }));
+        let unconfirmed = failure.done.unwrap().unconfirmed;
+        let expected = [("fails", 3), ("lingers", 2)];
+        let expected = expected.map(|(name, left)| (name.to_owned(), Unconfirmed::Count(left)));
+        assert_eq!(unconfirmed, expected);
     }
 }

@@ -363,6 +363,51 @@ fn files_of_others_are_verified_and_recovered() {
 }
 
 #[test]
+fn what_belongs_to_others_is_counted_where_it_has_chunks_of_its_own() {
+    let dir = Dir::new();
+    let (path, out) = (dir.path("mixed.mcap"), dir.path("out.mcap"));
+    let options = WriteOptions::new().compression(None).chunk_size(Some(1000));
+    let mut writer = options.create(Cursor::new(Vec::new())).unwrap();
+    for (name, bytes) in [("other.Message", &b"theirs"[..]), ("mflow.Message", b"\x0a\x04ours")] {
+        let schema = writer.add_schema(name, "protobuf", b"").unwrap();
+        let id = writer.add_channel(schema, "/a/b", "protobuf", &BTreeMap::new()).unwrap();
+        for time in 1..4 {
+            let header =
+                MessageHeader { channel_id: id, sequence: 0, log_time: time, publish_time: time };
+            writer.write_to_known_channel(&header, bytes).unwrap();
+        }
+        writer.flush().unwrap();
+    }
+    writer.finish().unwrap();
+    fs::write(&path, writer.into_inner().into_inner()).unwrap();
+    let recovery = recover(&path, &out).unwrap();
+    assert_eq!((recovery.messages, recovery.foreign, recovery.damaged_places), (3, 3, 0));
+}
+
+#[test]
+fn channels_of_one_topic_are_told_each_for_itself() {
+    let dir = Dir::new();
+    let path = dir.path("same.mcap");
+    let mut writer = McapWriter::create(&path, McapOptions::default()).unwrap();
+    for (mode, frames) in [(Mode::Pull, [0, 1, 2]), (Mode::Sub, [0, 1, 9])] {
+        let (name, label) = ("tcp://det:1".to_owned(), Some("det".to_owned()));
+        let origin = Arc::new(Origin { name, label, mode: Some(mode) });
+        for frame in frames {
+            let header = format!(r#"{{"htype":"x-1.0","frame":{frame}}}"#).into_bytes();
+            let frames = Frames::from([header]);
+            let (time, origin) = (Timestamp::from_nanos(1), Arc::clone(&origin));
+            writer.write(&Received { frames, time, origin }).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    let channels = info(&path, Detail::Index).unwrap().channels;
+    let told: Vec<_> =
+        channels.iter().map(|it| (&*it.topic, it.mode.as_deref(), it.gaps)).collect();
+    let topic = "/det/x-1.0";
+    assert_eq!(told, [(topic, Some("PULL"), Some(0)), (topic, Some("SUB"), Some(7))]);
+}
+
+#[test]
 fn random_damage_never_does_harm() {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move || {

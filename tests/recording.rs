@@ -77,8 +77,12 @@ fn recorded(dir: &Dir, messages: &[Frames], options: &[&str]) -> (Finished, Vec<
 }
 
 fn record(dir: &Dir, messages: &[Frames], options: &[&str]) -> Finished {
+    record_to(dir, "x.mcap", messages, options)
+}
+
+fn record_to(dir: &Dir, name: &str, messages: &[Frames], options: &[&str]) -> Finished {
     let mut sender = sender();
-    let arguments = [sender.endpoint(), "-o", "x.mcap"];
+    let arguments = [sender.endpoint(), "-o", name];
     let dump = dir.start("m_dump", arguments.iter().chain(options));
     messages.iter().for_each(|message| sender.send(message.clone()).unwrap());
     // What is on its way is still recorded.
@@ -95,6 +99,15 @@ fn info(dir: &Dir, name: &str) -> Value {
 }
 
 // ---- which messages ----
+
+#[test]
+fn that_all_that_came_was_left_out_is_told() {
+    let dir = Dir::new();
+    let ended = record(&dir, &two_series(), &["--htype", "other", "--timeout", "10s"]);
+    let count = two_series().len();
+    let told = format!("messages came, {count} of them: none passed the filters");
+    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+}
 
 #[test]
 fn filters_say_which_messages_are_recorded() {
@@ -214,13 +227,7 @@ fn large(frame: u64) -> Frames {
 fn a_recording_goes_on_in_files_that_are_each_whole() {
     let dir = Dir::new();
     let messages: Vec<_> = std::iter::once(start(4)).chain((0..10).map(large)).collect();
-    let send = |options: &[&str]| {
-        let mut sender = sender();
-        let dump = dir.start("m_dump", [sender.endpoint(), "-o", "run.mcap"].iter().chain(options));
-        messages.iter().for_each(|message| sender.send(message.clone()).unwrap());
-        assert_eq!(Box::new(sender).finish(PATIENCE).unwrap(), Unconfirmed::Count(0));
-        dump.interrupt().expect(0);
-    };
+    let send = |options: &[&str]| record_to(&dir, "run.mcap", &messages, options).expect(0);
     send(&["--max-size", "1MB", "--meta", "sample=lysozyme"]);
     let expected: Vec<_> = (0..5).map(|number| format!("run-{number:04}.mcap")).collect();
     assert_eq!(runs(&dir), expected);
@@ -262,6 +269,29 @@ fn a_recording_goes_on_in_files_that_are_each_whole() {
     assert_eq!(attachments.len(), 1);
     assert_eq!(attachments[0]["name"], "series-4-header");
     dir.run("m_dump", ["kept.mcap", "--verify"]).expect(0);
+}
+
+#[test]
+fn a_start_that_was_in_a_file_between_is_kept_when_the_others_are_converted() {
+    let dir = Dir::new();
+    let (large, starts) = ((0..6).map(large), [start(4), start(5)]);
+    let mut messages: Vec<_> = large.collect();
+    messages.insert(0, starts[0].clone());
+    messages.insert(4, starts[1].clone());
+    record_to(&dir, "run.mcap", &messages, &["--max-size", "1MB"]).expect(0);
+    let files = runs(&dir);
+    assert_eq!(files, ["run-0000.mcap", "run-0001.mcap", "run-0002.mcap"]);
+    let attached = |name: &str, files: &[&str]| {
+        dir.run("m_dump", files.iter().chain(&["--convert", name])).expect(0);
+        let attachments = info(&dir, name)["attachments"].as_array().unwrap().clone();
+        let mut names: Vec<_> = attachments.iter().map(|it| it["name"].to_string()).collect();
+        names.sort();
+        names
+    };
+    let both = ["\"series-4-header\"", "\"series-5-header\""];
+    assert_eq!(attached("two.mcap", &["run-0000.mcap", "run-0002.mcap"]), both);
+    let all: Vec<_> = files.iter().map(String::as_str).collect();
+    assert_eq!(attached("all.mcap", &all), both);
 }
 
 #[test]
@@ -741,6 +771,45 @@ fn sources_without_names_are_named_in_their_order() {
 }
 
 #[test]
+fn gaps_of_what_was_left_out_are_explained() {
+    let dir = Dir::new();
+    let images: Vec<_> = (0..9).map(|frame| image(4, frame)).collect();
+    for (options, is_told) in [(&[][..], false), (&["--every", "3"], true)] {
+        recorded(&dir, &images, options);
+        let told = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
+        let note = "note: the gaps are of what was left out, too: every 3";
+        assert_eq!(told.contains(note), is_told, "{told}");
+    }
+}
+
+#[test]
+fn changed_bytes_are_told_when_something_else_is_made_of_a_recording() {
+    let dir = Dir::new();
+    recorded(&dir, &[image(4, 0)], &["--crc"]);
+    let whole = fs::read(dir.path("x.mcap")).unwrap();
+    let changed = |text: &[u8]| {
+        let mut bytes = whole.clone();
+        let at = bytes.windows(text.len()).position(|it| it == text).unwrap();
+        bytes[at] ^= 0x20;
+        fs::write(dir.path("x.mcap"), bytes).unwrap();
+    };
+    // In a message, and in the metadata ahead of it.
+    for (text, converted) in [(&b"htype"[..], 3), (b"mflow.session", 0)] {
+        changed(text);
+        dir.run("m_dump", ["x.mcap", "--verify"]).expect(3);
+        dir.run("m_dump", ["x.mcap", "--recover", "saved.mcap"]).expect(3);
+        dir.run("m_dump", ["x.mcap", "--convert", "y.mcap"]).expect(converted);
+        assert_eq!(
+            (frames(&dir.path("saved.mcap")).len(), frames(&dir.path("y.mcap")).len()),
+            (1, 1)
+        );
+        for name in ["saved.mcap", "y.mcap"] {
+            fs::remove_file(dir.path(name)).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_look_at_several_recordings_tells_of_each_whatever_the_others_are() {
     let dir = Dir::new();
     recorded(&dir, &two_series(), &[]);
@@ -758,10 +827,13 @@ fn a_look_at_several_recordings_tells_of_each_whatever_the_others_are() {
     assert!(lines.contains(&"x.mcap: sound"), "{}", ended.stdout);
     assert!(lines[0].starts_with("damaged.mcap: "), "{}", ended.stdout);
     dir.run("m_dump", ["x.mcap", "damaged.mcap", "x.mcap", "--verify"]).expect(3);
-    let told = dir.run("m_dump", ["x.mcap", "x.mcap", "--info", "-J"]).expect(0).stdout;
-    let told = serde_json::Deserializer::from_str(&told).into_iter::<Value>();
-    let told: Vec<_> = told.map(|it| it.unwrap()["path"].clone()).collect();
-    assert_eq!(told, ["x.mcap", "x.mcap"]);
+    // A line for each, also for those that cannot be read.
+    let told =
+        dir.run("m_dump", ["x.mcap", "none.mcap", "x.mcap", "--info", "-J"]).expect(1).stdout;
+    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let paths: Vec<_> = told.iter().map(|it| it["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["x.mcap", "none.mcap", "x.mcap"]);
+    assert_eq!(told[1]["error"], "cannot read 'none.mcap': No such file or directory (os error 2)");
     let once = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
     let twice = dir.run("m_dump", ["x.mcap", "x.mcap", "--info"]).expect(0).stdout;
     assert_eq!(twice, format!("{once}\n{once}"));

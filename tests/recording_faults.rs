@@ -197,8 +197,31 @@ fn a_file_that_is_taken_away_while_it_is_written_is_an_error() {
             Some(bytes) => File::options().write(true).open(&path).unwrap().set_len(bytes).unwrap(),
         }
         let ended = dump.interrupt().expect(1);
-        let error = format!("error: cannot close 'x.mcap': it was {why} while it was written");
-        assert_eq!(ended.errors(), [error]);
+        let error = format!("cannot close 'x.mcap': it was {why} while it was written");
+        let expected = if cut.is_none() { unwritten(1, &error) } else { format!("error: {error}") };
+        assert_eq!(ended.errors(), [expected]);
+    }
+}
+
+#[test]
+fn a_file_of_several_that_is_removed_while_it_is_written_is_an_error_at_the_end() {
+    let dir = Dir::new();
+    let (mut sender, file) = (sender(), |number: u64| dir.path(format!("run-000{number}.mcap")));
+    let arguments = [sender.endpoint(), "-o", "run.mcap", "--max-size", "1KiB", "--quiet"];
+    let dump = dir.start("m_dump", arguments);
+    for number in 0..3 {
+        sender.send(numbered(number, 1 << 20)).unwrap();
+        let is_written = || file(number).metadata().is_ok_and(|it| it.len() > 1 << 20);
+        wait_until("it to be written", is_written);
+        if number == 1 {
+            fs::remove_file(file(1)).unwrap();
+        }
+    }
+    let error = "cannot close 'run-0001.mcap': it was removed while it was written";
+    assert_eq!(dump.interrupt().expect(1).errors(), [unwritten(1, error)]);
+    for name in ["run-0000.mcap", "run-0002.mcap"] {
+        let told = parsed(&dir.run("m_dump", [name, "--info", "-J"]).expect(0));
+        assert_eq!((&told["messages"], &told["is_closed"]), (&json!(1), &json!(true)));
     }
 }
 

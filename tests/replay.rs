@@ -508,6 +508,49 @@ fn assert_left_alone(dir: &Dir) {
     assert!(has("icanon") && has("echo"), "{mode}");
 }
 
+// ---- nothing to send ----
+
+#[test]
+fn why_nothing_was_sent_is_told() {
+    let dir = Dir::new();
+    write_five(&dir);
+    write(&dir, "empty.mcap", &[]);
+    let told = |arguments: &[&str]| {
+        dir.run("m_replay", arguments.iter().chain(&["-a", ANY])).expect(4).stderr
+    };
+    let part = "no message of 'in.mcap' is in the part that was asked for";
+    let nobody = "nobody took a message at 'tcp://127.0.0.1:";
+    for (arguments, expected) in [
+        (&["in.mcap", "--series", "9"][..], [true, false]),
+        (&["in.mcap", "--from", "9"], [true, false]),
+        (&["in.mcap", "-d", "50ms"], [false, true]),
+        (&["in.mcap", "--timeout", "50ms"], [false, true]),
+        (&["empty.mcap"], [false, false]),
+        (&["empty.mcap", "--start", "10s"], [false, false]),
+    ] {
+        let told = told(arguments);
+        assert_eq!([part, nobody].map(|text| told.contains(text)), expected, "{told}");
+        assert!(told.contains("no messages"), "{told}");
+    }
+}
+
+#[test]
+fn a_replay_that_nobody_takes_more_of_is_not_done() {
+    let dir = Dir::new();
+    let messages = [(0, "a", "0"), (1, "b", "1"), (2, "a", "2")];
+    write(&dir, "in.mcap", &messages);
+    let mut a = connect(ANY, Options::pull().bind().timeout(PATIENCE)).unwrap();
+    let map = format!("a={}", a.endpoint());
+    let arguments = ["in.mcap", "--connect", "--map", &map, "--map", "b=tcp://127.0.0.1:9", "-J"];
+    let replay = dir.start("m_replay", arguments.iter().chain(&["--timeout", "100ms"]));
+    assert_eq!(text(&mut a), "0");
+    let ended = replay.end().expect(4);
+    let error = "error: 'tcp://127.0.0.1:9': nobody took more than 1 message before the timeout";
+    assert_eq!(ended.errors(), [error]);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["waiting_for"], "tcp://127.0.0.1:9");
+}
+
 // ---- usage ----
 
 #[test]

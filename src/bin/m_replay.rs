@@ -4,14 +4,17 @@ use std::fs::Metadata;
 use std::io::{Write, stdout};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 use mflow::cli::{self, Exit, Filtering, Keyboard, Limiting, Sending, Terminal, Verbosity};
 use mflow::recording::{Place, Range, Recording, open_recordings};
+use mflow::routing::FilterOptions;
 use mflow::tools::generate::send_buffer;
-use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Repeat, Routes, wait_for_peers};
+use mflow::tools::replay::{
+    self, Detail, Options, Outlets, Rate, Repeat, Routes, Summary, wait_for_peers,
+};
 use mflow::tools::{Ending, Failure, Observer};
 use mflow::{Address, Error, Mode, Result, Stop, Stream};
 
@@ -29,15 +32,16 @@ struct Cli {
     /// [default: recorded, and max for a folder]
     #[arg(short, long, value_parser = cli::parse_pace)]
     rate: Option<Rate>,
-    /// Start again at the end, for ever or until it was played so many times
+    /// Start again at the end, for ever or until it was played so many times; a message that is alone
+    /// comes once a second
     #[arg(short = 'l', long = "loop", value_name = "TIMES", num_args = 0..=1, require_equals = true,
           default_missing_value = "0", value_parser = parse_repeat)]
     repeat: Option<Repeat>,
     /// Cut pauses between recorded times to this, such as 1s
     #[arg(long, value_name = "DURATION", value_parser = cli::parse_duration)]
     max_gap: Option<Duration>,
-    /// Wait for so many peers at each address before the first message, for as long as --timeout says
-    /// [default: 1 for pub, 0 for push]
+    /// Wait for so many peers at each address before the first message, for as long as --timeout and
+    /// --duration say [default: 1 for pub, 0 for push]
     #[arg(long, value_name = "PEERS")]
     wait_peers: Option<usize>,
     /// Wait before the first message, after the peers have come
@@ -146,10 +150,10 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
             Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
         }
     }
-    let options = options(cli);
+    let mut options = options(cli);
     let limits = options.limits;
     let mut terminal = Terminal::new(&cli.verbosity);
-    let mut recording = open_recordings(&cli.recordings)?;
+    let mut recording = cli::ending_on_signal(|| open_recordings(&cli.recordings))?;
     let size = usual_size(&cli.recordings, recording.as_ref());
     let (mut streams, routes) = open_streams(cli, size, stop)?;
     routes.check(recording.as_ref())?;
@@ -165,14 +169,23 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         false => "waiting for receivers",
     });
     let patience = limits.timeout.into_iter().chain(limits.duration).min();
+    let waiting = Instant::now();
     if !wait_for_peers(&mut streams, peers, patience, &mut keyboard, stop)? {
         return Ok(Exit::Done);
     }
+    let left = limits.duration.map(|duration| duration.saturating_sub(waiting.elapsed()));
+    options.limits.duration = left;
     if keyboard.is_open() {
         terminal.waiting("waiting for receivers (space pauses, dot steps, q ends)");
     }
     let sinks = streams.into_iter().map(|stream| Box::new(stream) as _).collect();
     let outlets = Outlets::new(sinks, routes);
+    let is_unpaced = options.rate.map_or(!recording.is_timed(), |rate| rate == Rate::Max);
+    if is_unpaced && cli.sending.mode() == Mode::Pub {
+        terminal.notice(format_args!(
+            "as fast as it goes, a PUB drops what does not fit into --queue-size: --rate sets a pace"
+        ));
+    }
     if options.rate == Some(Rate::Max) {
         // Reading is far ahead of sending, and woken by it: it is not to take its processor.
         cli::give_way();
@@ -204,18 +217,21 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
                 terminal
                     .summary(format_args!("starts of series: {first} sent ahead, {again} again"));
             }
-            if let Some(lateness) = summary.lateness.filter(|lateness| lateness.messages() > 0) {
+            if let Some(lateness) =
+                summary.lateness.as_ref().filter(|lateness| lateness.messages() > 0)
+            {
                 terminal.summary(lateness);
             }
         }
     }
     if summary.messages == 0 {
-        tell_why(recording.as_ref(), summary.ending, &mut terminal);
+        tell_why(recording.as_ref(), &options, &summary, &mut terminal);
     }
     let exit = Exit::Done
         .unless_broken_off(failure.as_ref())
         .unless_damaged(recording.as_ref())
-        .unless_missed(&limits, summary.messages, summary.ending, recording.name());
+        .unless_missed(&limits, summary.messages, summary.ending, recording.name())
+        .unless_given_up(&summary);
     let unconfirmed = summary.unconfirmed.iter();
     Ok(unconfirmed.fold(exit, |exit, (endpoint, left)| exit.unless_unconfirmed(*left, endpoint)))
 }
@@ -229,15 +245,26 @@ fn is_behind(start: Place, end: Place) -> bool {
     }
 }
 
-/// Tells why nothing was sent.
-fn tell_why(recording: &dyn Recording, ending: Ending, terminal: &mut Terminal) {
-    match (ending, recording.messages()) {
-        (Ending::SourceEnded, Some(messages)) => terminal.notice(format_args!(
-            "none of its {messages} messages is in the part of '{}' that was asked for",
+/// Tells why nothing was sent, where that is not plain.
+fn tell_why(
+    recording: &dyn Recording,
+    options: &Options,
+    summary: &Summary,
+    terminal: &mut Terminal,
+) {
+    let is_part = options.range != Range::default() || options.filter != FilterOptions::default();
+    match (summary.ending, recording.messages()) {
+        (Ending::SourceEnded, Some(1..)) if is_part => terminal.notice(format_args!(
+            "no message of '{}' is in the part that was asked for",
             recording.name()
         )),
-        (Ending::Timeout | Ending::Duration, _) => terminal
-            .notice(format_args!("nobody took a message: is there a receiver that is connected?")),
+        (Ending::Timeout | Ending::Duration, _) => {
+            if let Some(endpoint) = &summary.waiting_for {
+                terminal.notice(format_args!(
+                    "nobody took a message at '{endpoint}': is there a receiver that is connected?"
+                ));
+            }
+        }
         _ => {}
     }
 }

@@ -10,8 +10,8 @@ use crate::counted::Counted;
 use crate::error::WithCauses;
 use crate::recording::{Gauge, is_mcap};
 use crate::tools::split::OutputSummary;
-use crate::tools::{Ending, Limits};
-use crate::{Error, Source, Unconfirmed};
+use crate::tools::{Ending, Limits, replay};
+use crate::{Address, Error, Source, Unconfirmed};
 
 /// How a program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,15 +203,24 @@ impl Exit {
         Self::Failed
     }
 
-    /// Ends with a code for messages that were not handed to a peer of `endpoint`, if there are
-    /// any, and says how many.
+    /// Ends with a code for messages that were not handed to a peer of `endpoint`, or not written where
+    /// that is a path, if there are any, and says how many.
     #[must_use]
     pub fn unless_unconfirmed(self, unconfirmed: Unconfirmed, endpoint: &str) -> Self {
         match unconfirmed {
             Unconfirmed::Count(0) | Unconfirmed::Unknown => self,
             Unconfirmed::Count(messages) => {
                 let messages = Counted(messages, "message").were();
-                say(format_args!("error: {messages} not handed to a peer of '{endpoint}'"));
+                match Address::is_meant_by(endpoint) {
+                    true => {
+                        say(format_args!("error: {messages} not handed to a peer of '{endpoint}'"));
+                    }
+                    false => {
+                        say(format_args!(
+                            "error: {messages} not written to '{endpoint}': it hangs"
+                        ));
+                    }
+                }
                 Self::Failed
             }
         }
@@ -230,6 +239,17 @@ impl Exit {
             }
             _ => say(format_args!("error: '{name}': no messages {ending}")),
         }
+        Self::Missed
+    }
+
+    /// Ends with [`Missed`](Self::Missed) where a replay has given up before its end, as nobody took the
+    /// next message, and says so.
+    #[must_use]
+    pub fn unless_given_up(self, summary: &replay::Summary) -> Self {
+        let endpoint = summary.waiting_for.as_ref().filter(|_| summary.ending == Ending::Timeout);
+        let Some(endpoint) = endpoint.filter(|_| self == Self::Done) else { return self };
+        let sent = Counted(summary.messages, "message");
+        say(format_args!("error: '{endpoint}': nobody took more than {sent} before the timeout"));
         Self::Missed
     }
 

@@ -34,7 +34,7 @@ pub use process::give_way;
 pub use progress::Terminal;
 pub use quantity::{Size, parse_count, parse_duration, parse_interval, parse_rate, parse_size};
 pub use recording::Recording;
-pub use signal::end_on_signal;
+pub use signal::ending_on_signal;
 pub use window::columns;
 
 use crate::{Error, Result, Stop};

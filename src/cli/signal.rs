@@ -21,10 +21,13 @@ const ONE_GESTURE: Duration = Duration::from_millis(100);
 /// Whether the first signal ends the process already.
 static AT_ONCE: AtomicBool = AtomicBool::new(false);
 
-/// Has the first signal end the process, as the second one does: for work that nobody asks to stop,
-/// and that leaves nothing to be put in order.
-pub fn end_on_signal() {
+/// Has the first signal end the process, as the second one does, while something is done that nobody
+/// asks to stop, and that leaves nothing to be put in order.
+pub fn ending_on_signal<T>(work: impl FnOnce() -> T) -> T {
     AT_ONCE.store(true, Ordering::Relaxed);
+    let done = work();
+    AT_ONCE.store(false, Ordering::Relaxed);
+    done
 }
 
 /// Makes a stop that the first signal requests; the second one ends the process at once.

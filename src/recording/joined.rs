@@ -278,6 +278,10 @@ impl Source for JoinedReader {
 }
 
 impl Recording for JoinedReader {
+    fn look_at_checksums(&mut self) {
+        self.parts.iter_mut().for_each(|part| part.recording.look_at_checksums());
+    }
+
     fn messages(&self) -> Option<u64> {
         let mut counts = self.parts.iter().map(|part| part.recording.messages());
         counts.try_fold(0_u64, |sum, messages| Some(sum.saturating_add(messages?)))

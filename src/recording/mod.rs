@@ -99,6 +99,10 @@ pub trait Recording: Source {
     /// Returns the sources that the messages were recorded from, as far as that is known.
     fn origins(&self) -> &[Arc<Origin>];
 
+    /// Has all checksums of messages looked at that there are. Where one does not match, the messages are
+    /// read all the same, and the place is among the [damaged](Source::damaged_places).
+    fn look_at_checksums(&mut self) {}
+
     /// Returns the start message of a series that came last by a time from a source, for who begins in
     /// the middle of the series; none where the recording does not keep it aside.
     ///

@@ -103,6 +103,11 @@ impl PacedFile {
         close(self.file.try_clone()?)
     }
 
+    /// Tells whether somebody has removed the file.
+    pub(crate) fn is_removed(&self) -> bool {
+        fstat(&self.file).is_ok_and(|file| file.st_nlink == 0)
+    }
+
     /// Checks that what was appended is still there; what is appended after it was cut off hides that.
     ///
     /// # Errors

@@ -61,6 +61,8 @@ impl Range {
         let look_up = |place| -> Result<Seek> {
             let first = || match recording.span() {
                 Some((first, _)) => Ok(first),
+                // There is nothing in it, or nothing yet.
+                None if recording.is_timed() => Ok(Timestamp::from_nanos(0)),
                 None => Err(Error::NoTimes { path: recording.name().into() }),
             };
             Ok(match place {

@@ -158,7 +158,7 @@ impl RecordWriter for McapWriter {
     }
 
     fn lost(&self) -> u64 {
-        self.written().lost
+        Self::lost(self)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::recorder::{Fsync, RecordWriter, htype};
 use super::{McapOptions, McapWriter, is_mcap};
+use crate::error::WithCauses;
 use crate::{Error, Origin, Received, Result, Timestamp};
 
 /// When a recording goes on in another file; never, where nothing is set.
@@ -45,6 +46,8 @@ pub struct RotatingWriter {
     kept: VecDeque<PathBuf>,
     /// Messages that are not in these.
     lost: u64,
+    /// The first file that somebody has removed while it was written.
+    gone: Option<Error>,
     /// Whether the disk is to keep a file when it is full.
     fsync: Fsync,
 }
@@ -68,6 +71,7 @@ impl RotatingWriter {
             first: None,
             kept: VecDeque::new(),
             lost: 0,
+            gone: None,
             fsync: Fsync::Never,
         })
     }
@@ -101,8 +105,9 @@ impl RotatingWriter {
         self.lost += full.lost();
         match closed {
             // What is still to come is no less worth recording.
-            Err(Error::File { path, source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                tracing::warn!("'{}' is lost: {source}", path.display());
+            Err(error) if is_gone(&error) => {
+                tracing::warn!("{}; the recording goes on", WithCauses(&error));
+                self.gone.get_or_insert(error);
             }
             closed => drop(closed?),
         }
@@ -111,6 +116,11 @@ impl RotatingWriter {
         }
         Ok(())
     }
+}
+
+/// Tells whether a file is not there any more.
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 /// Removes a file of which enough later ones are kept. One that stays is no reason to record no more.
@@ -189,7 +199,8 @@ impl RecordWriter for RotatingWriter {
     }
 
     fn close(&mut self, fsync: Fsync) -> Result<()> {
-        self.writer.close(fsync)
+        let closed = self.writer.close(fsync);
+        self.gone.take().map_or(Ok(()), Err).and(closed)
     }
 
     fn lost(&self) -> u64 {
@@ -303,8 +314,12 @@ mod tests {
         for (number, time) in [(2, 40), (3, 60)] {
             writer.record(received(&[b"x"], time, &origin), number).unwrap();
         }
-        writer.close(Fsync::Never).unwrap();
-        assert_eq!(names(&folder), ["run-0001.mcap", "run-0003.mcap"]);
+        let error = writer.close(Fsync::Never).unwrap_err().to_string();
+        assert!(error.ends_with("run-0000.mcap'"), "{error}");
+        assert_eq!(
+            (writer.lost(), names(&folder)),
+            (2, ["run-0001.mcap", "run-0003.mcap"].map(String::from).into())
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 }

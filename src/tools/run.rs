@@ -116,6 +116,8 @@ pub(super) struct Run<'a> {
     taken: Option<Instant>,
     /// When the first messages were done.
     first: Option<Instant>,
+    /// How many messages came that are not counted.
+    passed: u64,
 }
 
 impl<'a> Run<'a> {
@@ -124,7 +126,20 @@ impl<'a> Run<'a> {
         let done = Progress { messages: 0, bytes: 0, total: limits.count };
         let (started, latest, silent) = (now, now, now);
         let (first, drains, drained_by, taken) = (None, false, None, None);
-        Self { limits, stop, started, latest, silent, done, drains, drained_by, taken, first }
+        let passed = 0;
+        Self {
+            limits,
+            stop,
+            started,
+            latest,
+            silent,
+            done,
+            drains,
+            drained_by,
+            taken,
+            first,
+            passed,
+        }
     }
 
     /// Has the run announce `total` messages, where there may be no more.
@@ -166,6 +181,12 @@ impl<'a> Run<'a> {
     /// Notes that a message came by `now` that is not counted.
     pub(super) fn pass(&mut self, now: Instant) {
         self.silent = now;
+        self.passed += 1;
+    }
+
+    /// Returns how many messages came that are not counted.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed
     }
 
     /// Waits for the next message of a source, or for the end of the run.

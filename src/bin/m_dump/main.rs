@@ -24,14 +24,16 @@ fn main() -> Exit {
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if let Some(paths) = cli.looked_at() {
-        return Ok(look(cli, &paths));
+        return Ok(cli::ending_on_signal(|| look(cli, &paths)));
     }
     let (sources, path) = cli.ends();
     let format = cli.format(path);
     let mut terminal = Terminal::new(&cli.verbosity);
     // A recording that is not there is told before there is an output, and a stream is opened after
     // it: one that is open takes messages away from others.
-    let recording = open_recorded(&sources)?;
+    let mut recording = cli::ending_on_signal(|| open_recorded(&sources))?;
+    // What is made of it may have none, or new ones.
+    recording.iter_mut().for_each(|recording| recording.look_at_checksums());
     let labels = labels(&sources, recording.as_deref());
     let output = output::open(cli, format, &sources, labels, path)?;
     if let (true, Some(recording)) = (cli.takes_everything(), &recording) {
@@ -65,6 +67,10 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if summary.ending == Ending::Stopped && !source.is_live() {
         terminal.notice(format_args!("stopped before the end of '{}'", source.name()));
     }
+    if summary.messages == 0 && summary.left_out > 0 {
+        let left_out = summary.left_out;
+        terminal.notice(format_args!("messages came, {left_out} of them: none passed the filters"));
+    }
     let exit = Exit::Done
         .unless_broken_off(failure.as_ref())
         .unless_failed(source.as_ref())
@@ -80,13 +86,11 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
 }
 
 /// Looks at recordings, one after the other: what is wrong with one is no reason to say nothing of
-/// the rest.
+/// the rest. What --recover has written when a signal ends it is a file without an end.
 fn look(cli: &Cli, paths: &[&Path]) -> Exit {
-    if cli.look.recover.is_none() {
-        cli::end_on_signal();
-    }
     let mut out = stdout().lock();
     let form = match cli.wants_json() {
+        true if paths.len() > 1 => Form::JsonLine,
         true => Form::Json,
         false => Form::Text { columns: cli::columns(&out) },
     };
@@ -99,13 +103,15 @@ fn look(cli: &Cli, paths: &[&Path]) -> Exit {
             Ok(false) => exit = exit.or(Exit::Damaged),
             Err(error) => {
                 exit = exit.or(Exit::of(&error));
-                continue;
+                if form != Form::JsonLine || inspect::failure(path, &error, &mut text).is_err() {
+                    continue;
+                }
             }
         }
         if let Err(error) = out.write_all(&text).and_then(|()| out.flush()) {
             return exit.or(Exit::of(&Error::Output(error)));
         }
-        gap = if form == Form::Json { "" } else { "\n" };
+        gap = if cli.wants_json() { "" } else { "\n" };
     }
     exit
 }

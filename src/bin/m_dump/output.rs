@@ -75,7 +75,7 @@ type Notes = Vec<(String, String)>;
 
 /// Returns what an MCAP file notes of how it came about and what was left out, and what it keeps of
 /// the files that it is made of: what the user has said of them, and starts of series that are no
-/// messages in them.
+/// messages in any of them.
 fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
     let addresses: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
     let mut session = vec![("address".to_owned(), addresses.join(" "))];
@@ -87,16 +87,22 @@ fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
     } else {
         let info = |path: &&str| mcap::info(Path::new(path), Detail::Index);
         let mut infos = addresses.iter().map(info).collect::<Result<Vec<_>>>()?;
-        infos.sort_by_key(|info| info.first);
-        if let Some(first) = infos.iter().filter_map(|info| info.first).min() {
-            for path in &addresses {
-                let reader = McapReader::open(Path::new(path))?;
-                starts.extend(reader.starts_before(Timestamp::from_nanos(first))?);
-            }
-            starts.sort_by_key(|(time, _)| *time);
-            // Each file of a recording that was divided has them.
-            starts.dedup();
+        let mut sent = Vec::new();
+        for (path, info) in addresses.iter().zip(&infos) {
+            let all = McapReader::open(Path::new(path))?
+                .starts_before(Timestamp::from_nanos(u64::MAX))?;
+            // Ahead of the first message are those of series that began in another file.
+            let is_ahead =
+                |(time, _): &(Timestamp, _)| info.first.is_none_or(|first| time.as_nanos() < first);
+            let (ahead, among): (Vec<_>, Vec<_>) = all.into_iter().partition(is_ahead);
+            starts.extend(ahead);
+            sent.extend(among);
         }
+        starts.retain(|start| !sent.contains(start));
+        starts.sort_by_key(|(time, _)| *time);
+        // Each file of a recording that was divided has them.
+        starts.dedup();
+        infos.sort_by_key(|info| info.first);
         for (number, info) in infos.into_iter().enumerate() {
             for MetadataInfo { name, entries, .. } in info.metadata {
                 let of_old = |(key, value)| (format!("recorded {key}"), value);

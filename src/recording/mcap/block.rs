@@ -21,6 +21,8 @@ const COPY: usize = 1024;
 /// How much of a block of a map is read beside: what tells where the data lie is there. To touch the
 /// map for it, on another thread than the one that sends the data, costs a tenth of the rate.
 const HEAD: usize = 1024;
+/// A message of more parts is as good as damaged: they would take 256 MiB.
+const MAX_PARTS: usize = (256 << 20) / size_of::<Frame>();
 /// Shorter blocks of a map have no head of their own.
 const HEADED: usize = 64 << 10;
 
@@ -45,13 +47,14 @@ pub(super) struct Store {
     read_up_to: u64,
     window: Vec<u8>,
     window_at: u64,
+    checks: bool,
 }
 
 impl Store {
     /// Reads a file that may still grow.
     pub(super) fn growing(file: File) -> Self {
         let file = Arc::new(file);
-        Self { file, map: None, read_up_to: 0, window: Vec::new(), window_at: 0 }
+        Self { file, map: None, read_up_to: 0, window: Vec::new(), window_at: 0, checks: false }
     }
 
     /// Maps the file, which its writer has closed, where the system grants a lease of it.
@@ -64,6 +67,15 @@ impl Store {
     pub(super) fn seal_broken(&mut self) {
         self.read_up_to = MAX_READ;
         self.seal();
+    }
+
+    /// Has the checksums of all chunks looked at when they are read.
+    pub(super) fn check(&mut self) {
+        self.checks = true;
+    }
+
+    pub(super) fn checks(&self) -> bool {
+        self.checks
     }
 
     /// Returns how long the file is now.
@@ -255,14 +267,14 @@ impl Block {
         self
     }
 
-    /// Returns the parts of the message whose data is in a range; none where they are damaged, or
-    /// there are none.
+    /// Returns the parts of the message whose data is in a range; none where they are damaged, too
+    /// many, or there are none.
     pub(super) fn frames(&self, data: Range<usize>) -> Option<Frames> {
         let mut frames = Frames::new();
         let bytes = self.bytes().get(data.clone())?;
         let near = self.near().get(data.start..).unwrap_or_default();
         for part in PartRanges::beginning(bytes, &near[..near.len().min(bytes.len())]) {
-            let part = part.ok()?;
+            let part = part.ok().filter(|_| frames.len() < MAX_PARTS)?;
             frames.push(self.frame(data.start + part.start..data.start + part.end));
         }
         (!frames.is_empty()).then_some(frames)

@@ -84,7 +84,8 @@ impl ChannelTally {
                 coming.frames += 1;
             }
             coming => {
-                self.gaps += coming.map_or(0, |coming| coming.gaps());
+                let gaps = coming.map_or(0, |coming| coming.gaps());
+                self.gaps = self.gaps.saturating_add(gaps);
                 *coming = Some(Coming { series, first: frame, last: frame, frames: 1 });
             }
         }

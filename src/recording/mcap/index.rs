@@ -25,6 +25,8 @@ pub(super) struct Contents {
     pub(super) statistics: Option<Statistics>,
     pub(super) metadata: Vec<RecordPlace>,
     pub(super) attachments: Vec<RecordPlace>,
+    /// The record at the end of the data, where the file was searched for it.
+    pub(super) data_end: Option<RecordPlace>,
 }
 
 impl Contents {

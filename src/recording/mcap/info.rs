@@ -14,6 +14,7 @@ use super::index;
 use super::piece::{Piece, load};
 use super::reader::McapReader;
 use super::record::{Fields, Records};
+use super::session;
 use super::verify::read_index;
 use super::wire::{MESSAGE_HEAD, opcode};
 use crate::{Error, Mode, Result, Source};
@@ -167,10 +168,11 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     }
     let told = info.metadata.iter().find(|metadata| metadata.name == SUMMARY);
     let exact = detail == Detail::Messages;
-    let channels = contents.definitions.channels().map(|(id, channel)| {
+    let channels = contents.definitions.channels();
+    let keys = session::keys(channels.map(|(_, channel)| channel.topic.as_str()));
+    let channels = contents.definitions.channels().zip(keys).map(|((id, channel), of)| {
         let count = counts.get(&id).copied().unwrap_or_default();
-        let told =
-            |key: &str| told?.entries.get(&format!("{key} {}", channel.topic))?.parse::<u64>().ok();
+        let told = |key: &str| told?.entries.get(&format!("{key} {of}"))?.parse::<u64>().ok();
         ChannelInfo {
             topic: channel.topic.clone(),
             source: channel.origin.label.clone(),

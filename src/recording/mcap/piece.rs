@@ -126,7 +126,7 @@ pub(super) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
         let fault = Some("there is no chunk where the index says so");
         return Ok(Unpacked { records: Vec::new().into(), fault });
     }
-    Ok(unpack(block.behind(RECORD_HEAD)))
+    Ok(unpack(block.behind(RECORD_HEAD), store.checks()))
 }
 
 /// What is wrong with a message whose channel nobody knows.

@@ -26,8 +26,8 @@ use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, W
 /// systems of networks. A file without an end, whose writer is still at it or died, is read as far as
 /// it is whole; at its end more of it is looked for whenever it is polled.
 ///
-/// Damaged chunks and messages are left out and counted; checksums are only looked at where chunks
-/// are compressed, all others when a file is verified. A closed file whose summary is damaged is
+/// Damaged chunks and messages are left out and counted; checksums are looked at where chunks
+/// are compressed, all others where [somebody wants it](Recording::look_at_checksums). A closed file whose summary is damaged is
 /// searched as a whole when it is opened, and read as [`recover`](super::recover) would save it; one
 /// that has no summary is, where its records are damaged. Messages of other schemas are left out.
 ///
@@ -375,6 +375,10 @@ impl Source for McapReader {
 }
 
 impl Recording for McapReader {
+    fn look_at_checksums(&mut self) {
+        self.store.check();
+    }
+
     fn messages(&self) -> Option<u64> {
         if self.scan.is_some() {
             return None;

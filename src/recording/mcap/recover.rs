@@ -13,6 +13,7 @@ use super::reader::McapReader;
 use super::record::Attachment;
 use super::salvage::{Damage, Damages, salvage, unreadable};
 use super::starts;
+use super::verify::is_sound;
 use super::{McapOptions, McapWriter, SESSION, USER};
 use crate::counted::Counted;
 use crate::{Error, Frames, Result};
@@ -104,6 +105,15 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     let finished = writer.finish();
     copied?;
     let written = finished?;
+    // Damage that was found is the reason already.
+    let (store, contents) = reader.contents();
+    if damages.count == 0
+        && let Some(place) = contents.data_end
+        && is_sound(store, place).is_ok_and(|is_sound| is_sound == Some(false))
+    {
+        let what = "the checksum of the data does not match: they are kept as they are";
+        damages.add(place.at, 0, what);
+    }
     Ok(Recovery {
         messages: written.messages,
         bytes: written.bytes,

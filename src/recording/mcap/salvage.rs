@@ -205,7 +205,11 @@ pub(super) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> D
                 contents.attachments.push(found);
                 Ok(())
             }
-            opcode::DATA_END | opcode::FOOTER => break,
+            opcode::DATA_END => {
+                contents.data_end = Some(found);
+                break;
+            }
+            opcode::FOOTER => break,
             _ if found.at < inside => {
                 damages.add(found.at, found.end() - found.at, NO_RECORD);
                 Ok(())
@@ -248,6 +252,8 @@ fn salvage_chunk(
     }
     if let (Some(first), Some(last)) = (loaded.entries.first(), loaded.entries.last()) {
         (piece.first, piece.last) = (first.time, last.time);
+    }
+    if !loaded.entries.is_empty() || loaded.foreign > 0 {
         piece.messages = Some(loaded.entries.len() as u64);
         piece.foreign = loaded.foreign;
         piece.read = true;

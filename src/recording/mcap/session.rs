@@ -1,7 +1,8 @@
 //! The metadata of a file: how it came about, and at its end what is in it.
 
-use std::env;
-use std::fs;
+use std::collections::HashMap;
+
+use rustix::system::uname;
 
 use super::channel::{ChannelTally, Channels};
 use super::wire::Entries;
@@ -11,7 +12,7 @@ use crate::Timestamp;
 pub(super) fn session(started: Timestamp, more: &[(String, String)]) -> Entries {
     let (major, minor, patch) = zmq::version();
     let mut entries = vec![
-        ("host".to_owned(), host()),
+        ("host".to_owned(), uname().nodename().to_string_lossy().into_owned()),
         ("mflow".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("libzmq".to_owned(), format!("{major}.{minor}.{patch}")),
         ("started".to_owned(), started.as_nanos().to_string()),
@@ -21,29 +22,35 @@ pub(super) fn session(started: Timestamp, more: &[(String, String)]) -> Entries 
     entries
 }
 
-fn host() -> String {
-    let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
-    let name = files.iter().find_map(|file| fs::read_to_string(file).ok());
-    let name = name.or_else(|| env::var("HOSTNAME").ok()).unwrap_or_default();
-    name.trim().to_owned()
+/// Returns the keys of channels in the order of their numbers: their topics, and which of a topic it is
+/// where several have the same.
+pub(super) fn keys<'a>(topics: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut seen = HashMap::<&str, u32>::new();
+    let key = |topic| {
+        let count = seen.entry(topic).or_default();
+        *count += 1;
+        if *count == 1 { topic.to_owned() } else { format!("{topic} ({count})") }
+    };
+    topics.map(key).collect()
 }
 
 /// Returns what is known when a file is closed: totals, and the same of each channel behind its
-/// topic, such as `received /s0/array-1.0`.
+/// key, such as `received /s0/array-1.0`.
 ///
 /// `received` counts what came, `lost` what of it is not in the file, `gaps` frame numbers that
 /// did not come within their series.
 pub(super) fn summary(channels: &Channels, ended: Timestamp) -> Entries {
     let (mut total, mut gaps) = (ChannelTally::default(), 0);
     let mut of_channels = Entries::new();
-    for channel in channels.all() {
+    let keys = keys(channels.all().iter().map(|channel| channel.topic.as_str()));
+    for (channel, of) in channels.all().iter().zip(keys) {
         let tally = &channel.tally;
         total.messages += tally.messages;
         total.bytes += tally.bytes;
         total.lost += tally.lost;
-        gaps += tally.gaps();
-        let with_topic = |(key, value)| (format!("{key} {}", channel.topic), value);
-        of_channels.extend(counts(tally, tally.gaps()).into_iter().map(with_topic));
+        gaps = u64::saturating_add(gaps, tally.gaps());
+        let of_it = |(key, value)| (format!("{key} {of}"), value);
+        of_channels.extend(counts(tally, tally.gaps()).into_iter().map(of_it));
     }
     let mut entries = vec![("ended".to_owned(), ended.as_nanos().to_string())];
     entries.extend(counts(&total, gaps).map(|(key, value)| (key.to_owned(), value)));

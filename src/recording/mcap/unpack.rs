@@ -15,8 +15,12 @@ pub(super) struct Unpacked {
     pub(super) fault: Option<&'static str>,
 }
 
-/// Returns the records of a chunk whose fields are in `block`.
-pub(super) fn unpack(block: Block) -> Unpacked {
+/// What is wrong with a chunk of which bytes have changed.
+const CHANGED: &str = "the checksum of a chunk does not match";
+
+/// Returns the records of a chunk whose fields are in `block`. The checksum of one that is compressed
+/// is looked at, and that of others where it is wanted: they are read whole for it.
+pub(super) fn unpack(block: Block, checks: bool) -> Unpacked {
     let nothing = |fault| Unpacked { records: Vec::new().into(), fault: Some(fault) };
     let Some(head) = ChunkHead::read(block.near()) else {
         return nothing("the head of a chunk is cut off");
@@ -29,7 +33,9 @@ pub(super) fn unpack(block: Block) -> Unpacked {
     let packed = &block.bytes()[length..];
     let unpacked = match compression.as_str() {
         "" if unpacked == head.records => {
-            return Unpacked { records: block.behind(length), fault: None };
+            let is_changed = checks && crc != 0 && crc32fast::hash(packed) != crc;
+            let fault = is_changed.then_some(CHANGED);
+            return Unpacked { records: block.behind(length), fault };
         }
         "" => return nothing("an uncompressed chunk tells two lengths"),
         _ if unpacked > MAX_UNPACKED => return nothing("a compressed chunk has more than 1 GiB"),
@@ -39,7 +45,7 @@ pub(super) fn unpack(block: Block) -> Unpacked {
     };
     let (records, mut fault) = unpacked;
     if fault.is_none() && crc != 0 && crc32fast::hash(&records) != crc {
-        fault = Some("the checksum of a chunk does not match");
+        fault = Some(CHANGED);
     }
     Unpacked { records: records.into(), fault }
 }
@@ -124,7 +130,7 @@ mod tests {
         for (name, packed) in
             [("", records.clone()), ("zstd", zstd_of(&records)), ("lz4", lz4_of(&records))]
         {
-            let unpacked = unpack(chunk(name, records.len() as u64, &packed));
+            let unpacked = unpack(chunk(name, records.len() as u64, &packed), false);
             assert_eq!(unpacked.fault, None, "{name}");
             assert!(unpacked.records.bytes() == records, "{name}");
         }
@@ -135,25 +141,25 @@ mod tests {
         let records = vec![7; 1_000_000];
         for (name, packed) in [("zstd", zstd_of(&records)), ("lz4", lz4_of(&records))] {
             for cut in [0, 1, packed.len() / 2] {
-                let unpacked = unpack(chunk(name, 1_000_000, &packed[..cut]));
+                let unpacked = unpack(chunk(name, 1_000_000, &packed[..cut]), false);
                 assert!(unpacked.fault.is_some(), "{name} {cut}");
             }
-            let unpacked = unpack(chunk(name, 1_000_001, &packed));
+            let unpacked = unpack(chunk(name, 1_000_001, &packed), false);
             assert!(unpacked.fault.is_some(), "{name}: shorter than it says");
-            let unpacked = unpack(chunk(name, 10, &packed));
+            let unpacked = unpack(chunk(name, 10, &packed), false);
             assert_eq!(unpacked.records.bytes(), [7; 10], "{name}");
             assert_eq!(unpacked.fault, Some(LONGER), "{name}");
         }
-        assert!(unpack(chunk("zstd", 2 << 30, &zstd_of(&records))).fault.is_some());
-        assert!(unpack(chunk("brotli", 1, b"x")).fault.is_some());
-        assert!(unpack(chunk("", 2, b"x")).fault.is_some());
-        assert!(unpack(b"".to_vec().into()).fault.is_some());
+        assert!(unpack(chunk("zstd", 2 << 30, &zstd_of(&records)), false).fault.is_some());
+        assert!(unpack(chunk("brotli", 1, b"x"), false).fault.is_some());
+        assert!(unpack(chunk("", 2, b"x"), false).fault.is_some());
+        assert!(unpack(b"".to_vec().into(), false).fault.is_some());
     }
 
     #[test]
     fn records_that_are_not_compressed_are_not_copied() {
         let block = chunk("", 100_000, &[1; 100_000]);
         let address = block.bytes()[wire::CHUNK_HEAD - wire::RECORD_HEAD..].as_ptr();
-        assert_eq!(unpack(block).records.bytes().as_ptr(), address);
+        assert_eq!(unpack(block, false).records.bytes().as_ptr(), address);
     }
 }

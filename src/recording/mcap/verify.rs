@@ -288,19 +288,9 @@ impl Verifier {
 
     /// Checks the data section against its checksum, where it has one.
     fn data_end(&mut self, store: &mut Store, found: RecordPlace) -> io::Result<()> {
-        let crc = Fields(store.look(found.at + RECORD_HEAD as u64, 4)?).u32().unwrap_or(0);
-        if crc == 0 {
-            return Ok(());
-        }
-        self.found.checksums += 1;
-        let mut hasher = crc32fast::Hasher::new();
-        let mut at = 0;
-        while at < found.at {
-            let end = found.at.min(at + HASHED);
-            hasher.update(store.block(at..end)?.bytes());
-            at = end;
-        }
-        if hasher.finalize() != crc {
+        let is_sound = is_sound(store, found)?;
+        self.found.checksums += u64::from(is_sound.is_some());
+        if is_sound == Some(false) {
             self.damages.add(found.at, 0, "the checksum of the data does not match");
         }
         Ok(())
@@ -378,6 +368,22 @@ impl Verifier {
             self.damages.add(at, 0, "the statistics do not match what is there");
         }
     }
+}
+
+/// Tells whether the data ahead of their end match the checksum that is there; none where none is.
+pub(super) fn is_sound(store: &mut Store, end: RecordPlace) -> io::Result<Option<bool>> {
+    let crc = Fields(store.look(end.at + RECORD_HEAD as u64, 4)?).u32().unwrap_or(0);
+    if crc == 0 {
+        return Ok(None);
+    }
+    let mut hasher = crc32fast::Hasher::new();
+    let mut at = 0;
+    while at < end.at {
+        let next = end.at.min(at + HASHED);
+        hasher.update(store.block(at..next)?.bytes());
+        at = next;
+    }
+    Ok(Some(hasher.finalize() == crc))
 }
 
 /// Reads a message index: its channel, and times and offsets.

@@ -293,6 +293,13 @@ impl McapWriter {
         Ok(self.written())
     }
 
+    /// Returns how many messages that were received are nowhere: all of them, once somebody has removed
+    /// the file.
+    pub(crate) fn lost(&self) -> u64 {
+        let Written { messages, lost, .. } = self.written();
+        if self.file.is_removed() { messages + lost } else { lost }
+    }
+
     /// Returns what is in the file so far, and what is not.
     pub(crate) fn written(&self) -> Written {
         let size = self.file.position();

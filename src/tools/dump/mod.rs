@@ -49,6 +49,8 @@ pub struct Summary {
     pub messages: u64,
     /// How many bytes, all parts together.
     pub bytes: u64,
+    /// How many messages came that the filter left out.
+    pub left_out: u64,
     /// The time from the first message to the last.
     pub elapsed: Duration,
     /// How many messages the sink could not read in full.
@@ -96,6 +98,7 @@ pub fn run(
     sum_up(ended, |ending| Summary {
         messages: run.messages(),
         bytes: run.progress().bytes,
+        left_out: run.passed(),
         elapsed: run.elapsed(),
         damaged,
         missing: series.iter().flat_map(BySource::iter).filter_map(Followed::missing).sum(),

@@ -4,11 +4,13 @@
 
 mod text;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
 
+use crate::error::WithCauses;
 use crate::recording::FolderInfo;
 use crate::recording::mcap::{self, Detail};
 use crate::{Error, Result};
@@ -23,6 +25,8 @@ pub enum Form {
     },
     /// One object of JSON, the path in it.
     Json,
+    /// The same in one line, for a look at several.
+    JsonLine,
 }
 
 /// Tells what is in the recording at a path: an MCAP file, or a folder, of which the names and
@@ -50,14 +54,14 @@ pub fn info(path: &Path, detail: Detail, form: Form, out: &mut dyn Write) -> Res
         let info = FolderInfo::of(path)?;
         return match form {
             Form::Text { .. } => text::folder_info(path, &info, out),
-            Form::Json => json(path, &info, out),
+            _ => json(path, &info, form, out),
         }
         .map_err(Error::Output);
     }
     let info = mcap::info(path, detail)?;
     match form {
         Form::Text { columns } => text::info(path, &info, columns, out),
-        Form::Json => json(path, &info, out),
+        _ => json(path, &info, form, out),
     }
     .map_err(Error::Output)
 }
@@ -71,7 +75,7 @@ pub fn verify(path: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
     let verification = mcap::verify(path)?;
     match form {
         Form::Text { .. } => text::verification(path, &verification, out),
-        Form::Json => json(path, &verification, out),
+        _ => json(path, &verification, form, out),
     }
     .map_err(Error::Output)?;
     Ok(verification.is_sound())
@@ -87,7 +91,7 @@ pub fn recover(path: &Path, to: &Path, form: Form, out: &mut dyn Write) -> Resul
     let recovery = mcap::recover(path, to)?;
     match form {
         Form::Text { .. } => text::recovery(path, to, &recovery, out),
-        Form::Json => json(path, &recovery, out),
+        _ => json(path, &recovery, form, out),
     }
     .map_err(Error::Output)?;
     Ok(recovery.damaged == 0 && recovery.damaged_places == 0)
@@ -102,7 +106,16 @@ fn expect_file(path: &Path) -> Result<()> {
     Err(Error::NotARecording { path: path.to_owned(), reason: reason.to_owned() })
 }
 
-fn json(path: &Path, report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+/// Tells in a line of JSON why a look at one of several recordings failed.
+///
+/// # Errors
+/// Where the output fails.
+pub fn failure(path: &Path, error: &Error, out: &mut dyn Write) -> Result<()> {
+    let report = BTreeMap::from([("error", WithCauses(error).to_string())]);
+    json(path, &report, Form::JsonLine, out).map_err(Error::Output)
+}
+
+fn json(path: &Path, report: &impl Serialize, form: Form, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Told<'a, R> {
         path: &'a str,
@@ -110,6 +123,10 @@ fn json(path: &Path, report: &impl Serialize, out: &mut dyn Write) -> io::Result
         report: &'a R,
     }
     let path = &path.to_string_lossy();
-    serde_json::to_writer_pretty(&mut *out, &Told { path, report })?;
+    let told = Told { path, report };
+    match form {
+        Form::JsonLine => serde_json::to_writer(&mut *out, &told)?,
+        _ => serde_json::to_writer_pretty(&mut *out, &told)?,
+    }
     writeln!(out)
 }

@@ -8,7 +8,7 @@ use indicatif::{DecimalBytes, HumanCount};
 
 use crate::counted::Counted;
 use crate::recording::FolderInfo;
-use crate::recording::mcap::{ChannelInfo, Damage, Info, Recovery, SUMMARY, Verification};
+use crate::recording::mcap::{ChannelInfo, Damage, Info, Recovery, SESSION, SUMMARY, Verification};
 use crate::tools::dump::is_hidden;
 
 /// How many damaged places are told one by one.
@@ -47,16 +47,29 @@ pub(super) fn info(
             .map(|(key, value)| vec![printable(&metadata.name), printable(key), printable(value)])
     });
     tell(&["metadata", "key", "value"], metadata.collect(), 3)?;
-    if !info.notices.is_empty() || !info.is_closed {
+    let thinned = thinned(info);
+    if !info.notices.is_empty() || !info.is_closed || thinned.is_some() {
         writeln!(out)?;
+    }
+    if let Some((key, value)) = thinned {
+        let (key, value) = (printable(key), printable(value));
+        writeln!(out, "note: the gaps are of what was left out, too: {key} {value}")?;
     }
     for notice in &info.notices {
         writeln!(out, "warning: {}", printable(notice))?;
     }
-    if !info.is_closed {
+    if !info.is_closed && info.messages > 0 {
         writeln!(out, "hint: --recover OUT.mcap writes what there is as a whole file")?;
     }
     Ok(())
+}
+
+/// Returns what the recording says of messages that were left out on purpose, where there are gaps.
+fn thinned(info: &Info) -> Option<(&String, &String)> {
+    let has_gaps = info.channels.iter().any(|channel| channel.gaps.is_some_and(|gaps| gaps > 0));
+    let session = info.metadata.iter().find(|metadata| metadata.name == SESSION);
+    let mut entries = session.filter(|_| has_gaps)?.entries.iter();
+    entries.find(|(key, _)| key.ends_with("every") || key.ends_with("modulo"))
 }
 
 /// Returns a row for each channel.
@@ -135,7 +148,9 @@ pub(super) fn verification(
         0 => writeln!(out, "no checksums: changed bytes cannot be told (record with --crc)")?,
         _ => writeln!(out, "{}", Counted(checksums, "checksum"))?,
     }
-    if !verification.is_closed {
+    if !verification.is_closed && messages == 0 {
+        writeln!(out, "not closed, and there is no message in it")?;
+    } else if !verification.is_closed {
         writeln!(out, "not closed: --recover OUT.mcap writes what there is as a whole file")?;
     } else if !verification.has_summary {
         writeln!(out, "no summary: readers have to read it through")?;

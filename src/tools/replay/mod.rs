@@ -122,6 +122,8 @@ pub struct Summary {
     pub headers_first: u64,
     /// How many messages of the recording were skipped because they are damaged.
     pub damaged: u64,
+    /// The endpoint that a message waited for somebody to take it at, when the run ended.
+    pub waiting_for: Option<String>,
     /// How many messages were not handed to a peer of each endpoint.
     pub unconfirmed: Vec<(String, Unconfirmed)>,
     /// What ended the run.
@@ -132,7 +134,8 @@ impl Summary {
     /// Returns the summary as an object of JSON, times in microseconds.
     ///
     /// `lateness` is null where nothing was due at a time, the `messages` of an endpoint in
-    /// `unconfirmed` where nobody can tell, as with PUB.
+    /// `unconfirmed` where nobody can tell, as with PUB, and `waiting_for` where no message waited at
+    /// the end.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let Self { messages, bytes, elapsed, .. } = *self;
@@ -171,6 +174,7 @@ impl Summary {
             "headers_first": self.headers_first,
             "damaged": self.damaged,
             "unconfirmed": unconfirmed,
+            "waiting_for": self.waiting_for,
             "ending": match self.ending {
                 Ending::Count => "count",
                 Ending::Duration => "duration",
@@ -231,6 +235,7 @@ pub fn run(
         headers_again: played.headers_again,
         headers_first: played.headers_first,
         damaged: recording.damaged(),
+        waiting_for: played.waiting_for,
         ending,
         unconfirmed,
     })

@@ -114,6 +114,10 @@ impl Outlets {
         self.sinks[place].name()
     }
 
+    pub(super) fn endpoint(&self, place: usize) -> &str {
+        endpoint(self.sinks[place].as_ref())
+    }
+
     /// Closes all sinks, and says for each endpoint how many messages it could not hand over, or why
     /// it could not be closed.
     pub(super) fn finish(
@@ -126,7 +130,7 @@ impl Outlets {
         }
         // Each is closed, even where another one fails, and all at the same time.
         let finish = |sink: Box<dyn Sink>| {
-            let endpoint = sink.listening().unwrap_or(sink.name()).to_owned();
+            let endpoint = endpoint(sink.as_ref()).to_owned();
             (endpoint, sink.finish(linger))
         };
         thread::scope(|scope| {
@@ -137,6 +141,11 @@ impl Outlets {
             ends.into_iter().map(result).collect()
         })
     }
+}
+
+/// Returns where the receivers of a sink are.
+fn endpoint(sink: &dyn Sink) -> &str {
+    sink.listening().unwrap_or(sink.name())
 }
 
 /// What is wrong with a source that has no sink.

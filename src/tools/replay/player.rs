@@ -47,6 +47,8 @@ pub(super) struct Player<'a> {
     /// How many messages to send in spite of a pause.
     steps: u32,
     asked: Option<Instant>,
+    /// The outlet that a message waits for.
+    waiting_for: Option<usize>,
 }
 
 /// What was played.
@@ -56,6 +58,7 @@ pub(super) struct Played {
     pub(super) lateness: Lateness,
     pub(super) headers_again: u64,
     pub(super) headers_first: u64,
+    pub(super) waiting_for: Option<String>,
 }
 
 impl<'a> Player<'a> {
@@ -98,6 +101,7 @@ impl<'a> Player<'a> {
             before_pass: 0,
             steps: 0,
             asked: None,
+            waiting_for: None,
         }
     }
 
@@ -109,6 +113,7 @@ impl<'a> Player<'a> {
             lateness: self.lateness,
             headers_again: self.headers_again,
             headers_first: self.headers_first,
+            waiting_for: self.waiting_for.map(|outlet| self.outlets.endpoint(outlet).to_owned()),
         }
     }
 
@@ -188,7 +193,10 @@ impl<'a> Player<'a> {
             if !filter.is_open() {
                 match filter.apply(&received.frames) {
                     Some(frames) => received.frames = frames,
-                    None => continue,
+                    None => {
+                        self.run.pass(Instant::now());
+                        continue;
+                    }
                 }
             }
             return Ok(ControlFlow::Continue(received));
@@ -302,7 +310,9 @@ impl<'a> Player<'a> {
     ) -> Result<Option<Ending>> {
         loop {
             let starts_at = (!self.clock.is_started()).then(Instant::now);
-            if self.outlets.sink(outlet).offer(message)? == Offer::Taken {
+            let offer = self.outlets.sink(outlet).offer(message)?;
+            self.waiting_for = (offer == Offer::Full).then_some(outlet);
+            if offer == Offer::Taken {
                 if let Some(now) = starts_at {
                     self.clock.start(now, due.unwrap_or_default());
                 }

@@ -92,12 +92,13 @@ impl Schedule {
     }
 
     /// Goes on with the first message of the recording again, as far after the last one as messages
-    /// are apart on average.
+    /// are apart on average; a message that is alone comes once a second.
     pub(super) fn rewind(&mut self) {
-        if let Some(pass) = self.pass.take()
-            && pass.messages > 1
-        {
-            self.between = self.latest.saturating_sub(pass.base) / (pass.messages - 1);
+        if let Some(pass) = self.pass.take() {
+            self.between = match pass.messages {
+                0 | 1 => Duration::from_secs(1),
+                messages => self.latest.saturating_sub(pass.base) / (messages - 1),
+            };
         }
     }
 }
@@ -140,6 +141,16 @@ mod tests {
         let recorded = [500, 400, 600, 550];
         let expected = [0, 0, 100, 50].map(Some);
         assert_eq!(due(&mut schedule(Rate::Recorded(1.0)), &recorded), expected);
+    }
+
+    #[test]
+    fn a_message_that_is_alone_in_a_pass_is_due_once_a_second() {
+        let mut schedule = Schedule::new(Rate::Recorded(2.0), None);
+        for seconds in 0..5 {
+            let due = schedule.next(Timestamp::from_nanos(7), 1);
+            assert_eq!(due, Some(Duration::from_secs(seconds)));
+            schedule.rewind();
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //!   programs' allocator settings. It writes the same files, or appends to a plain one.
 //!
 //! All read from the same sender, baseline B. Then m_dump and P once more, each behind the
-//! m_generate of its own: as programs that somebody uses or replaces together.
+//! m_generate of its own: as programs that somebody uses or replaces together. The loop is behind
+//! ours then: more than it reaches is hardly to be had.
 //!
 //! Timed is from when the first quarter of the messages is written to when all are. Before, as much
 //! memory is used and freed: a virtual machine may have given it back to its host, and getting it
@@ -41,11 +42,21 @@ fn main() -> Result<()> {
     if python.is_none() {
         writeln!(stderr(), "skipped: P, no psi-mflow found (see MFLOW_PEERS)")?;
     }
-    let columns =
-        ["payload", "to", "m_dump", "/ P", "/ loop", "loop / P", "with m_generate", "/ P"];
+    let columns = [
+        "payload",
+        "to",
+        "m_dump",
+        "/ P",
+        "/ loop",
+        "loop / P",
+        "with m_generate",
+        "/ P",
+        "loop so / P",
+    ];
     let mut table = Table::new(columns);
     for bytes in arguments.sizes_or(&PROMISED.map(|(bytes, _)| bytes)) {
-        let [mut ours, mut loops, mut pairs] = [const { [const { Vec::new() }; 2] }; 3];
+        let [mut ours, mut loops, mut pairs, mut loop_pairs] =
+            [const { [const { Vec::new() }; 2] }; 4];
         let [mut theirs, mut their_pairs] = [const { Vec::new() }; 2];
         for run in 0..=arguments.runs {
             write!(stderr(), "\r{:>8}: run {run} of {}  ", size(bytes), arguments.runs)?;
@@ -54,6 +65,7 @@ fn main() -> Result<()> {
                 ours[index].push(dump(&Side::Ours, kind, Sender::Same)?);
                 loops[index].push(dump(&Side::Loop, kind, Sender::Same)?);
                 pairs[index].push(dump(&Side::Ours, kind, Sender::Own)?);
+                loop_pairs[index].push(dump(&Side::Loop, kind, Sender::Own)?);
             }
             if let Some(python) = &python {
                 let side = Side::Python(python);
@@ -61,7 +73,8 @@ fn main() -> Result<()> {
                 their_pairs.push(dump(&side, Kind::Folder, Sender::Own)?);
             }
             if run == 0 {
-                let all = ours.iter_mut().chain(&mut loops).chain(&mut pairs);
+                let all =
+                    ours.iter_mut().chain(&mut loops).chain(&mut pairs).chain(&mut loop_pairs);
                 all.chain([&mut theirs, &mut their_pairs]).for_each(Vec::clear);
             }
         }
@@ -84,6 +97,7 @@ fn main() -> Result<()> {
                 against_original(loops, &theirs, 0.0),
                 median(pairs),
                 against_original(pairs, &their_pairs, promised[index]),
+                against_original(&loop_pairs[index], &their_pairs, 0.0),
             ]);
         }
     }
@@ -131,7 +145,7 @@ impl Side<'_> {
     /// Returns the command that sends.
     fn sender(&self, sender: Sender, address: &str, bytes: usize) -> Result<Command> {
         match (sender, self) {
-            (Sender::Own, Self::Ours) => Ok(generate(address, bytes)),
+            (Sender::Own, Self::Ours | Self::Loop) => Ok(generate(address, bytes)),
             (Sender::Own, Self::Python(python)) => Ok(python.generate(address, bytes)),
             _ => Role::SendShares.command(&[address, &bytes.to_string()]),
         }

@@ -172,8 +172,10 @@ impl Terminal {
         if has_rest && self.rest != Some(Rest::Paused) {
             let left = self.playing.and_then(|playing| playing.left);
             let left = left.or_else(|| time_for(to_do?, rate.message_rate()));
-            let left = left.unwrap_or_else(|| self.bar.eta());
-            facts.push((1, format!("{} left", Clock(left))));
+            // The bar of a loop is at its end with each pass.
+            let is_loop = self.playing.is_some_and(|playing| playing.is_loop);
+            let left = left.or_else(|| (!is_loop).then(|| self.bar.eta()));
+            facts.extend(left.map(|left| (1, format!("{} left", Clock(left)))));
         }
         if let Some((gauge, path)) = &self.recording {
             facts.push((2, format!("{} queued", DecimalBytes(gauge.bytes() as u64))));

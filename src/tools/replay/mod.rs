@@ -94,6 +94,8 @@ pub struct Playing {
     pub share: Option<f64>,
     /// How long it will still take, where the schedule tells.
     pub left: Option<Duration>,
+    /// Whether there is more to come than this pass.
+    pub is_loop: bool,
 }
 
 /// Why a replay sends nothing at present.

@@ -387,6 +387,7 @@ impl<'a> Player<'a> {
             span: span.map(|(first, last)| since(first, last)),
             share,
             left,
+            is_loop: self.options.repeat != Repeat::Once,
         }
     }
 }

@@ -567,6 +567,7 @@ fn what_makes_no_sense_exits_with_2() {
         &["--map", "a"],
         &["--series", "old"],
         &["--every", "0"],
+        &["--loop=0"],
         &["--send-header-again", "1s"],
     ] {
         let failed = dir.run("m_replay", ["in.mcap", "-a", ANY].iter().chain(arguments)).expect(2);

@@ -1,6 +1,7 @@
 //! How senders end: what was handed over arrives, what was not is counted.
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,21 +52,21 @@ fn reluctant(endpoint: &str) -> (zmq::Context, zmq::Socket) {
 fn a_sender_that_has_finished_has_lost_nothing_for_a_slow_reader() {
     // More than the system's buffers hold; small messages share buffers of libzmq, large ones not.
     for (size, count) in [(1000, 12_000_u32), (20_000, 600)] {
-        let mut sink = open_sink("tcp://127.0.0.1:*", Options::push().bind()).unwrap();
+        let options = Options::push().bind().queue_size(0);
+        let mut sink = open_sink("tcp://127.0.0.1:*", options).unwrap();
         let (_context, reader) = reluctant(sink.listening().unwrap());
+        let (finishing, finishes) = mpsc::channel();
         let sending = thread::spawn(move || {
             for number in 0..count {
                 hand_over(sink.as_mut(), &numbered(number, size));
             }
+            finishing.send(()).unwrap();
             sink.finish(PATIENCE).unwrap()
         });
-        let received: Vec<_> = (0..count)
-            .map(|_| {
-                // What makes it slow.
-                thread::sleep(Duration::from_micros(5));
-                number(&reader.recv_multipart(0).unwrap())
-            })
-            .collect();
+        // So slow that nothing is read before the sender is at its end.
+        finishes.recv().unwrap();
+        let received: Vec<_> =
+            (0..count).map(|_| number(&reader.recv_multipart(0).unwrap())).collect();
         assert_eq!(sending.join().unwrap(), Unconfirmed::Count(0));
         assert_eq!(received, (0..count).collect::<Vec<_>>());
     }

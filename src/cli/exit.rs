@@ -211,15 +211,10 @@ impl Exit {
             Unconfirmed::Count(0) | Unconfirmed::Unknown => self,
             Unconfirmed::Count(messages) => {
                 let messages = Counted(messages, "message").were();
-                match Address::is_meant_by(endpoint) {
-                    true => {
-                        say(format_args!("error: {messages} not handed to a peer of '{endpoint}'"));
-                    }
-                    false => {
-                        say(format_args!(
-                            "error: {messages} not written to '{endpoint}': it hangs"
-                        ));
-                    }
+                if Address::is_meant_by(endpoint) {
+                    say(format_args!("error: {messages} not handed to a peer of '{endpoint}'"));
+                } else {
+                    say(format_args!("error: {messages} not written to '{endpoint}': it hangs"));
                 }
                 Self::Failed
             }

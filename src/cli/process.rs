@@ -28,9 +28,8 @@ pub(super) fn keep_large_buffers() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn keep_large_buffers() {}
 
-/// Has the calling thread wait for a processor rather than take one from a thread that is at work:
-/// for work that others have time for, and to be called after their threads are started, which it
-/// is not meant for. Where there are processors enough, nothing changes.
+/// Has the calling thread wait for a processor rather than take it from a thread that is at work. So
+/// have those that it starts from then on; where there are processors enough, nothing changes.
 #[cfg(target_os = "linux")]
 pub fn give_way() {
     // SAFETY: all zeros is a parameter, the only one that this policy takes.

@@ -1,16 +1,18 @@
 //! Where the messages of m_dump go.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::stdout;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use mflow::cli::Labelled;
-use mflow::recording::mcap::{self, Detail, MetadataInfo, SESSION, USER};
+use mflow::recording::mcap::{self, Detail, Info, MetadataInfo, SESSION, USER};
 use mflow::recording::{FolderWriter, Gauge, McapOptions, McapReader, is_mcap};
 use mflow::tools::dump::{
     ArrayFile, ArrayFolder, Existing, JsonContent, JsonWriter, Npy, Png, TextWriter,
 };
-use mflow::{Address, Result, Sink, Timestamp};
+use mflow::{Address, Frames, Result, Sink, Timestamp};
 
 use crate::command_line::{Cli, Format};
 
@@ -79,7 +81,8 @@ type Notes = Vec<(String, String)>;
 fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
     let addresses: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
     let mut session = vec![("address".to_owned(), addresses.join(" "))];
-    let (mut user, mut starts) = (Vec::new(), Vec::new());
+    let mut user = Vec::new();
+    let mut starts = Vec::new();
     if sources.iter().any(|source| Address::is_meant_by(&source.address)) {
         session.extend(cli.receiving.session());
     } else if addresses.iter().any(|path| Path::new(path).is_dir()) {
@@ -87,21 +90,7 @@ fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
     } else {
         let info = |path: &&str| mcap::info(Path::new(path), Detail::Index);
         let mut infos = addresses.iter().map(info).collect::<Result<Vec<_>>>()?;
-        let mut sent = Vec::new();
-        for (path, info) in addresses.iter().zip(&infos) {
-            let all = McapReader::open(Path::new(path))?
-                .starts_before(Timestamp::from_nanos(u64::MAX))?;
-            // Ahead of the first message are those of series that began in another file.
-            let is_ahead =
-                |(time, _): &(Timestamp, _)| info.first.is_none_or(|first| time.as_nanos() < first);
-            let (ahead, among): (Vec<_>, Vec<_>) = all.into_iter().partition(is_ahead);
-            starts.extend(ahead);
-            sent.extend(among);
-        }
-        starts.retain(|start| !sent.contains(start));
-        starts.sort_by_key(|(time, _)| *time);
-        // Each file of a recording that was divided has them.
-        starts.dedup();
+        starts = starts_between(&addresses, &infos)?;
         infos.sort_by_key(|info| info.first);
         for (number, info) in infos.into_iter().enumerate() {
             for MetadataInfo { name, entries, .. } in info.metadata {
@@ -117,6 +106,29 @@ fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
     }
     session.extend(cli.filter().session());
     Ok(McapOptions { session, user, starts, ..McapOptions::default() })
+}
+
+/// Returns the starts of series that are messages in none of these files: those that a file keeps of
+/// series that began in another one, which is not among them.
+fn starts_between(paths: &[&str], infos: &[Info]) -> Result<Vec<(Timestamp, Frames)>> {
+    let (mut sent, mut ahead) = (HashSet::new(), BTreeMap::new());
+    for (path, info) in paths.iter().zip(infos) {
+        let reader = Rc::new(McapReader::open(Path::new(path))?);
+        for start in reader.starts()? {
+            let key = (start.time, start.name.clone());
+            if info.first.is_some_and(|first| start.time.as_nanos() >= first) {
+                sent.insert(key);
+            } else {
+                // Each file of a recording that was divided has them.
+                ahead.entry(key).or_insert_with(|| (Rc::clone(&reader), start));
+            }
+        }
+    }
+    ahead.retain(|key, _| !sent.contains(key));
+    let read = ahead
+        .into_values()
+        .map(|(reader, start)| Ok(reader.read_start(&start)?.map(|frames| (start.time, frames))));
+    read.filter_map(Result::transpose).collect()
 }
 
 /// Adds a note, beside another one of the same key that says something else.

@@ -69,8 +69,9 @@ pub(super) struct Definitions {
     known: HashSet<Known>,
     /// The bytes of topics and sources.
     kept: usize,
-    /// Schemas and channels that a record of the same number replaces.
-    unsure: (HashSet<u16>, HashSet<u16>),
+    /// Those that the next record of the same number replaces.
+    unsure_schemas: HashSet<u16>,
+    unsure_channels: HashSet<u16>,
 }
 
 impl Definitions {
@@ -80,7 +81,7 @@ impl Definitions {
         let crc = crc32fast::hash(fields.0);
         let (id, name, encoding) = (fields.u16()?, fields.text()?, fields.text()?);
         let is_ours = name == SCHEMA_NAME && encoding == ENCODING;
-        if self.unsure.0.remove(&id) {
+        if self.unsure_schemas.remove(&id) {
             self.schemas.remove(&id);
         }
         self.schemas.entry(id).or_insert_with(|| Schema { name: short(name), is_ours, crc });
@@ -93,7 +94,7 @@ impl Definitions {
         let mut fields = bounded(fields)?;
         let (id, schema, topic, encoding) =
             (fields.u16()?, fields.u16()?, fields.text()?, fields.text()?);
-        if self.unsure.1.remove(&id) {
+        if self.unsure_channels.remove(&id) {
             self.ours.remove(&id);
             self.foreign.remove(&id);
         }
@@ -119,8 +120,8 @@ impl Definitions {
 
     /// Has all schemas and channels so far count only where no other record tells of them.
     pub(super) fn unsure(mut self) -> Self {
-        let channels = self.ours.keys().chain(self.foreign.keys());
-        self.unsure = (self.schemas.keys().copied().collect(), channels.copied().collect());
+        self.unsure_schemas = self.schemas.keys().copied().collect();
+        self.unsure_channels = self.ours.keys().chain(self.foreign.keys()).copied().collect();
         self
     }
 

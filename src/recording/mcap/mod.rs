@@ -27,6 +27,7 @@ mod definition;
 mod gather;
 mod index;
 mod info;
+mod open;
 mod order;
 mod parts;
 mod piece;
@@ -47,6 +48,7 @@ pub use info::{AttachmentInfo, ChannelInfo, Detail, Info, MetadataInfo, info};
 pub use reader::McapReader;
 pub use recover::{Recovery, recover};
 pub use salvage::Damage;
+pub use starts::SeriesStart;
 pub use verify::{Verification, verify};
 pub use writer::{McapOptions, McapWriter, Written};
 

@@ -4,15 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::block::{self, Block, Store};
-use super::index::{self, Contents};
+use super::block::{Block, Store};
+use super::index::Contents;
+use super::open::Opened;
 use super::order::{Faults, Order};
 use super::piece::{self, Entry, Piece};
 use super::record;
-use super::salvage::{Damages, salvage};
 use super::scan::Scan;
-use super::starts;
-use super::wire::MAGIC;
+use super::starts::{self, SeriesStart};
 use crate::counted::Counted;
 use crate::recording::{Recording, Seek};
 use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
@@ -78,26 +77,7 @@ impl McapReader {
     /// # Errors
     /// Where the file cannot be read, is no MCAP file, or has channels and none of them is ours.
     pub fn open(path: &Path) -> Result<Self> {
-        let failed = || Error::file("read", path);
-        let not = |reason: String| Error::NotARecording { path: path.to_owned(), reason };
-        let file = block::open(path)?;
-        let metadata = file.metadata().map_err(failed())?;
-        if metadata.len() == 0 {
-            return Err(not("it is empty".into()));
-        }
-        let mut store = Store::growing(file);
-        let start = store.look(0, MAGIC.len()).map_err(failed())?;
-        if start != MAGIC {
-            return Err(not("it does not begin as an MCAP file does".into()));
-        }
-        let opened = open_contents(store, path, metadata.len()).map_err(failed())?;
-        let Opened { store, contents, scan, no_summary, damages } = opened;
-        if contents.definitions.all_foreign() {
-            let schemas = contents.definitions.foreign_schemas();
-            return Err(not(format!(
-                "its messages have other schemas than mflow.Message: {schemas}"
-            )));
-        }
+        let Opened { store, contents, scan, no_summary, damages } = Opened::of(path)?;
         let mut reader = Self { scan, no_summary, ..Self::of(path, store, contents) };
         reader.faults.pass_over(damages);
         Ok(reader)
@@ -139,19 +119,23 @@ impl McapReader {
         self.scan.is_none()
     }
 
-    /// Returns the start messages that are attachments and were received before a time, with when that
-    /// was, the latest first: before the first message there is, those that are nothing else.
+    /// Returns the start messages of series that are attachments, the latest first: those of the series
+    /// that begin in the file, and ahead of its first message of such that began in another one.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn starts_before(&self, time: Timestamp) -> Result<Vec<(Timestamp, Frames)>> {
-        let failed = |error| Error::file("read", &self.path)(error);
-        let Some(by) = time.as_nanos().checked_sub(1) else { return Ok(Vec::new()) };
-        let (attachments, by) = (&self.contents.attachments, Timestamp::from_nanos(by));
-        let found = starts::find(&self.store, attachments, None, by).map_err(failed)?;
-        let read = found.iter().map(|start| Ok((start.time, start.read(&self.store)?)));
-        let read = read.collect::<io::Result<Vec<_>>>().map_err(failed)?;
-        Ok(read.into_iter().filter_map(|(time, frames)| Some((time, frames?))).collect())
+    pub fn starts(&self) -> Result<Vec<SeriesStart>> {
+        let by = Timestamp::from_nanos(u64::MAX);
+        let found = starts::find(&self.store, &self.contents.attachments, None, by);
+        found.map_err(Error::file("read", &self.path))
+    }
+
+    /// Reads the parts of a start message that this file has; none where they are damaged.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read_start(&self, start: &SeriesStart) -> Result<Option<Frames>> {
+        start.read(&self.store).map_err(Error::file("read", &self.path))
     }
 
     /// Looks for more in a file without an end; tells whether there was some.
@@ -256,53 +240,6 @@ impl McapReader {
         }
         Error::file("read", &self.path)(error)
     }
-}
-
-/// A search through more bytes than this is told beforehand, as it takes a while.
-const LONG_SEARCH: u64 = 1 << 30;
-
-/// A file as it was found.
-struct Opened {
-    store: Store,
-    contents: Contents,
-    scan: Option<Scan>,
-    no_summary: Option<&'static str>,
-    /// What is damaged of a file that was searched for what is left.
-    damages: Damages,
-}
-
-fn open_contents(mut store: Store, path: &Path, length: u64) -> io::Result<Opened> {
-    let (mut contents, mut scan) = (Contents::default(), Scan::new());
-    let mut damages = Damages::default();
-    let Some(footer) = index::footer(&mut store, length)? else {
-        scan.advance(&mut store, &mut contents)?;
-        return Ok(Opened { store, contents, scan: Some(scan), no_summary: None, damages });
-    };
-    store.seal();
-    let (no_summary, is_damaged) = match index::read_summary(&store, footer, length) {
-        Ok(Ok(contents)) if contents.is_enough() => {
-            return Ok(Opened { store, contents, scan: None, no_summary: None, damages });
-        }
-        Ok(Ok(_)) => ("its summary does not tell where messages are", false),
-        // It may be left out.
-        Ok(Err(reason)) => (reason, footer.summary != 0),
-        Err(_) => ("its summary cannot be read", true),
-    };
-    let is_read = !is_damaged && scan.advance(&mut store, &mut contents).is_ok();
-    if !is_read || !scan.is_finished() {
-        // Its writer has come to the end: what breaks off here is damaged, and goes on behind that.
-        let definitions = std::mem::take(&mut contents.definitions);
-        contents = Contents { definitions, ..Contents::default() };
-        store.seal_broken();
-        if length > LONG_SEARCH {
-            tracing::warn!("'{}': {no_summary}: searching all of it", path.display());
-        }
-        damages = salvage(&mut store, &mut contents, length);
-        if is_damaged {
-            damages.add(footer.summary.min(length), 0, no_summary);
-        }
-    }
-    Ok(Opened { store, contents, scan: None, no_summary: Some(no_summary), damages })
 }
 
 /// Returns the sequence of a message, which lies ahead of its times.

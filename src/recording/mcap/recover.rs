@@ -13,7 +13,7 @@ use super::reader::McapReader;
 use super::record::Attachment;
 use super::salvage::{Damage, Damages, salvage, unreadable};
 use super::starts;
-use super::verify::is_sound;
+use super::verify::are_data_sound;
 use super::{McapOptions, McapWriter, SESSION, USER};
 use crate::counted::Counted;
 use crate::{Error, Frames, Result};
@@ -109,7 +109,7 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     let (store, contents) = reader.contents();
     if damages.count == 0
         && let Some(place) = contents.data_end
-        && is_sound(store, place).is_ok_and(|is_sound| is_sound == Some(false))
+        && let Ok(Some(false)) = are_data_sound(store, place)
     {
         let what = "the checksum of the data does not match: they are kept as they are";
         damages.add(place.at, 0, what);

@@ -11,11 +11,13 @@ use crate::{Frames, Timestamp};
 /// What is looked at to tell which attachment it is: more than its times and its name have.
 const HEAD: u64 = 64;
 
-/// A start message that is an attachment.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Start {
+/// The start message of a series that a file keeps as an attachment.
+#[derive(Clone, Debug)]
+pub struct SeriesStart {
     /// When it was received.
-    pub(super) time: Timestamp,
+    pub time: Timestamp,
+    /// The name of the attachment, such as `series-7-header`.
+    pub name: String,
     place: RecordPlace,
 }
 
@@ -25,7 +27,7 @@ pub(super) fn find(
     attachments: &[RecordPlace],
     series: Option<u64>,
     by: Timestamp,
-) -> io::Result<Vec<Start>> {
+) -> io::Result<Vec<SeriesStart>> {
     let is_wanted = |of: &str| match series {
         Some(series) => of == name(series),
         None => of.starts_with("series-") && of.ends_with("-header"),
@@ -38,14 +40,15 @@ pub(super) fn find(
             && is_wanted(of)
             && time <= by.as_nanos()
         {
-            found.push(Start { time: Timestamp::from_nanos(time), place: *place });
+            let (time, name) = (Timestamp::from_nanos(time), of.to_owned());
+            found.push(SeriesStart { time, name, place: *place });
         }
     }
     found.sort_by_key(|start| std::cmp::Reverse(start.time));
     Ok(found)
 }
 
-impl Start {
+impl SeriesStart {
     /// Reads its parts; none where they are damaged.
     pub(super) fn read(&self, store: &Store) -> io::Result<Option<Frames>> {
         let block = store.block(self.place.fields())?;

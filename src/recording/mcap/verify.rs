@@ -288,7 +288,7 @@ impl Verifier {
 
     /// Checks the data section against its checksum, where it has one.
     fn data_end(&mut self, store: &mut Store, found: RecordPlace) -> io::Result<()> {
-        let is_sound = is_sound(store, found)?;
+        let is_sound = are_data_sound(store, found)?;
         self.found.checksums += u64::from(is_sound.is_some());
         if is_sound == Some(false) {
             self.damages.add(found.at, 0, "the checksum of the data does not match");
@@ -371,7 +371,7 @@ impl Verifier {
 }
 
 /// Tells whether the data ahead of their end match the checksum that is there; none where none is.
-pub(super) fn is_sound(store: &mut Store, end: RecordPlace) -> io::Result<Option<bool>> {
+pub(super) fn are_data_sound(store: &mut Store, end: RecordPlace) -> io::Result<Option<bool>> {
     let crc = Fields(store.look(end.at + RECORD_HEAD as u64, 4)?).u32().unwrap_or(0);
     if crc == 0 {
         return Ok(None);

@@ -7,6 +7,7 @@ mod harness;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::iter;
+use std::os::unix::fs::FileExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
@@ -531,6 +532,36 @@ fn why_nothing_was_sent_is_told() {
         let told = told(arguments);
         assert_eq!([part, nobody].map(|text| told.contains(text)), expected, "{told}");
         assert!(told.contains("no messages"), "{told}");
+    }
+}
+
+#[test]
+fn that_a_pub_drops_at_full_speed_is_told() {
+    let dir = Dir::new();
+    write_five(&dir);
+    for (rate, is_told) in [("max", true), ("100Hz", false)] {
+        let arguments = ["in.mcap", "-a", ANY, "-m", "pub", "--wait-peers", "0", "-r", rate];
+        let told = dir.run("m_replay", arguments).expect(0).stderr;
+        assert_eq!(told.contains("a PUB drops what does not fit"), is_told, "{told}");
+    }
+}
+
+#[test]
+fn a_search_through_a_large_file_ends_with_the_first_signal() {
+    let dir = Dir::new();
+    write_five(&dir);
+    let bytes = fs::read(dir.path("in.mcap")).unwrap();
+    let file = File::options().write(true).open(dir.path("in.mcap")).unwrap();
+    // Nothing for long where the data go on, and an end that points behind itself.
+    file.set_len(bytes.len() as u64 / 4).unwrap();
+    let (end, mut last) = (1 << 40, bytes[bytes.len() - 37..].to_vec());
+    last[9..17].fill(0xff);
+    file.write_all_at(&last, end - last.len() as u64).unwrap();
+    drop(file);
+    for tool in [&["m_replay", "in.mcap", "-a", ANY][..], &["m_dump", "in.mcap", "--info"]] {
+        let search = dir.start(tool[0], &tool[1..]);
+        search.stderr_line("searching all of it");
+        search.interrupt().expect(130);
     }
 }
 

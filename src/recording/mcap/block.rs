@@ -301,3 +301,15 @@ impl From<Vec<u8>> for Block {
         Self { owner: Owner::Memory(Arc::new(bytes)), head: None, start: 0, length }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_too_many_parts_takes_no_memory_for_them() {
+        let parts = |count| Block::from(b"\x0a\x00".repeat(count)).frames(0..2 * count);
+        assert_eq!(parts(1000).map(|frames| frames.len()), Some(1000));
+        assert!(parts(MAX_PARTS + 1).is_none());
+    }
+}

@@ -210,6 +210,17 @@ mod tests {
     }
 
     #[test]
+    fn gaps_that_cannot_be_counted_are_as_many_as_can_be() {
+        let mut tally = ChannelTally::default();
+        for series in 1..4 {
+            for frame in [0, u64::MAX] {
+                tally.follow(Some(series), Some(frame));
+            }
+        }
+        assert_eq!(tally.gaps(), u64::MAX);
+    }
+
+    #[test]
     fn each_source_and_htype_has_one_channel() {
         let a = Arc::new(Origin { label: Some("a".into()), ..Origin::default() });
         let b = Origin::new("tcp://b:1");

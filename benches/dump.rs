@@ -8,8 +8,9 @@
 //! ours then: more than it reaches is hardly to be had.
 //!
 //! Timed is from when the first quarter of the messages is written to when all are. Before, as much
-//! memory is used and freed: a virtual machine may have given it back to its host, and getting it
-//! again takes longer than everything else. The first round is left out for the same reason.
+//! memory is used and freed as the file and all queues may take: a virtual machine may have given it
+//! back to its host, and getting it again takes longer than everything else. The first round is left
+//! out for the same reason.
 //!
 //! `cargo bench --bench dump -- [--quick] [--runs N] [--sizes 1KiB,1MiB]`
 
@@ -33,6 +34,11 @@ use harness::{Result, float};
 const PROMISED: [(usize, [f64; 2]); 2] = [(1 << 10, [3.0, 0.0]), (1 << 20, [1.3, 1.5])];
 /// How many bytes are written at most.
 const BYTES: usize = 1 << 30;
+/// How much memory is used and freed before: twice as much, for m_dump may have 256 MiB waiting, and
+/// libzmq has its own queues.
+const WARM_UP: usize = 2 * BYTES;
+/// Ways through all cases: each has no divisor in common with their number, eight or ten.
+const STEPS: [usize; 4] = [1, 3, 7, 9];
 /// How many messages are written at most.
 const MESSAGES: usize = 30_000;
 
@@ -51,54 +57,47 @@ fn main() -> Result<()> {
         "loop / P",
         "with m_generate",
         "/ P",
-        "loop so / P",
+        "/ loop",
+        "loop / P",
     ];
     let mut table = Table::new(columns);
     for bytes in arguments.sizes_or(&PROMISED.map(|(bytes, _)| bytes)) {
-        let [mut ours, mut loops, mut pairs, mut loop_pairs] =
-            [const { [const { Vec::new() }; 2] }; 4];
-        let [mut theirs, mut their_pairs] = [const { Vec::new() }; 2];
+        let mut cases = Case::all(python.as_ref());
+        let count = cases.len();
         for run in 0..=arguments.runs {
             write!(stderr(), "\r{:>8}: run {run} of {}  ", size(bytes), arguments.runs)?;
-            let dump = |side: &Side<'_>, kind, sender| dump(side, kind, sender, bytes, &arguments);
-            for (index, kind) in Kind::ALL.into_iter().enumerate() {
-                ours[index].push(dump(&Side::Ours, kind, Sender::Same)?);
-                loops[index].push(dump(&Side::Loop, kind, Sender::Same)?);
-                pairs[index].push(dump(&Side::Ours, kind, Sender::Own)?);
-                loop_pairs[index].push(dump(&Side::Loop, kind, Sender::Own)?);
-            }
-            if let Some(python) = &python {
-                let side = Side::Python(python);
-                theirs.push(dump(&side, Kind::Folder, Sender::Same)?);
-                their_pairs.push(dump(&side, Kind::Folder, Sender::Own)?);
-            }
-            if run == 0 {
-                let all =
-                    ours.iter_mut().chain(&mut loops).chain(&mut pairs).chain(&mut loop_pairs);
-                all.chain([&mut theirs, &mut their_pairs]).for_each(Vec::clear);
+            // What comes behind another may be slower, whatever it is: the order is another each time.
+            let step = STEPS[run % STEPS.len()];
+            for turn in 0..count {
+                let case = &mut cases[(run + turn * step) % count];
+                let rate = case.dump(bytes, &arguments)?;
+                if run > 0 {
+                    case.rates.push(rate);
+                }
             }
         }
         writeln!(stderr())?;
+        let rates = |of: fn(&Side<'_>) -> bool, kind, sender| -> &[f64] {
+            let is_it =
+                |case: &&Case<'_>| of(&case.side) && (case.kind, case.sender) == (kind, sender);
+            cases.iter().find(is_it).map_or(&[], |case| &case.rates)
+        };
         let promised = PROMISED.iter().find(|(of, _)| *of == bytes);
         let promised = promised.map_or([0.0; 2], |(_, ratios)| *ratios);
         let median =
             |rates: &[f64]| rate(Spread::of(rates.iter().copied()).median, float(bytes as u64));
-        let against_original = |rates: &[f64], theirs: &[f64], promised: f64| {
-            against(Spread::of_ratios(rates, theirs), promised)
-        };
-        for (index, kind) in Kind::ALL.into_iter().enumerate() {
-            let [ours, loops, pairs] = [&ours[index], &loops[index], &pairs[index]];
-            table.row([
-                size(bytes),
-                kind.name().into(),
-                median(ours),
-                against_original(ours, &theirs, promised[index]),
-                Spread::of_ratios(ours, loops).to_string(),
-                against_original(loops, &theirs, 0.0),
-                median(pairs),
-                against_original(pairs, &their_pairs, promised[index]),
-                against_original(&loop_pairs[index], &their_pairs, 0.0),
-            ]);
+        for (kind, promised) in Kind::ALL.into_iter().zip(promised) {
+            let [same, own] = [Sender::Same, Sender::Own].map(|sender| {
+                let theirs = rates(|side| matches!(side, Side::Python(_)), Kind::Folder, sender);
+                let loops = rates(|side| matches!(side, Side::Loop), kind, sender);
+                let ours = rates(|side| matches!(side, Side::Ours), kind, sender);
+                let to_theirs = against(Spread::of_ratios(ours, theirs), promised);
+                let to_loop = Spread::of_ratios(ours, loops).to_string();
+                let loop_to_theirs = against(Spread::of_ratios(loops, theirs), 0.0);
+                [median(ours), to_theirs, to_loop, loop_to_theirs]
+            });
+            let name = [size(bytes), kind.name().into()];
+            table.row(name.into_iter().chain(same).chain(own).collect::<Vec<_>>());
         }
     }
     write!(stdout(), "\n{table}")?;
@@ -126,7 +125,7 @@ impl Kind {
 }
 
 /// Who sends them.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Sender {
     /// Baseline B, the same for all.
     Same,
@@ -175,42 +174,60 @@ impl Side<'_> {
     }
 }
 
-/// Has messages dumped, and returns how many per second.
-fn dump(
-    side: &Side<'_>,
+/// Who dumps, to what, from whom, and how many messages a second that were.
+struct Case<'a> {
+    side: Side<'a>,
     kind: Kind,
     sender: Sender,
-    bytes: usize,
-    arguments: &Arguments,
-) -> Result<f64> {
-    let messages = (BYTES / bytes).min(MESSAGES) / if arguments.quick { 10 } else { 1 };
-    let folder = Folder::new()?;
-    folder.warm_up()?;
-    let address = free_address()?;
-    let _sender = Running::start(&mut side.sender(sender, &address, bytes)?)?;
-    let to = match kind {
-        Kind::Folder => folder.path().to_owned(),
-        Kind::File => folder.path().join("dump.mcap"),
-    };
-    let mut dumping = Running::start(&mut side.command(&address, &to, kind)?)?;
-    let is_written = |message: usize| match kind {
-        Kind::Folder => {
-            let first = to.join(format!("{message:06}_000.raw"));
-            first.metadata().is_ok_and(|file| file.len() > 0)
+    rates: Vec<f64>,
+}
+
+impl<'a> Case<'a> {
+    /// Returns all cases; the original writes folders alone.
+    fn all(python: Option<&'a Python>) -> Vec<Self> {
+        let mut cases = Vec::new();
+        for sender in [Sender::Same, Sender::Own] {
+            let mut add = |side, kind| cases.push(Self { side, kind, sender, rates: Vec::new() });
+            for kind in Kind::ALL {
+                add(Side::Ours, kind);
+                add(Side::Loop, kind);
+            }
+            python.into_iter().for_each(|python| add(Side::Python(python), Kind::Folder));
         }
-        Kind::File => to.metadata().is_ok_and(|file| file.len() > (message * bytes) as u64),
-    };
-    let mut wait_for = |message: usize| -> Result<Instant> {
-        while !is_written(message) {
-            dumping.check()?;
-            sleep(Duration::from_micros(500));
-        }
-        Ok(Instant::now())
-    };
-    let first = messages / 4;
-    let start = wait_for(first)?;
-    let end = wait_for(messages)?;
-    Ok(float((messages - first) as u64) / (end - start).as_secs_f64())
+        cases
+    }
+
+    /// Has messages dumped, and returns how many per second.
+    fn dump(&self, bytes: usize, arguments: &Arguments) -> Result<f64> {
+        let messages = (BYTES / bytes).min(MESSAGES) / if arguments.quick { 10 } else { 1 };
+        let folder = Folder::new()?;
+        folder.warm_up()?;
+        let address = free_address()?;
+        let _sender = Running::start(&mut self.side.sender(self.sender, &address, bytes)?)?;
+        let to = match self.kind {
+            Kind::Folder => folder.path().to_owned(),
+            Kind::File => folder.path().join("dump.mcap"),
+        };
+        let mut dumping = Running::start(&mut self.side.command(&address, &to, self.kind)?)?;
+        let is_written = |message: usize| match self.kind {
+            Kind::Folder => {
+                let first = to.join(format!("{message:06}_000.raw"));
+                first.metadata().is_ok_and(|file| file.len() > 0)
+            }
+            Kind::File => to.metadata().is_ok_and(|file| file.len() > (message * bytes) as u64),
+        };
+        let mut wait_for = |message: usize| -> Result<Instant> {
+            while !is_written(message) {
+                dumping.check()?;
+                sleep(Duration::from_micros(500));
+            }
+            Ok(Instant::now())
+        };
+        let first = messages / 4;
+        let start = wait_for(first)?;
+        let end = wait_for(messages)?;
+        Ok(float((messages - first) as u64) / (end - start).as_secs_f64())
+    }
 }
 
 /// A folder in memory, where there is such a place, that is removed with all its files.
@@ -233,7 +250,7 @@ impl Folder {
     fn warm_up(&self) -> Result<()> {
         let path = self.0.join("warm-up");
         let (mut file, zeros) = (fs::File::create(&path)?, vec![0; 1 << 20]);
-        for _ in 0..BYTES / zeros.len() {
+        for _ in 0..WARM_UP / zeros.len() {
             file.write_all(&zeros)?;
         }
         fs::remove_file(path)?;

@@ -87,8 +87,8 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.0.push(cells.to_vec());
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<String>>) {
+        self.0.push(cells.into());
     }
 }
 

@@ -332,7 +332,7 @@ fn a_file_says_what_it_was_told_and_how_it_came_about() {
     assert_eq!(*metadata["mflow.user"], json!({"sample": "lysozyme", "note": "a=b"}));
     let session = metadata["mflow.session"].as_object().unwrap();
     assert!(session["address"].as_str().unwrap().starts_with("tcp://127.0.0.1:"), "{session:?}");
-    assert_eq!((&session["mode"], &session["queue_size"]), (&json!("PULL"), &json!("100")));
+    assert_eq!((&session["mode"], &session["queue_size"]), (&json!("PULL"), &json!("32")));
     let verified = parsed(&dir.run("m_dump", ["x.mcap", "--verify", "-J"]).expect(0));
     assert!(verified["checksums"].as_u64().unwrap() >= 2, "{verified}");
     // Again and again, beside the writing.

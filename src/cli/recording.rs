@@ -9,19 +9,22 @@ use clap::{Args, ValueEnum};
 use super::{Size, parse_count, parse_duration, parse_interval, parse_size};
 use crate::recording::{
     FolderWriter, Fsync, McapOptions, McapWriter, OnFull, Recorder, RecorderOptions,
-    RotatingWriter, Rotation,
+    RotatingWriter, Rotation, is_in_memory,
 };
-use crate::{Mode, Result};
+use crate::{Mode, Options, Result};
 
 /// How many bytes wait at most for MCAP files: what comes while a disk stalls.
-const IN_FILES: usize = 256 << 20;
+const ON_DISK: usize = 256 << 20;
+/// How many where they are in memory, which does not stall, and the sender can wait: more would wait
+/// for nothing but to leave the processor's cache.
+const IN_MEMORY: usize = 16 << 20;
 
 /// How a program records.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Recording")]
 pub struct Recording {
     /// Most memory for messages that wait to be written, such as 4GiB; a bare number is MiB
-    /// [default: 256MiB, and 16MiB for a folder]
+    /// [default: 256MiB; 16MiB for a folder, and for a file in memory where the sender waits]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_memory: Option<Size>,
     /// What to do when that is full: have the sender wait, or drop and count what comes
@@ -103,10 +106,11 @@ impl Recording {
         options.crc = *crc;
         let rotation = self.rotation();
         if rotation == Rotation::default() {
-            Recorder::start(McapWriter::create(path, options)?, self.options(mode, IN_FILES))
+            let writer = McapWriter::create(path, options)?;
+            Recorder::start(writer, self.options(mode, self.usual_memory(path, mode)))
         } else {
             let writer = RotatingWriter::create(path, options, rotation)?;
-            Recorder::start(writer, self.options(mode, IN_FILES))
+            Recorder::start(writer, self.options(mode, self.usual_memory(path, mode)))
         }
     }
 
@@ -133,14 +137,32 @@ impl Recording {
         Recorder::start(folder, self.options(mode, FolderWriter::MAX_MEMORY))
     }
 
-    fn options(&self, mode: Mode, usual: usize) -> RecorderOptions {
-        let on_full = match (self.on_full, mode) {
+    /// Returns how many messages wait in the socket at most, where the command line does not say.
+    #[must_use]
+    pub fn usual_queue_size(&self, mode: Mode) -> u32 {
+        match self.on_full(mode) {
+            OnFull::Block => Recorder::QUEUE_SIZE,
+            OnFull::Drop => Options::DEFAULT_QUEUE_SIZE,
+        }
+    }
+
+    /// Returns how many bytes wait for a file that was made, where the command line does not say.
+    fn usual_memory(&self, path: &Path, mode: Mode) -> usize {
+        let may_wait = self.on_full(mode) == OnFull::Block;
+        if may_wait && is_in_memory(&self.first_file(path)) { IN_MEMORY } else { ON_DISK }
+    }
+
+    fn options(&self, mode: Mode, usual_memory: usize) -> RecorderOptions {
+        let max_memory = self.max_memory.map_or(usual_memory, |size| size.bytes);
+        RecorderOptions { max_memory, on_full: self.on_full(mode), fsync: self.file.fsync }
+    }
+
+    fn on_full(&self, mode: Mode) -> OnFull {
+        match (self.on_full, mode) {
             // What is not taken from a PUB is lost uncounted, and would be whatever we do.
             (None, Mode::Sub) | (Some(Policy::Drop), _) => OnFull::Drop,
             (None, _) | (Some(Policy::Block), _) => OnFull::Block,
-        };
-        let max_memory = self.max_memory.map_or(usual, |size| size.bytes);
-        RecorderOptions { max_memory, on_full, fsync: self.file.fsync }
+        }
     }
 }
 
@@ -169,5 +191,30 @@ fn parse_meta(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("expected a key and a value such as sample=lysozyme, found '{text}'")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        recording: Recording,
+    }
+
+    #[test]
+    fn few_messages_wait_where_the_sender_can() {
+        let queue_size = |arguments: &[&str], mode| {
+            let arguments = std::iter::once(&"x").chain(arguments);
+            Cli::parse_from(arguments).recording.usual_queue_size(mode)
+        };
+        assert_eq!(queue_size(&[], Mode::Pull), Recorder::QUEUE_SIZE);
+        assert_eq!(queue_size(&[], Mode::Sub), Options::DEFAULT_QUEUE_SIZE);
+        assert_eq!(queue_size(&["--on-full", "drop"], Mode::Pull), Options::DEFAULT_QUEUE_SIZE);
+        assert_eq!(queue_size(&["--on-full", "block"], Mode::Sub), Recorder::QUEUE_SIZE);
     }
 }

@@ -35,6 +35,8 @@ use std::sync::Arc;
 pub use folder::{FolderInfo, FolderReader, FolderWriter};
 pub use joined::JoinedReader;
 pub use mcap::{McapOptions, McapReader, McapWriter, Written};
+#[cfg(feature = "cli")]
+pub(crate) use paced_file::is_in_memory;
 pub(crate) use range::{Bounds, Extent};
 pub use range::{Place, Range};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};

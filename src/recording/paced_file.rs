@@ -26,6 +26,16 @@ const WINDOW: u64 = 8 << 20;
 #[cfg(target_os = "linux")]
 const AHEAD: u64 = 4;
 
+/// Tells whether a file is in memory, which does not stall as disks do; false where nobody knows.
+#[cfg(feature = "cli")]
+pub(crate) fn is_in_memory(path: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    let is_in_memory = rustix::fs::statfs(path).is_ok_and(|system| linux::is_memory(&system));
+    #[cfg(not(target_os = "linux"))]
+    let is_in_memory = false;
+    is_in_memory
+}
+
 /// A new file and how far it is written.
 #[derive(Debug)]
 pub(crate) struct PacedFile {
@@ -139,7 +149,7 @@ mod linux {
     use std::num::NonZeroU64;
     use std::os::fd::AsRawFd;
 
-    use rustix::fs::{Advice, fadvise, fstatfs};
+    use rustix::fs::{Advice, StatFs, fadvise, fstatfs};
 
     use super::{AHEAD, WINDOW};
 
@@ -153,8 +163,7 @@ mod linux {
     impl Pace {
         /// Begins a file's way; none where it lives in memory.
         pub(super) fn of(file: &File) -> Option<Self> {
-            let kind = fstatfs(file).ok()?.f_type;
-            (kind != libc::TMPFS_MAGIC).then_some(Self { started: 0 })
+            (!is_memory(&fstatfs(file).ok()?)).then_some(Self { started: 0 })
         }
 
         /// Sends to the disk what is written and waits for what was sent some windows before; false
@@ -177,6 +186,11 @@ mod linux {
             }
             Ok(true)
         }
+    }
+
+    /// Tells whether a file system lives in memory.
+    pub(super) fn is_memory(system: &StatFs) -> bool {
+        system.f_type == libc::TMPFS_MAGIC
     }
 
     /// Has a window go to the disk; false where the file knows nothing of it.
@@ -242,6 +256,24 @@ mod tests {
         assert_eq!(read.len(), 60 << 20);
         assert!(read.chunks(block.len()).all(|part| part == block));
         fs::remove_file(path).unwrap();
+    }
+
+    #[cfg(all(target_os = "linux", feature = "cli"))]
+    #[test]
+    fn file_systems_in_memory_are_told_from_others() {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let fields = mounts.lines().map(|line| line.split(' '));
+        let mounts: std::collections::BTreeMap<_, _> =
+            fields.filter_map(|mut fields| Some((fields.nth(1)?, fields.next()?))).collect();
+        assert_eq!(mounts.get("/proc"), Some(&"proc"));
+        for (path, kind) in mounts {
+            let path = Path::new(path);
+            // Not everybody may look at all of them.
+            if rustix::fs::statfs(path).is_ok() {
+                let expected = matches!(kind, "tmpfs" | "devtmpfs");
+                assert_eq!(is_in_memory(path), expected, "{} is {kind}", path.display());
+            }
+        }
     }
 
     #[test]

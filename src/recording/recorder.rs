@@ -199,6 +199,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// A good [`queue_size`](crate::Options::queue_size) of a stream that waits for a recorder that
+    /// [blocks](OnFull::Block): messages wait in the recorder, bounded in bytes. What waits in the
+    /// socket beside it is bounded by nothing else, and leaves the processor's cache.
+    pub const QUEUE_SIZE: u32 = 32;
+
     /// Starts a thread that writes.
     ///
     /// # Errors

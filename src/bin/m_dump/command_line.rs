@@ -10,6 +10,10 @@ use mflow::cli::{self, Filtering, Labelled, Limiting, Receiving, Recording, Verb
 use mflow::recording::is_mcap;
 use mflow::routing::{Content, FilterOptions};
 
+/// Help of an option that depends on what is done.
+const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit \
+                          [default: 100; 32 to record where the sender waits]";
+
 /// Record the messages of streams, look at them, or look at a recording
 ///
 /// Without an output, a line for each part is printed. An output that ends in .mcap is an MCAP file,
@@ -20,7 +24,7 @@ use mflow::routing::{Content, FilterOptions};
 ///
 /// A PULL takes its share of the messages away from the other receivers of a PUSH.
 #[derive(Parser)]
-#[command(name = "m_dump")]
+#[command(name = "m_dump", mut_arg("queue_size", |arg| arg.help(QUEUE_SIZE)))]
 pub(crate) struct Cli {
     /// Where messages come from: tcp://host:port, a recording, several as a=tcp://host:1
     /// b=tcp://host:2, or several .mcap files, read as one; a folder behind a single one is the output
@@ -53,7 +57,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) recording: Recording,
     #[command(flatten)]
-    pub(crate) receiving: Receiving,
+    receiving: Receiving,
     #[command(flatten)]
     pub(crate) limiting: Limiting,
     #[command(flatten)]
@@ -228,6 +232,17 @@ impl Cli {
                 }
                 (sources, output)
             }
+        }
+    }
+
+    /// Returns how messages are received that are dumped so.
+    pub(crate) fn receiving(&self, format: Format) -> Receiving {
+        let receiving = self.receiving.clone();
+        if format == Format::Raw {
+            let usual = self.recording.usual_queue_size(receiving.mode());
+            receiving.usual_queue_size(usual)
+        } else {
+            receiving
         }
     }
 

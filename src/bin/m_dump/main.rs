@@ -7,7 +7,7 @@ mod output;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use mflow::cli::{self, Exit, Labelled, Terminal};
+use mflow::cli::{self, Exit, Labelled, Receiving, Terminal};
 use mflow::recording::mcap::Detail;
 use mflow::recording::{Recording, open_recordings};
 use mflow::tools::dump::{self, Options};
@@ -41,7 +41,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     }
     let source = match recording {
         Some(recording) => Ok(recording as Box<dyn Source>),
-        None => open_streams(cli, &sources, stop, &mut terminal),
+        None => open_streams(&cli.receiving(format), &sources, stop, &mut terminal),
     };
     let mut source = match source {
         Ok(source) => source,
@@ -153,7 +153,7 @@ fn open_recorded(sources: &[Labelled]) -> Result<Option<Box<dyn Recording>>> {
 
 /// Opens the sources that are streams, and merges them where there are several.
 fn open_streams(
-    cli: &Cli,
+    receiving: &Receiving,
     sources: &[Labelled],
     stop: &Stop,
     terminal: &mut Terminal,
@@ -161,7 +161,7 @@ fn open_streams(
     let mut opened = Vec::new();
     for Labelled { label, address } in sources {
         let location: Location = address.parse()?;
-        let options = cli.receiving.options(&location, stop);
+        let options = receiving.options(&location, stop);
         let source = match label {
             Some(label) => location.open_labelled_source(label, options)?,
             None => location.open_source(options)?,

@@ -6,7 +6,7 @@ use std::io::stdout;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use mflow::cli::Labelled;
+use mflow::cli::{Labelled, Receiving};
 use mflow::recording::mcap::{self, Detail, Info, MetadataInfo, SESSION, USER};
 use mflow::recording::{FolderWriter, Gauge, McapOptions, McapReader, is_mcap};
 use mflow::tools::dump::{
@@ -43,7 +43,8 @@ pub(crate) fn open(
     labels: Option<usize>,
     path: Option<&Path>,
 ) -> Result<Output> {
-    let mode = cli.receiving.mode();
+    let receiving = cli.receiving(format);
+    let mode = receiving.mode();
     let path = path.unwrap_or(Path::new(""));
     let sink: Box<dyn Sink> = match format {
         Format::Text => {
@@ -59,7 +60,7 @@ pub(crate) fn open(
         Format::Png => arrays(cli, path, Png)?,
         Format::Raw => {
             let recorder = if is_mcap(path) {
-                cli.recording.start_file(path, mode, notes(cli, sources)?)?
+                cli.recording.start_file(path, mode, notes(cli, &receiving, sources)?)?
             } else {
                 let open = if cli.force { FolderWriter::append } else { FolderWriter::create };
                 cli.recording.start_folder(open(path)?, mode)?
@@ -78,13 +79,13 @@ type Notes = Vec<(String, String)>;
 /// Returns what an MCAP file notes of how it came about and what was left out, and what it keeps of
 /// the files that it is made of: what the user has said of them, and starts of series that are no
 /// messages in any of them.
-fn notes(cli: &Cli, sources: &[Labelled]) -> Result<McapOptions> {
+fn notes(cli: &Cli, receiving: &Receiving, sources: &[Labelled]) -> Result<McapOptions> {
     let addresses: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
     let mut session = vec![("address".to_owned(), addresses.join(" "))];
     let mut user = Vec::new();
     let mut starts = Vec::new();
     if sources.iter().any(|source| Address::is_meant_by(&source.address)) {
-        session.extend(cli.receiving.session());
+        session.extend(receiving.session());
     } else if addresses.iter().any(|path| Path::new(path).is_dir()) {
         session.push(("times".to_owned(), "when the folder was read, which has none".to_owned()));
     } else {

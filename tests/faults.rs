@@ -6,6 +6,7 @@ mod harness;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -488,14 +489,17 @@ fn a_slow_receiver_of_a_split_loses_nothing_of_a_burst() {
         }
         sender
     });
+    let (read, ahead) = mpsc::channel();
     let reading = thread::spawn(move || {
-        (0..count).for_each(|number| assert_eq!(receive(&mut fast, 64), number));
-    });
-    for number in 0..count {
-        if number % 20 == 0 {
-            // What makes it slow.
-            thread::sleep(Duration::from_millis(1));
+        for number in 0..count {
+            assert_eq!(receive(&mut fast, 64), number);
+            let _ = read.send(());
         }
+    });
+    // What makes it slow: it is a thousand messages behind the other until that one has all.
+    ahead.iter().take(1000).for_each(drop);
+    for number in 0..count {
+        let _ = ahead.recv();
         assert_eq!(receive(&mut slow, 64), number);
     }
     reading.join().unwrap();

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Size, parse_count, parse_duration, parse_interval, parse_size};
 use crate::recording::{
-    FolderWriter, Fsync, McapOptions, McapWriter, OnFull, Recorder, RecorderOptions,
+    FolderWriter, Fsync, McapOptions, McapWriter, OnFull, RecordWriter, Recorder, RecorderOptions,
     RotatingWriter, Rotation, is_in_memory,
 };
 use crate::{Mode, Options, Result};
@@ -106,11 +106,9 @@ impl Recording {
         options.crc = *crc;
         let rotation = self.rotation();
         if rotation == Rotation::default() {
-            let writer = McapWriter::create(path, options)?;
-            Recorder::start(writer, self.options(mode, self.usual_memory(path, mode)))
+            self.start(McapWriter::create(path, options)?, path, mode)
         } else {
-            let writer = RotatingWriter::create(path, options, rotation)?;
-            Recorder::start(writer, self.options(mode, self.usual_memory(path, mode)))
+            self.start(RotatingWriter::create(path, options, rotation)?, path, mode)
         }
     }
 
@@ -146,10 +144,17 @@ impl Recording {
         }
     }
 
-    /// Returns how many bytes wait for a file that was made, where the command line does not say.
-    fn usual_memory(&self, path: &Path, mode: Mode) -> usize {
+    /// Starts to record with a writer that has made its first file.
+    fn start(
+        &self,
+        writer: impl RecordWriter + 'static,
+        path: &Path,
+        mode: Mode,
+    ) -> Result<Recorder> {
         let may_wait = self.on_full(mode) == OnFull::Block;
-        if may_wait && is_in_memory(&self.first_file(path)) { IN_MEMORY } else { ON_DISK }
+        let is_in_memory = is_in_memory(&self.first_file(path));
+        let usual_memory = if may_wait && is_in_memory { IN_MEMORY } else { ON_DISK };
+        Recorder::start(writer, self.options(mode, usual_memory))
     }
 
     fn options(&self, mode: Mode, usual_memory: usize) -> RecorderOptions {

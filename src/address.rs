@@ -77,6 +77,11 @@ impl Address {
         })
     }
 
+    /// Tells whether this is a name within the process.
+    pub(crate) fn is_inproc(&self) -> bool {
+        self.0.starts_with("inproc://")
+    }
+
     /// Tells whether the address is one of IPv6, for which sockets have to be prepared.
     pub(crate) fn is_ipv6(&self) -> bool {
         self.0.contains('[')
@@ -92,7 +97,7 @@ impl Address {
             (Attach::Connect, Some((_, port))) if port.parse() == Ok(0) => {
                 reject("expected the port to connect to, from 1 to 65535")
             }
-            _ if self.0.starts_with("inproc://") && !has_context => {
+            _ if self.is_inproc() && !has_context => {
                 reject("inproc:// is for streams of one program that share a context")
             }
             _ => Ok(()),

@@ -8,7 +8,7 @@ use std::env;
 use std::io::{Read, Write, stderr};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -273,6 +273,61 @@ fn a_peer_that_libzmq_is_late_to_part_with_tears_no_message() {
     let mut lengths: Vec<_> = peers.iter_mut().flat_map(receive_until_empty).collect();
     lengths.retain(|length| *length != 1);
     assert_eq!(lengths, [PARTS]);
+}
+
+/// Has four peers go and come back while a sender is nearly always in the middle of a message.
+fn depart(address: &str, [from, to]: [Options; 2], times: usize) {
+    const PARTS: usize = 20_000;
+    let context = zmq::Context::new();
+    let options = from.bind().context(&context).queue_size(2);
+    let mut sender = connect(address, options.send_timeout(Duration::from_millis(100))).unwrap();
+    let endpoint = sender.endpoint().to_owned();
+    let options = to.context(&context).queue_size(2);
+    let options = options.timeout(Duration::from_millis(100));
+    let (departures, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let come_and_go = || {
+        let mut lengths = Vec::new();
+        while !done.load(Ordering::Acquire) {
+            let mut peer = connect(&endpoint, options.clone()).unwrap();
+            for _ in 0..3 {
+                lengths.extend(peer.receive_raw().unwrap().map(|message| message.len()));
+            }
+            departures.fetch_add(1, Ordering::AcqRel);
+        }
+        lengths
+    };
+    thread::scope(|scope| {
+        let peers: Vec<_> = (0..4).map(|_| scope.spawn(come_and_go)).collect();
+        let long: Frames = (0..PARTS).map(|_| Frame::from_static(b"1")).collect();
+        while departures.load(Ordering::Acquire) < times {
+            match sender.send(long.clone()) {
+                Ok(()) | Err(Error::NotTaken { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        done.store(true, Ordering::Release);
+        let mut lengths: Vec<_> = peers.into_iter().flat_map(|peer| peer.join().unwrap()).collect();
+        assert!(lengths.len() > times, "{} messages came", lengths.len());
+        lengths.retain(|length| *length != PARTS);
+        assert_eq!(lengths, Vec::<usize>::new(), "torn");
+    });
+}
+
+#[test]
+fn a_peer_that_goes_in_mid_message_tears_none() {
+    depart("tcp://127.0.0.1:*", [Options::push(), Options::pull()], 40);
+    depart("ipc://*", [Options::push(), Options::pull()], 40);
+}
+
+#[test]
+fn a_subscriber_that_goes_in_mid_message_tears_none() {
+    depart("tcp://127.0.0.1:*", [Options::publish(), Options::sub()], 100);
+}
+
+/// Most of those go unnoticed in mid-message, so it takes more of them.
+#[test]
+fn a_peer_of_the_same_process_that_goes_in_mid_message_tears_none() {
+    depart("inproc://depart", [Options::push(), Options::pull()], 300);
 }
 
 #[test]

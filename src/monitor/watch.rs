@@ -1,20 +1,17 @@
 //! The thread that reads what libzmq reports of a stream's connections.
 //!
 //! libzmq reports to a socket of its own, and stalls the whole stream when nobody reads that: so
-//! somebody does, for as long as the stream lives. A sender of several peers reads it too, between
-//! messages, to know of a departure before libzmq acts on it; callbacks are left to the thread.
+//! somebody does, for as long as the stream lives.
 
-use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
-use crate::wait::descriptor_of;
 use crate::{Stop, WaitSet};
 
 /// The thread of one stream.
@@ -28,21 +25,10 @@ pub(super) struct Shared {
     peers: AtomicUsize,
     most_peers: AtomicUsize,
     departures: AtomicUsize,
-    reports: Mutex<Reports>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Wakes the thread with a byte, of which there is one at the most.
+    /// Wakes the thread with a byte whenever a request is made.
     wake: PipeWriter,
-    woken: AtomicBool,
-}
-
-/// The socket that libzmq reports to, until it has closed, and what is known of the reports so far.
-struct Reports {
-    socket: Option<zmq::Socket>,
-    /// Connections that will be reported as ended although they never counted.
-    failed_handshakes: usize,
-    /// What was read and not told yet.
-    events: VecDeque<PeerEvent>,
 }
 
 #[derive(Default)]
@@ -93,70 +79,19 @@ impl Shared {
 
     fn request(&self, state: &mut State, options: MonitorOptions) {
         state.requested += 1;
-        state.request = Some(options);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
+        if state.request.replace(options).is_none() {
             // There is no other byte in the pipe, so this does not wait.
             let _ = (&self.wake).write(&[1]);
         }
     }
 
-    /// Reads and counts all that was reported by now; returns whether there was anything.
-    fn read(&self) -> bool {
-        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = reports.events.len();
-        loop {
-            match reports.socket.as_ref().map_or(Report::End, read) {
-                Report::Event(kind, endpoint) => {
-                    let before = self.peers();
-                    let peers = self.count(kind, &mut reports.failed_handshakes);
-                    tracing::debug!(?kind, %endpoint, peers, "connection");
-                    if peers != before {
-                        let what = if peers > before { "has come" } else { "has gone" };
-                        tracing::info!(%endpoint, peers, "a peer {what}");
-                    }
-                    reports.events.push_back(PeerEvent { kind, endpoint, peers });
-                }
-                Report::None => break,
-                Report::End => {
-                    // It would keep its context from ending.
-                    reports.socket = None;
-                    self.wake();
-                    break;
-                }
-            }
-        }
-        reports.events.len() > before
-    }
-
-    /// Counts by handshakes, as a connection that does not get so far is no peer, and returns how
-    /// many peers there are now.
-    fn count(&self, kind: PeerEventKind, failed_handshakes: &mut usize) -> usize {
-        let before = self.peers();
-        let peers = match kind {
-            PeerEventKind::HandshakeSucceeded => before + 1,
-            PeerEventKind::HandshakeFailed => {
-                *failed_handshakes += 1;
-                before
-            }
-            PeerEventKind::Disconnected if *failed_handshakes > 0 => {
-                *failed_handshakes -= 1;
-                before
-            }
-            PeerEventKind::Disconnected => before.saturating_sub(1),
-            _ => before,
-        };
-        if peers != before {
-            let _state = self.lock();
-            self.peers.store(peers, Ordering::Release);
-            self.most_peers.fetch_max(peers, Ordering::Relaxed);
-            self.departures.fetch_add(before.saturating_sub(peers), Ordering::Relaxed);
-            self.changed.notify_all();
-        }
-        peers
+    /// Tells how many peers there are now.
+    fn set_peers(&self, peers: usize) {
+        let _state = self.lock();
+        let before = self.peers.swap(peers, Ordering::AcqRel);
+        self.most_peers.fetch_max(peers, Ordering::Relaxed);
+        self.departures.fetch_add(before.saturating_sub(peers), Ordering::Relaxed);
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -171,26 +106,19 @@ impl MonitorThread {
         let (woken, wake) = io::pipe().map_err(|_| zmq::Error::EMFILE)?;
         let reports = context.socket(zmq::PAIR)?;
         reports.set_linger(0)?;
-        let descriptor = descriptor_of(&reports)?.try_clone_to_owned();
-        let descriptor = descriptor.map_err(|_| zmq::Error::EMFILE)?;
         socket.monitor(&address, i32::from(u16::MAX))?;
         reports.connect(&address)?;
         let shared = Arc::new(Shared {
             peers: AtomicUsize::new(0),
             most_peers: AtomicUsize::new(0),
             departures: AtomicUsize::new(0),
-            reports: Mutex::new(Reports {
-                socket: Some(reports),
-                failed_handshakes: 0,
-                events: VecDeque::new(),
-            }),
             state: Mutex::default(),
             changed: Condvar::new(),
             wake,
-            woken: AtomicBool::new(false),
         });
         let watch = Watch {
-            descriptor,
+            reports,
+            failed_handshakes: 0,
             woken,
             options: MonitorOptions::default(),
             alone_since: None,
@@ -219,15 +147,6 @@ impl MonitorThread {
         self.shared.departures.load(Ordering::Relaxed)
     }
 
-    /// Counts what libzmq has reported by now, rather than what the thread has come to read.
-    pub(crate) fn catch_up(&self) {
-        if self.shared.read() {
-            self.shared.wake();
-        }
-    }
-}
-
-impl MonitorThread {
     /// Ends the watch over a socket that is about to close, and waits for the end of the thread.
     pub(crate) fn end(&mut self, socket: &zmq::Socket) {
         let Some(thread) = self.thread.take() else { return };
@@ -259,9 +178,9 @@ impl Drop for End {
 
 /// The thread's side.
 struct Watch {
-    /// Readable when there may be reports. It outlives their socket, which closes when this thread,
-    /// or the sender's, has read that they have ended.
-    descriptor: OwnedFd,
+    reports: zmq::Socket,
+    /// Connections that will be reported as ended although they never counted.
+    failed_handshakes: usize,
     woken: PipeReader,
     options: MonitorOptions,
     /// Since when nobody has been connected, as long as that was not told.
@@ -274,18 +193,20 @@ impl Watch {
     /// Counts and tells until the stream has closed.
     fn run(mut self) {
         loop {
-            // The descriptor tells of what is new only: all that is old has to be read first.
-            self.end.0.read();
+            let event = match read(&self.reports) {
+                Report::Event(kind, endpoint) => Some(self.count(kind, endpoint)),
+                Report::None => None,
+                Report::End => return,
+            };
+            // Whoever asked before something happened is told of it.
             self.take_request();
-            while let Some(event) = self.next_event() {
+            if let Some(event) = event {
                 self.tell(&event);
+                continue;
             }
             self.tell_absence();
-            if self.has_ended() {
-                return;
-            }
             let mut set = WaitSet::new();
-            set.descriptor(self.descriptor.as_fd());
+            set.socket(&self.reports);
             set.descriptor(self.woken.as_fd());
             self.absence_due().into_iter().for_each(|due| set.deadline(due));
             if set.wait(&Stop::never(), None).is_err() {
@@ -294,16 +215,29 @@ impl Watch {
         }
     }
 
-    fn next_event(&self) -> Option<PeerEvent> {
-        self.reports().events.pop_front()
-    }
-
-    fn has_ended(&self) -> bool {
-        self.reports().socket.is_none()
-    }
-
-    fn reports(&self) -> MutexGuard<'_, Reports> {
-        self.end.0.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Counts by handshakes, as a connection that does not get so far is no peer.
+    fn count(&mut self, kind: PeerEventKind, endpoint: String) -> PeerEvent {
+        let before = self.end.0.peers();
+        let peers = match kind {
+            PeerEventKind::HandshakeSucceeded => before + 1,
+            PeerEventKind::HandshakeFailed => {
+                self.failed_handshakes += 1;
+                before
+            }
+            PeerEventKind::Disconnected if self.failed_handshakes > 0 => {
+                self.failed_handshakes -= 1;
+                before
+            }
+            PeerEventKind::Disconnected => before.saturating_sub(1),
+            _ => before,
+        };
+        tracing::debug!(?kind, %endpoint, peers, "connection");
+        if peers != before {
+            let what = if peers > before { "has come" } else { "has gone" };
+            tracing::info!(%endpoint, peers, "a peer {what}");
+            self.end.0.set_peers(peers);
+        }
+        PeerEvent { kind, endpoint, peers }
     }
 
     /// Returns when to tell that nobody is there.
@@ -326,12 +260,9 @@ impl Watch {
     /// Works with other callbacks where that was asked for.
     fn take_request(&mut self) {
         let shared = &self.end.0;
-        if shared.woken.load(Ordering::Acquire) {
-            let _ = self.woken.read(&mut [0]);
-            shared.woken.store(false, Ordering::Release);
-        }
         let mut state = shared.lock();
         let (Some(options), request) = (state.request.take(), state.requested) else { return };
+        let _ = self.woken.read(&mut [0]);
         drop(state);
         self.options = options;
         self.alone_since = (shared.peers() == 0).then(Instant::now);

@@ -5,22 +5,19 @@
 //!
 //! ## Whole messages or nothing
 //!
-//! A message arrives whole or not at all. Sending is atomic too, with two gaps that ZeroMQ leaves
-//! when a peer dies while the parts of a message are handed to libzmq:
+//! A message arrives whole or not at all, also where a peer dies while the parts of a message are
+//! handed to libzmq:
 //!
-//! * What was handed over is lost with that peer. Where libzmq says so, the stream makes it forget
-//!   the rest, and sends the whole message again to another peer; at times it does not.
-//! * libzmq 4.3 may send the rest of a message to another peer than its beginning, where there are
-//!   three peers or more and it takes one that has gone off its list in mid-message. With so many
-//!   peers the stream looks before each message whether one has gone, and waits until libzmq has
-//!   parted with it. What is left is a peer that goes while the parts of one message are handed
-//!   over, where that takes more than a millisecond: with very many parts, or on a thread that loses
-//!   its processor just then. Only libzmq could rule that out.
+//! * Of one or two peers: what was handed over is lost with that peer. Where libzmq says so, the
+//!   stream makes it forget the rest, and sends the whole message again to another peer; at times it
+//!   does not.
+//! * Of three peers or more: libzmq 4.3 would send the rest of the message to another peer than its
+//!   beginning. So it hears of nothing until it has the whole message.
 //!
 //! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
 
+mod hold;
 mod receive;
-mod rounds;
 mod send;
 
 use std::io;
@@ -36,7 +33,7 @@ use crate::receipt::Receipts;
 use crate::statistics::Statistics;
 use crate::{Address, Error, Frame, Frames, Mode, Options, Result, Stop, WaitSet};
 
-use rounds::Rounds;
+use hold::Hold;
 
 pub use receive::{Decoded, Messages, Tally};
 pub use send::{More, Offer, Unconfirmed};
@@ -77,9 +74,8 @@ pub struct Stream {
     gathered: Frames,
     /// Where parts are put to be sent; empty between messages.
     outgoing: Frame,
-    /// How many peers had gone when libzmq was last waited for to part with them.
-    parted: usize,
-    rounds: Rounds,
+    /// Keeps the peers of a PUSH from going in mid-message; a PUB gets over it.
+    hold: Option<Hold>,
     /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
     receipts: Option<Receipts>,
 }
@@ -97,6 +93,8 @@ impl Stream {
         };
         let socket = set_up(&context, is_ipv6, &options)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
+        let hold = (options.mode == Mode::Push).then(|| Hold::new(&socket)).transpose();
+        let hold = hold.map_err(|source| Error::System { what: "sending", source })?;
         let monitor = MonitorThread::start(&context, &socket)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
         let mut stream = Self {
@@ -113,8 +111,7 @@ impl Stream {
             statistics: Statistics::default(),
             gathered: Frames::new(),
             outgoing: Frame::new(),
-            parted: 0,
-            rounds: Rounds::new(&context),
+            hold,
             receipts: (options.mode == Mode::Push).then(Receipts::default),
         };
         if let Err(error) = attach(&context, &stream.socket, &stream.address, &options) {

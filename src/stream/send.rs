@@ -9,11 +9,8 @@ use super::{Direction, Stream, uninterrupted};
 use crate::receipt;
 use crate::{Error, Frame, Frames, Result};
 
-/// How many rounds through its threads libzmq needs at most to part with a peer: two where it has
-/// one thread, and four where a peer is served by another than the one that accepted it.
-const ROUNDS_AT_DEPARTURE: usize = 4;
-/// How long it is given instead where it does not go round.
-const GRACE: Duration = Duration::from_millis(10);
+/// From how many peers on libzmq could mix up two messages.
+const MANY_PEERS: usize = 3;
 
 /// Whether more parts of a message follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +105,39 @@ impl Stream {
         let Some(last) = frames.len().checked_sub(1) else {
             return Err(Error::NoParts { address: self.address.to_string() });
         };
-        if last > 0 {
-            self.part_with_peers()?;
+        if last > 0 && self.has_many_peers() {
+            return self.offer_undisturbed(frames);
         }
-        let counted = receipt::place(frames);
-        let mut looked = false;
+        match self.hand_over(frames)? {
+            Offer::Taken => Ok(Offer::Taken),
+            // libzmq looks for new peers, and for room, every millisecond only.
+            Offer::Full => {
+                self.look_at_peers()?;
+                self.hand_over(frames)
+            }
+        }
+    }
+
+    /// Tells whether there may have been so many peers; nobody counts those within the process.
+    fn has_many_peers(&self) -> bool {
+        self.monitor.most_peers() >= MANY_PEERS || self.address.is_inproc()
+    }
+
+    /// Offers a message while libzmq hears of no peer that goes.
+    ///
+    /// It takes one off its list as soon as it hears of that, and may go on with another then where
+    /// it is in mid-message.
+    fn offer_undisturbed(&mut self, frames: &Frames) -> Result<Offer> {
+        self.look_at_peers()?;
+        let Some(mut hold) = self.hold.take() else { return self.hand_over(frames) };
+        let offered = hold.during(|| self.hand_over(frames));
+        self.hold = Some(hold);
+        offered.map_err(|source| Error::System { what: "sending to several peers", source })?
+    }
+
+    /// Hands the parts of a message to libzmq, from the first one again where its peer dies.
+    fn hand_over(&mut self, frames: &Frames) -> Result<Offer> {
+        let (counted, last) = (receipt::place(frames), frames.len() - 1);
         'message: loop {
             for (index, part) in frames.iter().enumerate() {
                 match &mut self.receipts {
@@ -124,50 +149,18 @@ impl Stream {
                     _ => self.outgoing.share_or_copy_from(part),
                 }
                 let flags = if index == last { 0 } else { zmq::SNDMORE };
-                if self.send_outgoing(flags)? == Offer::Taken {
-                    continue;
-                }
-                match index {
-                    0 if looked => return Ok(Offer::Full),
-                    // libzmq looks for new peers, and for room, every millisecond only.
-                    0 => {
-                        self.look_at_peers()?;
-                        looked = true;
+                match self.send_outgoing(flags)? {
+                    Offer::Taken => {}
+                    Offer::Full if index == 0 => return Ok(Offer::Full),
+                    Offer::Full => {
+                        if index < last {
+                            self.forget_unfinished()?;
+                        }
+                        continue 'message;
                     }
-                    _ if index == last => {}
-                    _ => self.forget_unfinished()?,
                 }
-                continue 'message;
             }
             return Ok(Offer::Taken);
-        }
-    }
-
-    /// Has libzmq part with peers that have gone before a message rather than in the middle of it,
-    /// where there are so many that it could mix them up.
-    ///
-    /// libzmq reports a departure, then tells this side, and after some rounds with its own thread
-    /// it takes the peer off the list: that is what must not happen in mid-message. So whenever it
-    /// may have told us we look at the reports, and go through those rounds with it.
-    fn part_with_peers(&mut self) -> Result<()> {
-        if self.monitor.most_peers() < 3 {
-            return Ok(());
-        }
-        loop {
-            self.look_at_peers()?;
-            self.monitor.catch_up();
-            let departures = self.monitor.departures();
-            if departures == std::mem::replace(&mut self.parted, departures) {
-                return Ok(());
-            }
-            for _ in 0..ROUNDS_AT_DEPARTURE {
-                if let Err(error) = self.rounds.wait() {
-                    tracing::warn!(address = %self.address, %error, "a peer may go in mid-message");
-                    std::thread::sleep(GRACE);
-                    break;
-                }
-                self.look_at_peers()?;
-            }
         }
     }
 

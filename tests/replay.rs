@@ -135,7 +135,9 @@ fn the_report_is_text_too() {
     let dir = Dir::new();
     write_five(&dir);
     let replay = dir.start("m_replay", ["in.mcap", "-a", ANY]);
-    texts(&mut receiver(&replay.endpoint()), 5);
+    // It stays until the end: who leaves before is told of.
+    let mut receiver = receiver(&replay.endpoint());
+    texts(&mut receiver, 5);
     let told = replay.end().expect(0).stderr;
     let lines: Vec<_> = told.lines().skip(1).collect();
     let [total, lateness] = lines[..] else { panic!("{told}") };

@@ -325,7 +325,7 @@ fn a_peer_that_goes_in_mid_message_tears_none() {
 
 #[test]
 fn a_subscriber_that_goes_in_mid_message_tears_none() {
-    depart("tcp://127.0.0.1:*", [Options::publish(), Options::sub()], 100);
+    depart("tcp://127.0.0.1:*", [Options::publish(), Options::sub()], 40);
 }
 
 /// Most of those go unnoticed in mid-message, so it takes more of them.

@@ -2,8 +2,8 @@
 //! opening a recording of 50 GB.
 //!
 //! Both send the same parts to the same receiver, which tells the time from the first message to the
-//! last. m_replay has the system hold less of what goes to the loopback interface than the system
-//! itself would; so has the bare loop, in a second race.
+//! last. From 2 MiB on, m_replay has the system hold less of what goes to the loopback interface than
+//! the system itself would; so has the bare loop, in a second race.
 //!
 //! The file is in memory (`/dev/shm`), where there is such a place, and larger than any cache.
 //!

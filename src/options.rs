@@ -130,9 +130,8 @@ impl Options {
     /// with the default one that takes longer than the messages do. Larger ones are as fast without.
     pub const SMALL_MESSAGES_QUEUE_SIZE: u32 = 200;
 
-    /// A good [`send_buffer`](Self::send_buffer) for frames of 1 MiB and more that stay on one
-    /// machine, where there is no distance to fill: what is under way stays in the processor's
-    /// cache.
+    /// A good [`send_buffer`](Self::send_buffer) for large frames that stay on one machine, where
+    /// there is no distance to fill: what is under way stays in the processor's cache.
     pub const LOCAL_SEND_BUFFER: usize = 400 << 10;
 
     /// Makes the default options of a mode.

@@ -127,8 +127,8 @@ pub struct Sending {
     /// How to send: push gives each message to one receiver and waits for it, pub to all there are
     #[arg(short, long, value_name = "push|pub", default_value = "push", value_parser = parse_sending)]
     mode: Mode,
-    /// Bytes the system holds for each peer [default: its own choice, or 400KiB for messages of 1 MiB
-    /// and more to the loopback interface]
+    /// Bytes the system holds for each peer [default: its own choice, or 400KiB for messages to the
+    /// loopback interface that are generated and 1 MiB or more, or replayed and 2 MiB or more]
     #[arg(long = "sndbuf", value_name = "SIZE", value_parser = parse_buffer)]
     send_buffer: Option<usize>,
     #[command(flatten)]

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::report::{Notation, Report};
 use super::run::Run;
-use super::{Ending, Failure, Limits, Observer, sum_up, tell_departures};
+use super::{Ending, Failure, Limits, Observer, local_send_buffer, sum_up, tell_departures};
 use crate::{
-    Address, Error, Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput,
-    Timestamp, Unconfirmed, WaitSet,
+    Error, Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput, Timestamp,
+    Unconfirmed, WaitSet,
 };
 
 /// How often rates are printed where nobody says.
@@ -70,8 +70,7 @@ pub fn queue_size(bytes: usize) -> u32 {
 /// ```
 #[must_use]
 pub fn send_buffer(address: &str, bytes: usize) -> Option<usize> {
-    let stays = address.parse().is_ok_and(|address: Address| address.is_loopback());
-    (stays && bytes >= 1 << 20).then_some(crate::Options::LOCAL_SEND_BUFFER)
+    local_send_buffer(address, bytes, 1 << 20)
 }
 
 /// What was generated.

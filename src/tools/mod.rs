@@ -32,8 +32,8 @@ pub mod stats;
 
 use std::fmt;
 
-use crate::Source;
 use crate::counted::Counted;
+use crate::{Address, Options, Source};
 
 pub use failure::Failure;
 use failure::sum_up;
@@ -96,6 +96,13 @@ pub fn tell_notices(source: &dyn Source, observer: &mut dyn Observer) {
     for notice in source.notices() {
         observer.notice(format_args!("'{}': {notice}", source.name()));
     }
+}
+
+/// Returns a small send buffer for messages of `least` bytes and more to the loopback interface,
+/// otherwise the system's choice.
+fn local_send_buffer(address: &str, bytes: usize, least: usize) -> Option<usize> {
+    let stays = address.parse().is_ok_and(|address: Address| address.is_loopback());
+    (stays && bytes >= least).then_some(Options::LOCAL_SEND_BUFFER)
 }
 
 /// Tells where peers have left before all was sent.

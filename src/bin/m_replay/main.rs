@@ -10,7 +10,6 @@ use std::time::Instant;
 use mflow::cli::{self, Exit, Keyboard, Terminal};
 use mflow::recording::{Range, Recording, open_recordings};
 use mflow::routing::FilterOptions;
-use mflow::tools::generate::send_buffer;
 use mflow::tools::replay::{self, Detail, Options, Outlets, Rate, Routes, Summary, wait_for_peers};
 use mflow::tools::{Ending, Failure, Observer};
 use mflow::{Error, Mode, Result, Stop, Stream};
@@ -141,7 +140,7 @@ fn usual_size(paths: &[PathBuf], recording: &dyn Recording) -> usize {
 /// Opens a stream for each address, for messages of so many bytes, and says what goes to which.
 fn open_streams(cli: &Cli, size: usize, stop: &Stop) -> Result<(Vec<Stream>, Routes)> {
     let open = |address: &str| {
-        let sending = cli.sending.clone().usual_send_buffer(send_buffer(address, size));
+        let sending = cli.sending.clone().usual_send_buffer(replay::send_buffer(address, size));
         sending.open_at(address, stop)
     };
     let (mut streams, mut routes) = (Vec::<Stream>::new(), Routes::default());

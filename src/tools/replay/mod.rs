@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::run::Run;
-use super::{Ending, Failure, Limits, Observer, sum_up, tell_notices};
+use super::{Ending, Failure, Limits, Observer, local_send_buffer, sum_up, tell_notices};
 use crate::recording::{Range, Recording};
 use crate::routing::FilterOptions;
 use crate::{Error, Result, Stop, Throughput, Unconfirmed, WaitSet};
@@ -59,6 +59,22 @@ pub struct Options {
     pub linger: Duration,
     /// When to end.
     pub limits: Limits,
+}
+
+/// Returns a good [`send_buffer`](crate::Options::send_buffer) for recorded messages of so many bytes
+/// to an address: a small one for 2 MiB and more to the loopback interface, otherwise the system's
+/// choice.
+///
+/// It takes larger ones than those that are generated: what comes from a file is in no cache yet.
+///
+/// ```
+/// use mflow::tools::replay::send_buffer;
+/// assert!(send_buffer("tcp://127.0.0.1:9999", 8 << 20).is_some());
+/// assert_eq!(send_buffer("tcp://127.0.0.1:9999", 1 << 20), None);
+/// ```
+#[must_use]
+pub fn send_buffer(address: &str, bytes: usize) -> Option<usize> {
+    local_send_buffer(address, bytes, 2 << 20)
 }
 
 /// What to do at the end of a recording.

@@ -105,7 +105,7 @@ impl Stream {
         let Some(last) = frames.len().checked_sub(1) else {
             return Err(Error::NoParts { address: self.address.to_string() });
         };
-        if last > 0 && self.has_many_peers() {
+        if last > 0 && self.hold.is_some() && self.has_many_peers() {
             return self.offer_undisturbed(frames);
         }
         match self.hand_over(frames)? {

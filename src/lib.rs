@@ -75,7 +75,7 @@ pub use monitor::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
 pub use options::{Attach, Mode, Options, UnknownMode};
 pub use statistics::{Statistics, Throughput, ThroughputStatistics};
 pub use stop::Stop;
-pub use stream::{Decoded, Messages, More, Offer, Stream, Tally, Unconfirmed};
+pub use stream::{Decoded, Libzmq, Messages, More, Offer, Stream, Tally, Unconfirmed, libzmq};
 pub use wait::WaitSet;
 
 // What of theirs stands in signatures of this crate.

@@ -33,7 +33,7 @@ def main():
         assert (ROOT / file).is_file(), file
     assert (ROOT / "conda_recipe" / recipe["source"]["path"] / "Cargo.toml").is_file()
     assert "win" not in str(recipe["build"])
-    assert recipe["requirements"]["build"] == ["rust_linux-64", "c_linux-64", "cxx_linux-64"]
+    assert recipe["requirements"]["build"] == ["rust_linux-64", "c_linux-64", "cxx_linux-64", "make"]
     programs = [program["name"] for program in cargo["bin"]]
     missing = [name for name in programs if f"{name} --version" not in recipe["test"]["commands"]]
     assert not missing, missing

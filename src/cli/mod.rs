@@ -91,9 +91,7 @@ fn parse<P: Parser>() -> P {
 
 /// Returns the versions of this package and of libzmq, and what that was built with.
 fn version() -> String {
-    let (major, minor, patch) = zmq::version();
-    let curve = if zmq::has("curve") == Some(true) { "yes" } else { "no" };
-    format!("{} (libzmq {major}.{minor}.{patch}, curve={curve})", env!("CARGO_PKG_VERSION"))
+    format!("{} ({})", env!("CARGO_PKG_VERSION"), crate::stream::libzmq())
 }
 
 /// Prints the events of the library on stderr: warnings, unless more or less is wanted.

@@ -7,9 +7,11 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixDatagram;
+use std::sync::Once;
 
 use rustix::io::{DupFlags, Errno, dup3};
 
+use super::libzmq;
 use crate::wait::descriptor_of;
 
 /// What keeps a socket from hearing of anything for a while.
@@ -26,21 +28,30 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// Gets ready to hold back what a socket is told.
+    /// Prepares to hold back what a socket hears.
+    ///
+    /// Returns `None`, and warns once, if libzmq was built for `eventfd` (a system's libzmq usually
+    /// is): one number stands for both ends there, and holding would lose what its threads send.
     ///
     /// # Errors
-    /// Where there are no more descriptors, or libzmq was built to be told by an `eventfd`: that has
-    /// one number for both ends, and what its threads tell would be lost.
-    pub(super) fn new(socket: &zmq::Socket) -> io::Result<Self> {
+    /// If there are no more descriptors.
+    pub(super) fn new(socket: &zmq::Socket) -> io::Result<Option<Self>> {
         let end = descriptor_of(socket).map_err(io::Error::other)?;
         let told = File::from(end.try_clone_to_owned()?);
         if !told.metadata()?.file_type().is_socket() {
-            let why = "this libzmq tells its sockets by eventfd";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+            static WARNED: Once = Once::new();
+            WARNED.call_once(|| {
+                tracing::warn!(
+                    "{} uses eventfd: if one of three or more receivers of a PUSH disconnects while \
+                     a message is sent, parts of that message may go to another receiver",
+                    libzmq()
+                );
+            });
+            return Ok(None);
         }
         // SAFETY: nothing closes it by this name; it is open while its socket is.
         let end = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(end.as_raw_fd()) });
-        Ok(Self { end, told: told.into(), silence: UnixDatagram::unbound()? })
+        Ok(Some(Self { end, told: told.into(), silence: UnixDatagram::unbound()? }))
     }
 
     /// Does something with the socket, which must be open, while it hears of nothing.

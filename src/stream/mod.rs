@@ -17,6 +17,7 @@
 //! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
 
 mod hold;
+mod libzmq;
 mod receive;
 mod send;
 
@@ -35,6 +36,7 @@ use crate::{Address, Error, Frame, Frames, Mode, Options, Result, Stop, WaitSet}
 
 use hold::Hold;
 
+pub use libzmq::{Libzmq, libzmq};
 pub use receive::{Decoded, Messages, Tally};
 pub use send::{More, Offer, Unconfirmed};
 
@@ -74,7 +76,8 @@ pub struct Stream {
     gathered: Frames,
     /// Where parts are put to be sent; empty between messages.
     outgoing: Frame,
-    /// Keeps the peers of a PUSH from going in mid-message; a PUB gets over it.
+    /// Keeps the peers of a PUSH from disconnecting in mid-message, if this libzmq lets it; a PUB
+    /// needs none.
     hold: Option<Hold>,
     /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
     receipts: Option<Receipts>,
@@ -93,7 +96,7 @@ impl Stream {
         };
         let socket = set_up(&context, is_ipv6, &options)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
-        let hold = (options.mode == Mode::Push).then(|| Hold::new(&socket)).transpose();
+        let hold = if options.mode == Mode::Push { Hold::new(&socket) } else { Ok(None) };
         let hold = hold.map_err(|source| Error::System { what: "sending", source })?;
         let monitor = MonitorThread::start(&context, &socket)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::counted::Counted;
-use crate::options::Mode;
+use crate::stream::Mode;
 
 /// The error of this crate. Each variant says its own; the cause is its
 /// [`source`](std::error::Error::source).

@@ -44,39 +44,33 @@
 //!
 //! Runs on Unix. Nothing is printed: events are told by [`tracing`](https://docs.rs/tracing).
 
-mod address;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod counted;
-mod endpoint;
-mod error;
-mod frame;
-mod location;
-mod merge;
-mod monitor;
-mod options;
-mod receipt;
+pub mod endpoint;
+pub mod error;
+pub mod frame;
+pub mod location;
+pub mod measure;
+mod os;
 pub mod recording;
 pub mod routing;
-mod statistics;
-mod stop;
-mod stream;
+pub mod stream;
 pub mod tools;
-mod wait;
 
-pub use address::Address;
-pub use endpoint::{Event, Origin, Received, Sink, Source, Timestamp};
+pub use endpoint::{
+    Event, Merge, Offer, Origin, Received, Sink, Source, Stop, Tally, Timestamp, Unconfirmed,
+    WaitSet,
+};
 pub use error::{Error, Result};
 pub use frame::{Frame, Frames};
 pub use location::{Location, open_sink, open_source};
-pub use merge::Merge;
+pub use measure::{Throughput, ThroughputStatistics};
 pub use mflow_handlers as handlers;
-pub use monitor::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
-pub use options::{Attach, Mode, Options, UnknownMode};
-pub use statistics::{Statistics, Throughput, ThroughputStatistics};
-pub use stop::Stop;
-pub use stream::{Decoded, Libzmq, Messages, More, Offer, Stream, Tally, Unconfirmed, libzmq};
-pub use wait::WaitSet;
+pub use stream::{
+    Address, Attach, Decoded, Libzmq, Messages, Mode, Monitor, MonitorOptions, More, Options,
+    PeerEvent, PeerEventKind, Statistics, Stream, UnknownMode, libzmq,
+};
 
 // What of theirs stands in signatures of this crate.
 #[doc(no_inline)]

@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::endpoint::StreamSource;
-use crate::options::Attach;
+use crate::endpoint::{Sink, Source};
+use crate::error::{Error, Result};
 use crate::recording::{
     FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, is_mcap, open_recording,
 };
-use crate::{Address, Error, Options, Result, Sink, Source, Stream};
+use crate::stream::{Address, Options, Stream};
+use crate::stream::{Attach, StreamSource};
 
 /// The address of a stream, or the path of a recording.
 ///

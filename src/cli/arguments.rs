@@ -8,9 +8,13 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
 use super::{parse_count, parse_duration, parse_size};
+use crate::connect;
+use crate::endpoint::Stop;
+use crate::error::Result;
+use crate::location::Location;
 use crate::routing::SourceConfig;
+use crate::stream::{Attach, Mode, Options, Stream};
 use crate::tools::{Limits, Notation};
-use crate::{Attach, Location, Mode, Options, Result, Stop, Stream, connect};
 
 /// How a program receives.
 #[derive(Clone, Debug)]

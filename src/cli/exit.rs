@@ -7,11 +7,13 @@ use std::process::{ExitCode, Termination};
 
 use super::stderr::say;
 use crate::counted::Counted;
+use crate::endpoint::{Source, Unconfirmed};
+use crate::error::Error;
 use crate::error::WithCauses;
 use crate::recording::{Gauge, is_mcap};
+use crate::stream::Address;
 use crate::tools::split::OutputSummary;
 use crate::tools::{Ending, Limits, replay};
-use crate::{Address, Error, Source, Unconfirmed};
 
 /// How a program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use rustix::termios::{
 };
 
 use super::Verbosity;
-use crate::WaitSet;
+use crate::endpoint::WaitSet;
 use crate::tools::replay::{Command, Controls};
 
 /// The mode that the terminal had, as long as it has another one.
@@ -102,7 +102,7 @@ impl Controls for Keyboard {
 
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         if self.is_open && self.is_in_foreground() {
-            set.descriptor(self.stdin.as_fd());
+            set.readable(self.stdin.as_fd());
         }
     }
 }

@@ -37,7 +37,8 @@ pub use recording::Recording;
 pub use signal::ending_on_signal;
 pub use window::columns;
 
-use crate::{Error, Result, Stop};
+use crate::endpoint::Stop;
+use crate::error::{Error, Result};
 
 /// Runs a program: parses its command line, prepares the process, and turns what `body` returns
 /// into an exit code. Errors are printed once, with their causes.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::quantity::{parse_duration, parse_rate, scaled};
-use crate::Timestamp;
+use crate::endpoint::Timestamp;
 use crate::recording::Place;
 use crate::tools::replay::Rate;
 

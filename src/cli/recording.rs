@@ -7,11 +7,13 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{Size, parse_count, parse_duration, parse_interval, parse_size};
+use crate::error::Result;
+use crate::os::is_in_memory;
 use crate::recording::{
     FolderWriter, Fsync, McapOptions, McapWriter, OnFull, RecordWriter, Recorder, RecorderOptions,
-    RotatingWriter, Rotation, is_in_memory,
+    RotatingWriter, Rotation,
 };
-use crate::{Mode, Options, Result};
+use crate::stream::{Mode, Options};
 
 /// How many bytes wait at most for MCAP files: what comes while a disk stalls.
 const ON_DISK: usize = 256 << 20;

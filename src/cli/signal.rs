@@ -12,7 +12,8 @@ use libc::c_int;
 
 use super::keyboard::{restore_terminal, restore_terminal_at_once};
 use super::margin::end_line;
-use crate::{Error, Result, Stop};
+use crate::endpoint::Stop;
+use crate::error::{Error, Result};
 
 /// Signals that come so shortly after one another are one: `timeout`, and whatever else runs a
 /// program, sends one to the program and to its group, while the terminal may have sent it already.

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Recording, Seek, open_recording};
-use crate::{Error, Event, Origin, Received, Result, Source, Timestamp, WaitSet};
+use crate::endpoint::{Event, Origin, Received, Source, Timestamp, WaitSet};
+use crate::error::{Error, Result};
 
 /// The messages of several recordings in the order of their times: the files of one that was divided,
 /// or those of several recorders.
@@ -366,7 +367,7 @@ fn told_apart(recorded: &[Arc<Origin>]) -> Vec<Arc<Origin>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Frames;
+    use crate::frame::Frames;
     use crate::recording::{McapOptions, McapWriter};
     use std::fs;
     use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Recordings: messages on a disk.
 //!
-//! A recording is read as a [`Source`] and written as a [`Sink`](crate::Sink); one
+//! A recording is read as a [`Source`] and written as a [`Sink`](crate::endpoint::Sink); one
 //! that is read is a [`Recording`] too, which knows its length and finds its messages by number and
 //! time. There are two kinds: the [`folder`] of the original mflow, a file for each part, and
 //! [`mcap`] files, which carry the times at which messages were received.
@@ -17,13 +17,9 @@
 //! of its own, behind a queue that is bounded in bytes. What a recording *means* is left to
 //! [`handlers`](crate::handlers), when to send it again to [`tools::replay`](crate::tools::replay).
 
-mod close;
 pub mod folder;
 mod joined;
-mod lease;
-mod map;
 pub mod mcap;
-mod paced_file;
 mod queue;
 mod range;
 mod recorder;
@@ -35,14 +31,13 @@ use std::sync::Arc;
 pub use folder::{FolderInfo, FolderReader, FolderWriter};
 pub use joined::JoinedReader;
 pub use mcap::{McapOptions, McapReader, McapWriter, Written};
-#[cfg(feature = "cli")]
-pub(crate) use paced_file::is_in_memory;
 pub(crate) use range::{Bounds, Extent};
 pub use range::{Place, Range};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
 pub use rotation::{RotatingWriter, Rotation};
 
-use crate::{Origin, Received, Result, Source, Timestamp};
+use crate::endpoint::{Origin, Received, Source, Timestamp};
+use crate::error::Result;
 
 /// Where to go on reading in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

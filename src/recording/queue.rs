@@ -10,7 +10,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Error, Frame, Origin, Received};
+use crate::endpoint::{Origin, Received};
+use crate::error::Error;
+use crate::frame::Frame;
 
 /// How many kinds of lost messages are told apart; the rest counts as one.
 const MOST_KINDS: usize = 256;
@@ -314,7 +316,8 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Frames, Stop, Timestamp, WaitSet};
+    use crate::endpoint::{Stop, Timestamp, WaitSet};
+    use crate::frame::Frames;
 
     fn message(bytes: usize) -> Received {
         let frames = Frames::from([vec![0; bytes]]);
@@ -323,7 +326,7 @@ mod tests {
 
     fn is_readable(queue: &Queue) -> bool {
         let mut set = WaitSet::new();
-        set.descriptor(queue.room());
+        set.readable(queue.room());
         set.wait(&Stop::never(), Some(Duration::from_millis(1))).unwrap()
     }
 

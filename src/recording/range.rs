@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Recording, Seek};
-use crate::{Error, Result, Timestamp};
+use crate::endpoint::Timestamp;
+use crate::error::{Error, Result};
 
 /// A place in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use mflow_handlers::Peek;
 
 use super::McapWriter;
 use super::queue::{Added, Queue};
-use crate::{Error, Offer, Origin, Received, Result, Sink, Unconfirmed, WaitSet};
+use crate::endpoint::{Offer, Origin, Received, Sink, Unconfirmed, WaitSet};
+use crate::error::{Error, Result};
 
 use writing::{End, Writing};
 
@@ -199,7 +200,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A good [`queue_size`](crate::Options::queue_size) of a stream that waits for a recorder that
+    /// A good [`queue_size`](crate::stream::Options::queue_size) of a stream that waits for a recorder that
     /// [blocks](OnFull::Block): messages wait in the recorder, bounded in bytes. What waits in the
     /// socket beside it is bounded by nothing else, and leaves the processor's cache.
     pub const QUEUE_SIZE: u32 = 32;
@@ -274,11 +275,11 @@ impl Sink for Recorder {
     }
 
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-        set.descriptor(self.queue.room());
+        set.readable(self.queue.room());
     }
 
     fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
-        set.descriptor(self.queue.room());
+        set.readable(self.queue.room());
     }
 
     fn check(&mut self) -> Result<()> {

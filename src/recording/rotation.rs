@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::recorder::{Fsync, RecordWriter, htype};
 use super::{McapOptions, McapWriter, is_mcap};
+use crate::endpoint::{Origin, Received, Timestamp};
 use crate::error::WithCauses;
-use crate::{Error, Origin, Received, Result, Timestamp};
+use crate::error::{Error, Result};
 
 /// When a recording goes on in another file; never, where nothing is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,7 +212,7 @@ impl RecordWriter for RotatingWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Frame, Frames};
+    use crate::frame::{Frame, Frames};
 
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("mflow-{name}-{}", std::process::id()));

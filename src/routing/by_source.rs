@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Origin;
+use crate::endpoint::Origin;
 
 /// One `T` for each source that messages have come from, made when the first of them comes.
 #[derive(Clone, Debug)]

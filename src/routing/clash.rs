@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::Location;
-use crate::options::Attach;
+use crate::location::Location;
+use crate::stream::Attach;
 
 /// Why two addresses of a configuration cannot be used together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,8 +27,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::clash::Clash;
-use crate::options::Attach;
-use crate::{Error, Location, Mode, Options};
+use crate::error::Error;
+use crate::location::Location;
+use crate::stream::Attach;
+use crate::stream::{Mode, Options};
 
 /// What to split, and to where.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,7 +172,7 @@ impl Config {
     /// Where the file cannot be read, is not JSON, or says something that cannot be meant: an
     /// unknown key, a bad address or mode, modulo 0, an address twice, or a port that is bound
     /// twice, whatever its addresses are called.
-    pub fn read(file: &Path) -> crate::Result<Self> {
+    pub fn read(file: &Path) -> crate::error::Result<Self> {
         let text = fs::read(file).map_err(|error| (String::new(), error.to_string()));
         text.and_then(|text| Self::parse(&text)).map_err(|(key, reason)| {
             let file = file.to_owned();

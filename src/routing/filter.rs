@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
-use crate::Frames;
-use crate::handlers::{Peek, Stage};
+use crate::frame::Frames;
+use mflow_handlers::{Peek, Stage};
 
 /// How many series are remembered that have started; messages of older ones are taken for strays.
 const REMEMBERED: usize = 64;

@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Frames;
-use crate::handlers::dectris::stream2::Stream2;
-use crate::handlers::{Data, Message, Peek, Registry, Stage};
+use crate::frame::Frames;
+use mflow_handlers::dectris::stream2::Stream2;
+use mflow_handlers::{Data, Message, Peek, Registry, Stage};
 
 /// Follows one series at a time: the first one of which anything comes.
 ///
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_start_of_the_stream_v2_announces_its_images() {
-        use crate::handlers::dectris::stream2::Start;
+        use mflow_handlers::dectris::stream2::Start;
         let start = Start { number_of_images: Some(1), ..Start::new(7, "id") };
         let start = Stream2::Start(Box::new(start)).encode().unwrap();
         let now = Instant::now();

@@ -6,7 +6,8 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{OnFull, OutputConfig};
-use crate::{Error, Offer, Received, Result, Sink, Stop, Unconfirmed, WaitSet};
+use crate::endpoint::{Offer, Received, Sink, Stop, Unconfirmed, WaitSet};
+use crate::error::{Error, Result};
 
 /// How many messages in a row an output that was set aside has to take at once before it is waited
 /// for again: one that takes a message now and then would hold up the others time after time.

@@ -11,8 +11,8 @@ use std::sync::Once;
 
 use rustix::io::{DupFlags, Errno, dup3};
 
+use super::descriptor::descriptor_of;
 use super::libzmq;
-use crate::wait::descriptor_of;
 
 /// What keeps a socket from hearing of anything for a while.
 ///

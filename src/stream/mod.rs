@@ -1,7 +1,7 @@
 //! Streams: whole messages to and from a socket.
 //!
 //! A stream receives or sends; decoding is left to the [`Registry`] it carries, waiting for several
-//! streams at once to [`WaitSet`] and [`Merge`](crate::Merge).
+//! streams at once to [`WaitSet`] and [`Merge`](crate::endpoint::Merge).
 //!
 //! ## Whole messages or nothing
 //!
@@ -16,10 +16,17 @@
 //!
 //! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
 
+mod address;
+mod descriptor;
+mod endpoint;
 mod hold;
 mod libzmq;
+mod monitor;
+mod options;
+mod receipt;
 mod receive;
 mod send;
+mod statistics;
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -28,17 +35,22 @@ use std::time::{Duration, Instant};
 
 use mflow_handlers::Registry;
 
-use crate::monitor::{Monitor, MonitorOptions, MonitorThread};
-use crate::options::Attach;
-use crate::receipt::Receipts;
-use crate::statistics::Statistics;
-use crate::{Address, Error, Frame, Frames, Mode, Options, Result, Stop, WaitSet};
+use crate::endpoint::{Stop, WaitSet};
+use crate::error::{Error, Result};
+use crate::frame::{Frame, Frames};
+use monitor::MonitorThread;
+use receipt::Receipts;
 
 use hold::Hold;
 
+pub use address::Address;
+pub(crate) use endpoint::StreamSource;
 pub use libzmq::{Libzmq, libzmq};
-pub use receive::{Decoded, Messages, Tally};
-pub use send::{More, Offer, Unconfirmed};
+pub use monitor::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
+pub use options::{Attach, Mode, Options, UnknownMode};
+pub use receive::{Decoded, Messages};
+pub use send::More;
+pub use statistics::Statistics;
 
 /// Seconds of silence after which TCP asks a peer whether it is still there.
 const KEEPALIVE_AFTER: i32 = 30;
@@ -207,13 +219,13 @@ impl Stream {
 
     /// Adds the socket to what a wait is for.
     pub(crate) fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-        set.socket(&self.socket);
+        descriptor::watch(&self.socket, set);
     }
 
     /// Waits until it is worth trying again what was just tried in vain.
     fn wait(&self, end: Option<Instant>) -> Result<bool> {
         let mut set = WaitSet::new();
-        set.socket(&self.socket);
+        descriptor::watch(&self.socket, &mut set);
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         set.wait(&self.stop, left)
             .map_err(|source| Error::Wait { name: self.address.to_string(), source })

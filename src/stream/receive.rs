@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use mflow_handlers::{Data, DecodeError, Message, Parts};
 
+use super::statistics::Statistics;
 use super::{Direction, Stream};
-use crate::statistics::Statistics;
-use crate::{Error, Frame, Frames, Result};
+use crate::endpoint::Tally;
+use crate::error::{Error, Result};
+use crate::frame::{Frame, Frames};
 
 /// A decoded message and where its stream stood when it came.
 #[derive(Clone, Debug)]
@@ -16,24 +18,6 @@ pub struct Decoded<T = Data> {
     pub data: T,
     /// The statistics of the stream, this message included.
     pub statistics: Statistics,
-}
-
-/// Messages that were counted and not kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How many messages.
-    pub messages: u64,
-    /// Their bytes, all parts together.
-    pub bytes: u64,
-    /// Whether the source has ended.
-    pub ended: bool,
-}
-
-impl Tally {
-    /// Tells whether to go on counting, so that who counts looks at the clock often enough.
-    pub(crate) fn has_room(&self, most: u64) -> bool {
-        self.messages < most.min(256) && self.bytes < 32 << 20
-    }
 }
 
 impl Stream {

@@ -1,13 +1,14 @@
 //! Sending: whole messages onto a socket.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use mflow_handlers::Data;
 
+use super::receipt;
 use super::{Direction, Stream, uninterrupted};
-use crate::receipt;
-use crate::{Error, Frame, Frames, Result};
+use crate::endpoint::{Offer, Unconfirmed};
+use crate::error::{Error, Result};
+use crate::frame::{Frame, Frames};
 
 /// From how many peers on libzmq could mix up two messages.
 const MANY_PEERS: usize = 3;
@@ -19,34 +20,6 @@ pub enum More {
     Follows,
     /// This part is its last.
     Last,
-}
-
-/// What became of a message that was offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// It was taken whole.
-    Taken,
-    /// There was no room, and nothing of it was taken.
-    Full,
-}
-
-/// How many messages a closing sender could not hand over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unconfirmed {
-    /// At most this many of them; zero where all went out. It counts the message that was under
-    /// way to each peer too, though that may have left.
-    Count(u64),
-    /// Nobody can tell, as with PUB.
-    Unknown,
-}
-
-impl fmt::Display for Unconfirmed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count(messages) => messages.fmt(f),
-            Self::Unknown => f.pad("unknown"),
-        }
-    }
 }
 
 impl Stream {

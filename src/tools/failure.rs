@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Ending;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Why a run broke off, and what was done until then.
 ///

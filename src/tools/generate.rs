@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use super::report::{Notation, Report};
 use super::run::Run;
 use super::{Ending, Failure, Limits, Observer, local_send_buffer, sum_up, tell_departures};
-use crate::{
-    Error, Frame, Frames, Offer, Origin, Received, Result, Sink, Stop, Throughput, Timestamp,
-    Unconfirmed, WaitSet,
-};
+use crate::endpoint::{Offer, Origin, Received, Sink, Stop, Timestamp, Unconfirmed, WaitSet};
+use crate::error::{Error, Result};
+use crate::frame::{Frame, Frames};
+use crate::measure::Throughput;
 
 /// How often rates are printed where nobody says.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -44,7 +44,7 @@ impl Default for Options {
     }
 }
 
-/// Returns a good [`queue_size`](crate::Options::queue_size) for messages of so many bytes.
+/// Returns a good [`queue_size`](crate::stream::Options::queue_size) for messages of so many bytes.
 ///
 /// ```
 /// use mflow::tools::generate::queue_size;
@@ -53,12 +53,12 @@ impl Default for Options {
 #[must_use]
 pub fn queue_size(bytes: usize) -> u32 {
     match bytes {
-        ..=512 => crate::Options::SMALL_MESSAGES_QUEUE_SIZE,
-        _ => crate::Options::DEFAULT_QUEUE_SIZE,
+        ..=512 => crate::stream::Options::SMALL_MESSAGES_QUEUE_SIZE,
+        _ => crate::stream::Options::DEFAULT_QUEUE_SIZE,
     }
 }
 
-/// Returns a good [`send_buffer`](crate::Options::send_buffer) for messages of so many bytes to an
+/// Returns a good [`send_buffer`](crate::stream::Options::send_buffer) for messages of so many bytes to an
 /// address: a small one for 1 MiB and more to the loopback interface, otherwise the system's
 /// choice.
 ///

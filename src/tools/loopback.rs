@@ -4,7 +4,10 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::{Failure, Observer, Silent, generate, stats};
-use crate::{Error, Options, Result, Source, Stop, connect};
+use crate::connect;
+use crate::endpoint::{Source, Stop};
+use crate::error::{Error, Result};
+use crate::stream::Options;
 
 /// Measures this machine: a generator sends messages of `size` bytes to a free port of the
 /// loopback interface, and they are measured as [`stats::run`] does.

@@ -33,7 +33,8 @@ pub mod stats;
 use std::fmt;
 
 use crate::counted::Counted;
-use crate::{Address, Options, Source};
+use crate::endpoint::Source;
+use crate::stream::{Address, Options};
 
 pub use failure::Failure;
 use failure::sum_up;

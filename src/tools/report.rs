@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::Ending;
-use crate::{Error, Result, Throughput, ThroughputStatistics};
+use crate::error::{Error, Result};
+use crate::measure::{Throughput, ThroughputStatistics};
 
 /// In which form rates are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::Progress;
-use crate::{Error, Event, Received, Result, Sink, Source, Stop, WaitSet};
+use crate::endpoint::{Event, Received, Sink, Source, Stop, WaitSet};
+use crate::error::{Error, Result};
 
 /// What ends a run, besides a stop and the end of its source; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -331,7 +332,8 @@ impl<'a> Run<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Frames, Origin, Timestamp};
+    use crate::endpoint::{Origin, Timestamp};
+    use crate::frame::Frames;
 
     #[test]
     fn a_run_that_was_stopped_by_hand_has_missed_nothing() {

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use super::run::{Beside, Run, Watched};
 use super::{Ending, Failure, Limits, Observer, sum_up, tell_departures, tell_notices};
 use crate::counted::Counted;
+use crate::endpoint::{Source, Stop, Unconfirmed, WaitSet};
 use crate::error::WithCauses;
+use crate::error::{Error, Result};
 use crate::routing::{Config, Output, Split};
-use crate::{Error, Result, Source, Stop, Unconfirmed, WaitSet};
 
 /// How often at most it is told of an output that it takes messages, or takes none.
 const TELL: Duration = Duration::from_secs(2);
@@ -66,7 +67,7 @@ impl fmt::Display for Summary {
 /// Where one of them cannot be opened.
 pub fn open(
     config: &Config,
-    tune: impl Fn(crate::Options) -> crate::Options,
+    tune: impl Fn(crate::stream::Options) -> crate::stream::Options,
     observer: &mut dyn Observer,
 ) -> Result<(Box<dyn Source>, Split)> {
     let mut outputs = Vec::new();

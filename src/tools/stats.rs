@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use super::report::{Notation, RULE, Report};
 use super::run::Run;
 use super::{Ending, Failure, Limits, sum_up};
-use crate::{Result, Source, Stop, Throughput, WaitSet};
+use crate::endpoint::{Source, Stop, WaitSet};
+use crate::error::Result;
+use crate::measure::Throughput;
 
-/// A good [`queue_size`](crate::Options::queue_size) to measure with: of messages of whatever size,
+/// A good [`queue_size`](crate::stream::Options::queue_size) to measure with: of messages of whatever size,
 /// none is kept.
-pub const QUEUE_SIZE: u32 = crate::Options::SMALL_MESSAGES_QUEUE_SIZE;
+pub const QUEUE_SIZE: u32 = crate::stream::Options::SMALL_MESSAGES_QUEUE_SIZE;
 
 /// How to measure.
 #[derive(Clone, Copy, Debug)]

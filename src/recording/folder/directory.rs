@@ -10,8 +10,9 @@ use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::{PROBE, PartNumber};
-use crate::recording::close::close;
-use crate::{Error, Frame, Result};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::os::close;
 
 /// What a file may be used for, less what the user's mask takes away.
 const MODE: Mode = Mode::from_raw_mode(0o666);

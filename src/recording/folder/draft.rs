@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use super::PartNumber;
 use super::directory::Directory;
-use crate::{Error, Frames, Result};
+use crate::error::{Error, Result};
+use crate::frame::Frames;
 
 /// A message that is not in its folder yet, or not whole.
 ///

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 
 use super::draft::Draft;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Messages that are handed over together.
 #[derive(Debug, Default)]

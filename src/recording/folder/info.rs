@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Listing, is_unfinished, list};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// What is in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -19,7 +19,7 @@ mod writer;
 use std::fs;
 use std::path::Path;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 use directory::is_unfinished;
 pub use info::FolderInfo;

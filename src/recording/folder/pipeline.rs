@@ -13,7 +13,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::draft::Draft;
 use super::filler::{Batch, Filled, Filler};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A message with more parts is written by one thread: each part holds a descriptor.
 const MOST_PARTS: usize = 16;
@@ -188,9 +188,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::endpoint::{Event, Source};
+    use crate::frame::Frames;
     use crate::recording::folder::directory::Directory;
     use crate::recording::{FolderReader, Recording};
-    use crate::{Event, Frames, Source};
 
     /// Enough for several batches, and not a whole number of them.
     const MESSAGES: u64 = 501;

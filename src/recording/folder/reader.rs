@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::{Listing, PartNumber, is_unfinished, list};
 use crate::counted::Counted;
+use crate::endpoint::{Event, Origin, Received, Source, Timestamp, WaitSet};
+use crate::error::{Error, Result};
+use crate::frame::{Frame, Frames};
 use crate::recording::{Recording, Seek};
-use crate::{Error, Event, Frame, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of a folder, in the order of their numbers.
 ///

@@ -8,8 +8,10 @@ use super::directory::Directory;
 use super::draft::Draft;
 use super::list;
 use super::pipeline::Pipeline;
+use crate::endpoint::{Origin, Received};
+use crate::error::{Error, Result};
+use crate::frame::Frames;
 use crate::recording::{Fsync, RecordWriter};
-use crate::{Error, Frames, Origin, Received, Result};
 
 /// A folder that grows by a file for each part of each message.
 ///
@@ -161,8 +163,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::endpoint::{Event, Source};
     use crate::recording::{FolderReader, Recording};
-    use crate::{Event, Source};
 
     #[test]
     fn what_a_killed_writer_left_is_no_message_and_its_number_is_not_used_again() {

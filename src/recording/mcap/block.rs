@@ -9,8 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::parts::PartRanges;
-use crate::recording::map::{Loan, Map};
-use crate::{Error, Frame, Frames, Result};
+use crate::error::{Error, Result};
+use crate::frame::{Frame, Frames};
+use crate::os::{Loan, Map};
 
 /// The most that is read of a file into memory at once; what is in a map is not read.
 pub(super) const MAX_READ: u64 = 1 << 30;

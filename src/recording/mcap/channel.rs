@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::parts::ENCODING;
 use super::{MAX_HTYPES, OTHER, RAW, wire};
-use crate::Origin;
+use crate::endpoint::Origin;
 
 /// The number of the only schema; 0 means none.
 pub(super) const SCHEMA: u16 = 1;

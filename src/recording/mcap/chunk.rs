@@ -8,7 +8,7 @@ use super::gather::COPY;
 use super::parts::{framed_length, part_head};
 use super::wire::{self, CHUNK_HEAD, ChunkIndex, MESSAGE_HEAD, MessageHead};
 use super::{BATCH_BYTES, BATCH_TIME};
-use crate::{Frame, Frames};
+use crate::frame::{Frame, Frames};
 
 /// The messages that wait for others to be written with.
 ///

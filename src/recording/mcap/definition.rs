@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::parts::{ENCODING, SCHEMA_NAME};
 use super::record::Fields;
-use crate::{Mode, Origin};
+use crate::endpoint::Origin;
+use crate::stream::Mode;
 
 /// The longest schema or channel that is read: longer ones are as good as damaged.
 pub(super) const MAX_DEFINITION: u64 = 16 << 20;

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::ops::Range;
 
 use super::parts::part_head;
-use crate::{Frame, Frames};
+use crate::frame::{Frame, Frames};
 
 /// Up to this many bytes a part is copied into the framing around it: cheaper than a slice more.
 pub(super) const COPY: usize = 4096;

@@ -17,7 +17,9 @@ use super::record::{Fields, Records};
 use super::session;
 use super::verify::read_index;
 use super::wire::{MESSAGE_HEAD, opcode};
-use crate::{Error, Mode, Result, Source};
+use crate::endpoint::Source;
+use crate::error::{Error, Result};
+use crate::stream::Mode;
 
 /// How closely a recording is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,8 +146,8 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     let counts = counts.map_err(failed())?;
     let mut info = Info {
         is_closed: reader.is_closed(),
-        damaged: crate::Source::damaged(&reader),
-        damaged_places: crate::Source::damaged_places(&reader),
+        damaged: crate::endpoint::Source::damaged(&reader),
+        damaged_places: crate::endpoint::Source::damaged_places(&reader),
         notices: reader.notices(),
         ..Info::default()
     };

@@ -8,7 +8,7 @@ use super::index::{self, Contents};
 use super::salvage::{Damages, salvage};
 use super::scan::Scan;
 use super::wire::MAGIC;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A search through more bytes than this is told beforehand, as it takes a while.
 const LONG_SEARCH: u64 = 1 << 30;

@@ -13,8 +13,10 @@ use super::record;
 use super::scan::Scan;
 use super::starts::{self, SeriesStart};
 use crate::counted::Counted;
+use crate::endpoint::{Event, Origin, Received, Source, Timestamp, WaitSet};
+use crate::error::{Error, Result};
+use crate::frame::Frames;
 use crate::recording::{Recording, Seek};
-use crate::{Error, Event, Frames, Origin, Received, Result, Source, Timestamp, WaitSet};
 
 /// The messages of an MCAP file that have the schema of ours, in the order of `log_time`.
 ///

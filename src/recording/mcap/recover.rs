@@ -16,7 +16,8 @@ use super::starts;
 use super::verify::are_data_sound;
 use super::{McapOptions, McapWriter, SESSION, USER};
 use crate::counted::Counted;
-use crate::{Error, Frames, Result};
+use crate::error::{Error, Result};
+use crate::frame::Frames;
 
 /// What was saved of a file, and what was not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -117,7 +118,7 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     Ok(Recovery {
         messages: written.messages,
         bytes: written.bytes,
-        damaged: crate::Source::damaged(&reader),
+        damaged: crate::endpoint::Source::damaged(&reader),
         foreign,
         was_closed: footer.is_some(),
         damages: damages.first,
@@ -204,9 +205,9 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::endpoint::{Origin, Received, Timestamp};
     use crate::recording::mcap::block::broken;
     use crate::recording::mcap::verify;
-    use crate::{Origin, Received, Timestamp};
 
     /// Messages of which every tenth has a chunk of its own.
     fn numbered(number: u64) -> Frames {

@@ -6,7 +6,7 @@ use rustix::system::uname;
 
 use super::channel::{ChannelTally, Channels};
 use super::wire::Entries;
-use crate::Timestamp;
+use crate::endpoint::Timestamp;
 
 /// Returns what is known when a file is begun; `more` comes from whoever records.
 pub(super) fn session(started: Timestamp, more: &[(String, String)]) -> Entries {

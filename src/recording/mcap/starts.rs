@@ -6,7 +6,8 @@ use std::io;
 use super::block::Store;
 use super::place::RecordPlace;
 use super::record::{Attachment, Fields};
-use crate::{Frames, Timestamp};
+use crate::endpoint::Timestamp;
+use crate::frame::Frames;
 
 /// What is looked at to tell which attachment it is: more than its times and its name have.
 const HEAD: u64 = 64;

@@ -18,7 +18,7 @@ use super::record::{
 use super::salvage::{Damage, Damages, next_record};
 use super::scan::{chunk, define};
 use super::wire::{MAGIC, MessageHead, RECORD_HEAD, opcode};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// How much is read at once for the checksum of the data section.
 const HASHED: u64 = 8 << 20;

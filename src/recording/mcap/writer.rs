@@ -19,9 +19,11 @@ use super::wire::{
     self, AttachmentHead, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead, RECORD_HEAD,
 };
 use super::{OWN_CHUNK, SESSION, SUMMARY, USER, session};
+use crate::endpoint::{Origin, Received, Timestamp};
+use crate::error::{Error, Result};
+use crate::frame::{Frame, Frames};
+use crate::os::PacedFile;
 use crate::recording::Fsync;
-use crate::recording::paced_file::PacedFile;
-use crate::{Error, Frame, Frames, Origin, Received, Result, Timestamp};
 
 use start::{Attachment, Starts};
 use summary::{Summary, schema};

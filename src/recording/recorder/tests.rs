@@ -2,8 +2,9 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
+use crate::endpoint::{Event, Source, Stop, Timestamp};
+use crate::frame::{Frame, Frames};
 use crate::recording::{FolderWriter, McapOptions};
-use crate::{Event, Frame, Frames, Source, Stop, Timestamp};
 
 /// What a [`Told`] writer was asked.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Fsync, RecordWriter, htype};
+use crate::endpoint::Received;
+use crate::error::{Error, Result};
 use crate::recording::queue::{Queue, Queued, Taken};
-use crate::{Error, Received, Result};
 
 /// Room of small messages is given back together, once there is this much.
 const RELEASE: usize = 256 << 10;

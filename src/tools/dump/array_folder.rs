@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use mflow_handlers::{Array, Broken, Data, Message, Registry};
 
+use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
 use crate::error::WithCauses;
-use crate::{Error, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
+use crate::error::{Error, Result};
 
 /// How many damaged messages are told of one by one; all are counted.
 const TOLD: u64 = 10;

@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::text::is_hidden;
-use crate::{Error, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
+use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
+use crate::error::{Error, Result};
 
 /// How much of a message is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,13 +150,15 @@ mod tests {
     use super::*;
     use mflow_handlers::DecodeError;
 
-    use crate::{Frames, Origin, Timestamp};
+    use crate::endpoint::{Origin, Timestamp};
+    use crate::frame::Frames;
 
     fn written(content: JsonContent, messages: &[&[&str]]) -> (String, u64) {
         let mut out = Vec::new();
         let mut writer = JsonWriter::new(&mut out, content);
         for parts in messages {
-            let frames = parts.iter().map(|part| part.as_bytes()).map(crate::Frame::from).collect();
+            let frames =
+                parts.iter().map(|part| part.as_bytes()).map(crate::frame::Frame::from).collect();
             let frames: Frames = frames;
             let (time, origin) = (Timestamp::now(), Origin::new("test"));
             writer.offer(&Received { frames, time, origin }).unwrap();

@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run};
 use super::{Ending, Failure, Limits, Observer, sum_up, tell_notices};
+use crate::endpoint::{Offer, Received, Sink, Source, Stop, Unconfirmed, WaitSet};
+use crate::error::{Error, Result};
+use crate::frame::Frames;
 use crate::routing::{BySource, Filter, FilterOptions, SeriesWatch};
-use crate::{Error, Frames, Offer, Received, Result, Sink, Source, Stop, Unconfirmed, WaitSet};
 
 pub use array_folder::{ArrayFile, ArrayFolder, Existing};
 pub use json::{JsonContent, JsonWriter};
@@ -219,7 +221,7 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Origin, Timestamp};
+    use crate::endpoint::{Origin, Timestamp};
 
     /// Has room now and then, and tells nobody.
     struct Reticent {

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::{Error, Frame, Offer, Received, Result, Sink, Unconfirmed, WaitSet};
+use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
 
 /// How many bytes of a part are shown where it is not text.
 const SHOWN: usize = 64;

@@ -11,9 +11,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::error::WithCauses;
+use crate::error::{Error, Result};
 use crate::recording::FolderInfo;
 use crate::recording::mcap::{self, Detail};
-use crate::{Error, Result};
 
 /// How a look at a recording is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

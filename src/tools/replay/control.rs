@@ -1,6 +1,6 @@
 //! What a person may ask for while a recording is replayed.
 
-use crate::WaitSet;
+use crate::endpoint::WaitSet;
 
 /// What a person asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::handlers::{Peek, Stage};
-use crate::{Origin, Received, WaitSet};
+use crate::endpoint::{Origin, Received, WaitSet};
+use mflow_handlers::{Peek, Stage};
 
 /// More often, a replay would have no time for anything else.
 const LEAST: Duration = Duration::from_millis(1);
@@ -105,7 +105,8 @@ impl Openings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Frames, Timestamp};
+    use crate::endpoint::Timestamp;
+    use crate::frame::Frames;
 
     fn message(htype: &str, series: u64) -> Received {
         let header = format!(r#"{{"htype":"{htype}-1.0","series":{series}}}"#);

@@ -21,9 +21,11 @@ use serde_json::{Value, json};
 
 use super::run::Run;
 use super::{Ending, Failure, Limits, Observer, local_send_buffer, sum_up, tell_notices};
+use crate::endpoint::{Stop, Unconfirmed, WaitSet};
+use crate::error::{Error, Result};
+use crate::measure::Throughput;
 use crate::recording::{Range, Recording};
 use crate::routing::FilterOptions;
-use crate::{Error, Result, Stop, Throughput, Unconfirmed, WaitSet};
 
 pub use control::{Command, Controls, Unattended};
 pub use fidelity::{LATE, Lateness};
@@ -61,7 +63,7 @@ pub struct Options {
     pub limits: Limits,
 }
 
-/// Returns a good [`send_buffer`](crate::Options::send_buffer) for recorded messages of so many bytes
+/// Returns a good [`send_buffer`](crate::stream::Options::send_buffer) for recorded messages of so many bytes
 /// to an address: a small one for 2 MiB and more to the loopback interface, otherwise the system's
 /// choice.
 ///

@@ -4,9 +4,10 @@ use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
+use crate::endpoint::{Origin, Sink, Unconfirmed, WaitSet};
+use crate::error::{Error, Result};
 use crate::recording::Recording;
 use crate::tools::{Observer, tell_departures};
-use crate::{Error, Origin, Result, Sink, Unconfirmed, WaitSet};
 
 /// Which sink takes the messages of which source: sinks are told by their numbers.
 ///
@@ -164,11 +165,12 @@ fn unmapped(label: &str, problem: &'static str, recording: &dyn Recording) -> Er
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::{Offer, Received, Stop, Timestamp};
+    use crate::frame::Frames;
     use crate::recording::open_recording;
     use crate::recording::{McapOptions, McapWriter};
     use crate::tools::Silent;
     use crate::tools::replay::{Options, Unattended, run};
-    use crate::{Frames, Offer, Received, Stop, Timestamp};
 
     /// A sink of somebody's that takes everything, and tells at the end that it did or did not.
     struct Theirs(&'static str, Option<Unconfirmed>);

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use rustix::io::ioctl_fionbio;
 
 use super::control::{Command, Controls};
-use crate::{Error, Mode, Monitor, MonitorOptions, Result, Stop, Stream, WaitSet};
+use crate::endpoint::{Stop, WaitSet};
+use crate::error::{Error, Result};
+use crate::stream::{Mode, Monitor, MonitorOptions, Stream};
 
 /// How often to look for a terminal.
 const LOOK: Duration = Duration::from_secs(1);
@@ -72,7 +74,7 @@ pub fn wait_for_peers<'s>(
         while peers < count {
             let left = timeout.map(|timeout| timeout.saturating_sub(since.elapsed()));
             let mut set = WaitSet::new();
-            set.descriptor(awaited.changes.as_fd());
+            set.readable(awaited.changes.as_fd());
             // There is nothing yet to pause.
             while let Some(command) = controls.next() {
                 if command == Command::Quit {

@@ -11,12 +11,14 @@ use super::header::{Headers, Openings};
 use super::outlets::Outlets;
 use super::rate::{Rate, Schedule};
 use super::{Detail, Options, Playing, Repeat, Rest};
+use crate::endpoint::{Offer, Received, WaitSet};
+use crate::error::{Error, Result};
+use crate::frame::Frames;
 use crate::recording::folder::part_file_name;
 use crate::recording::{Bounds, Extent, Recording};
 use crate::routing::{BySource, Filter};
 use crate::tools::run::Run;
 use crate::tools::{Ending, Observer, Progress};
-use crate::{Error, Frames, Offer, Received, Result, WaitSet};
 
 /// How often to ask for commands while messages leave without a wait.
 const ASK: Duration = Duration::from_millis(20);
@@ -364,7 +366,7 @@ impl<'a> Player<'a> {
     /// Says where the replay is, having sent a message.
     fn playing(&self, sent: &Received) -> Playing {
         let span = self.extent.span;
-        let since = |first: crate::Timestamp, last: crate::Timestamp| {
+        let since = |first: crate::endpoint::Timestamp, last: crate::endpoint::Timestamp| {
             Duration::from_nanos(last.as_nanos().saturating_sub(first.as_nanos()))
         };
         let progress = self.run.progress();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::endpoint::Timestamp;
 
 /// How fast to replay.
 #[derive(Clone, Copy, Debug, PartialEq)]

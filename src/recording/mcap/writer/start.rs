@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use mflow_handlers::Peek;
 
+use crate::endpoint::Received;
+use crate::frame::{Frame, Frames};
 use crate::recording::mcap::gather::Gather;
 use crate::recording::mcap::parts::framed_length;
 use crate::recording::mcap::starts;
 use crate::recording::mcap::wire::{self, AttachmentHead};
-use crate::{Frame, Frames, Received};
 
 /// The media type of attachments: the data of a message.
 pub(super) const MEDIA_TYPE: &str = "application/x-protobuf";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mflow_handlers::Registry;
 
-use crate::Stop;
+use crate::endpoint::Stop;
 
 /// The pattern of a stream's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

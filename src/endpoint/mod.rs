@@ -21,81 +21,21 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+mod merge;
+mod offer;
+mod received;
+mod stop;
+mod wait;
 
-use crate::{Error, Frames, Mode, Offer, Result, Stream, Tally, Unconfirmed, WaitSet};
+use std::time::Duration;
 
-/// A time in nanoseconds since the Unix epoch (UTC) that never goes backwards in one process: the
-/// system's clock read once, and the monotonic time since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(u64);
+use crate::error::{Error, Result};
 
-impl Timestamp {
-    /// Reads the clock.
-    #[must_use]
-    pub fn now() -> Self {
-        static ANCHOR: OnceLock<(u64, Instant)> = OnceLock::new();
-        let (start, monotonic) = ANCHOR.get_or_init(|| {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            (nanoseconds(now), Instant::now())
-        });
-        Self(start.saturating_add(nanoseconds(monotonic.elapsed())))
-    }
-
-    /// Makes a time of nanoseconds since the Unix epoch, such as that of a recording.
-    #[must_use]
-    pub const fn from_nanos(nanoseconds: u64) -> Self {
-        Self(nanoseconds)
-    }
-
-    /// Returns the nanoseconds since the Unix epoch.
-    #[must_use]
-    pub const fn as_nanos(self) -> u64 {
-        self.0
-    }
-}
-
-/// 2^64 ns last until the year 2554.
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Who a message came from, shared between all messages of a source.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// The name of the source: its address or path.
-    pub name: String,
-    /// The short name that tells it from others in a recording, such as `a` of `a=tcp://…`.
-    pub label: Option<String>,
-    /// How its messages are received, where it is a stream.
-    pub mode: Option<Mode>,
-}
-
-impl Origin {
-    /// Returns what tells the source from others: its label, or its name where it has none.
-    #[must_use]
-    pub fn label(&self) -> &str {
-        self.label.as_deref().unwrap_or(&self.name)
-    }
-
-    /// Makes an origin for all messages of a source, without label and mode.
-    #[must_use]
-    pub fn new(name: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), ..Self::default() })
-    }
-}
-
-/// A message with the time it was received at and the source it came from.
-#[derive(Clone, Debug)]
-pub struct Received {
-    /// The message.
-    pub frames: Frames,
-    /// When it was received.
-    pub time: Timestamp,
-    /// Who it came from.
-    pub origin: Arc<Origin>,
-}
+pub use merge::Merge;
+pub use offer::{Offer, Tally, Unconfirmed};
+pub use received::{Origin, Received, Timestamp};
+pub use stop::Stop;
+pub use wait::WaitSet;
 
 /// What a source has at present.
 #[derive(Debug)]
@@ -241,82 +181,4 @@ pub trait Sink: Send {
     /// # Errors
     /// Where closing fails.
     fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed>;
-}
-
-/// A stream that messages come from.
-pub(crate) struct StreamSource {
-    stream: Stream,
-    origin: Arc<Origin>,
-}
-
-impl StreamSource {
-    pub(crate) fn new(stream: Stream, label: Option<String>) -> Self {
-        let (name, mode) = (stream.address().to_owned(), Some(stream.mode()));
-        Self { stream, origin: Arc::new(Origin { name, label, mode }) }
-    }
-}
-
-impl Source for StreamSource {
-    fn name(&self) -> &str {
-        &self.origin.name
-    }
-
-    fn listening(&self) -> Option<&str> {
-        self.stream.listening()
-    }
-
-    fn poll(&mut self) -> Result<Event> {
-        Ok(match self.stream.try_receive()? {
-            Some(frames) => Event::Message(Received {
-                frames,
-                time: Timestamp::now(),
-                origin: Arc::clone(&self.origin),
-            }),
-            None => Event::Idle,
-        })
-    }
-
-    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-        self.stream.readiness(set);
-    }
-
-    fn tally(&mut self, most: u64) -> Result<Tally> {
-        self.stream.tally(most)
-    }
-}
-
-impl From<Stream> for Box<dyn Source> {
-    fn from(stream: Stream) -> Self {
-        Box::new(StreamSource::new(stream, None))
-    }
-}
-
-impl Sink for Stream {
-    fn name(&self) -> &str {
-        self.address()
-    }
-
-    fn listening(&self) -> Option<&str> {
-        Self::listening(self)
-    }
-
-    fn offer(&mut self, message: &Received) -> Result<Offer> {
-        Self::offer(self, &message.frames)
-    }
-
-    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-        Self::readiness(self, set);
-    }
-
-    fn departures(&self) -> usize {
-        Self::departures(self)
-    }
-
-    fn is_unheard(&self) -> bool {
-        Self::is_unheard(self)
-    }
-
-    fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {
-        Ok(Self::finish(*self, patience))
-    }
 }

@@ -186,7 +186,7 @@ impl Drop for Loan {
 #[cfg(target_os = "linux")]
 mod tests {
     use super::*;
-    use crate::Frame;
+    use crate::frame::Frame;
 
     /// A file of 100 003 bytes that is mapped.
     fn map(name: &str) -> (std::path::PathBuf, Vec<u8>, Arc<Map>) {

@@ -2,7 +2,6 @@
 //!
 //! What to do once something is ready is left to its owner: being woken says only that it is worth
 //! trying.
-#![allow(unsafe_code, reason = "the descriptor of a socket of libzmq can be borrowed only so")]
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -12,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use smallvec::SmallVec;
 
-use crate::Stop;
+use super::Stop;
 
 /// How long before a deadline the sleep ends and a spin begins: timers are late by as much.
 const SPIN: Duration = Duration::from_micros(80);
@@ -29,7 +28,7 @@ const SPIN: Duration = Duration::from_micros(80);
 /// ```
 #[derive(Default)]
 pub struct WaitSet<'a> {
-    descriptors: SmallVec<[BorrowedFd<'a>; 4]>,
+    descriptors: SmallVec<[(BorrowedFd<'a>, PollFlags); 4]>,
     deadline: Option<Instant>,
     ready: bool,
 }
@@ -46,22 +45,14 @@ impl<'a> WaitSet<'a> {
         self.ready = true;
     }
 
-    /// Adds a socket that was just tried in vain, to be woken when libzmq has news for it.
-    ///
-    /// "Tried" is to be taken at its word: the last call on the socket said that there is nothing
-    /// to receive, or, after a look at its events, no room to send. What was there before that is
-    /// no news.
-    pub fn socket(&mut self, socket: &'a zmq::Socket) {
-        match descriptor_of(socket) {
-            Ok(descriptor) => self.descriptor(descriptor),
-            // Trying it again tells what is wrong with it.
-            Err(_) => self.ready(),
-        }
+    /// Adds a descriptor, to be woken when it is readable.
+    pub fn readable(&mut self, descriptor: BorrowedFd<'a>) {
+        self.descriptors.push((descriptor, PollFlags::IN));
     }
 
-    /// Adds a descriptor, to be woken when it is readable.
-    pub fn descriptor(&mut self, descriptor: BorrowedFd<'a>) {
-        self.descriptors.push(descriptor);
+    /// Adds a descriptor, to be woken when it is writable.
+    pub fn writable(&mut self, descriptor: BorrowedFd<'a>) {
+        self.descriptors.push((descriptor, PollFlags::OUT));
     }
 
     /// Adds a moment at which to be woken; the earliest counts.
@@ -81,9 +72,10 @@ impl<'a> WaitSet<'a> {
         if self.ready {
             return Ok(true);
         }
-        let descriptors = self.descriptors.iter().copied().chain(stop.descriptor());
+        let stopped = stop.descriptor().map(|descriptor| (descriptor, PollFlags::IN));
+        let descriptors = self.descriptors.iter().copied().chain(stopped);
         let mut polled: SmallVec<[_; 4]> =
-            descriptors.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)).collect();
+            descriptors.map(|(it, flags)| PollFd::from_borrowed_fd(it, flags)).collect();
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let left = |at: Instant| at.saturating_duration_since(Instant::now());
@@ -111,13 +103,6 @@ impl<'a> WaitSet<'a> {
             }
         }
     }
-}
-
-/// Returns the descriptor of a socket, readable when libzmq has news that nobody has looked at.
-pub(crate) fn descriptor_of(socket: &zmq::Socket) -> Result<BorrowedFd<'_>, zmq::Error> {
-    let descriptor = socket.get_fd()?;
-    // SAFETY: the socket keeps its descriptor open as long as it is borrowed.
-    Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
 }
 
 fn spin(left: Duration) {

@@ -9,8 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use crate::endpoint::Stop;
 use crate::frame::{COPY_INTO_FRAME, INLINE, Slot};
-use crate::{Frame, Frames, Stop};
+use crate::frame::{Frame, Frames};
 
 /// How often a wait for the last receipts looks whether there was any progress.
 const LOOK: Duration = Duration::from_millis(50);

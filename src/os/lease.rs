@@ -29,7 +29,7 @@ mod linux {
 
     impl Lease {
         /// Takes a lease; none where the system does not grant it.
-        pub(in crate::recording) fn take(file: &Arc<File>) -> Option<Self> {
+        pub(in crate::os) fn take(file: &Arc<File>) -> Option<Self> {
             // The signal that nothing is done by: the usual one would end the process.
             let is_granted = control(file, F_SETSIG, libc::SIGURG).is_some()
                 && control(file, libc::F_SETLEASE, libc::F_RDLCK).is_some();
@@ -37,7 +37,7 @@ mod linux {
         }
 
         /// Tells whether somebody waits for it, or it was taken away from one who waited too long.
-        pub(in crate::recording) fn is_wanted_back(&self) -> bool {
+        pub(in crate::os) fn is_wanted_back(&self) -> bool {
             control(&self.0, libc::F_GETLEASE, 0) != Some(libc::F_RDLCK)
         }
     }

@@ -8,8 +8,8 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::Error;
-use crate::options::Attach;
+use super::options::Attach;
+use crate::error::Error;
 
 /// A ZMQ endpoint, `tcp://host:port`, `ipc://path` or `inproc://name`.
 ///

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
-use crate::{Stop, WaitSet};
+use crate::endpoint::{Stop, WaitSet};
 
 /// The thread of one stream.
 pub(crate) struct MonitorThread {
@@ -206,8 +206,8 @@ impl Watch {
             }
             self.tell_absence();
             let mut set = WaitSet::new();
-            set.socket(&self.reports);
-            set.descriptor(self.woken.as_fd());
+            crate::stream::descriptor::watch(&self.reports, &mut set);
+            set.readable(self.woken.as_fd());
             self.absence_due().into_iter().for_each(|due| set.deadline(due));
             if set.wait(&Stop::never(), None).is_err() {
                 return;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Error, Event, Received, Result, Source, Stop, WaitSet};
+use crate::endpoint::{Event, Received, Source, Stop, WaitSet};
+use crate::error::{Error, Result};
 
 /// Decides which source to look at first: given how many there are and which one gave the latest
 /// message, returns an index. Those that follow are looked at in turn.
@@ -187,7 +188,8 @@ impl Source for Merge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Frame, Frames, Origin, Timestamp};
+    use crate::endpoint::{Origin, Timestamp};
+    use crate::frame::{Frame, Frames};
     use std::collections::VecDeque;
     use std::io;
     use std::path::Path;
@@ -267,7 +269,8 @@ mod tests {
 
     #[test]
     fn waiting_for_silent_sources_ends_at_the_timeout() {
-        let stream = crate::connect("tcp://127.0.0.1:*", crate::Options::pull().bind()).unwrap();
+        let stream =
+            crate::connect("tcp://127.0.0.1:*", crate::stream::Options::pull().bind()).unwrap();
         let mut merge = Merge::new([stream.into()]);
         assert!(merge.receive(&Stop::never(), Duration::from_millis(5)).unwrap().is_none());
     }
@@ -279,7 +282,10 @@ mod tests {
         for name in ["000000_001.raw", "000001_000.raw", "000002_002.raw"] {
             std::fs::write(folder.join(name), "").unwrap();
         }
-        let open = || crate::open_source(folder.to_str().unwrap(), crate::Options::pull()).unwrap();
+        let open = || {
+            crate::location::open_source(folder.to_str().unwrap(), crate::stream::Options::pull())
+                .unwrap()
+        };
         let mut merge = Merge::new([open(), open()]);
         while !matches!(merge.poll().unwrap(), Event::End) {}
         assert_eq!(merge.damaged(), 4);

@@ -154,7 +154,8 @@ impl Drop for Monitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Options, connect};
+    use crate::connect;
+    use crate::stream::Options;
     use std::sync::mpsc;
 
     const LONG: Duration = Duration::from_secs(30);

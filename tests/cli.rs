@@ -319,6 +319,57 @@ fn rates_are_told_in_json_too() {
 }
 
 #[test]
+fn a_silence_is_printed_while_it_lasts() {
+    let dir = Dir::new();
+    let silences = [
+        ("text", format!("Data rate: {:>10.3} MB/s    Message rate: {:>10.3} Hz", 0.0, 0.0)),
+        ("json", r#""messages":0,"bytes":0,"messages_per_second":0.0,"#.to_owned()),
+    ];
+    for (format, silence) in silences {
+        let mut sender = mflow::connect(ANY, mflow::Options::push().bind()).unwrap();
+        let arguments = [sender.endpoint(), "-i", "0.02", "-n", "2", "--format", format];
+        let stats = dir.start("m_stats", arguments);
+        sender.send(harness::numbered(0, 8)).unwrap();
+        // It is printed though the second message has not come.
+        stats.stdout_line(&silence);
+        sender.send(harness::numbered(1, 8)).unwrap();
+        stats.end().expect(0);
+    }
+}
+
+#[test]
+fn a_generator_that_waits_prints_its_silence_too() {
+    let dir = Dir::new();
+    let arguments = ["-a", ANY, "-m", "pub", "-s", "16B", "-r", "0.001", "-i", "0.02"];
+    let generate = dir.start("m_generate", arguments);
+    generate.stdout_line("Message rate:      0.000 Hz");
+    generate.interrupt().expect(4);
+}
+
+#[test]
+fn a_generated_rate_is_the_one_that_was_asked_for() {
+    let dir = Dir::new();
+    let arguments = ["-a", ANY, "-m", "pub", "-s", "1kB", "-r", "20Hz", "-n", "11", "--json"];
+    let generated = dir.run("m_generate", arguments).expect(4).stdout;
+    let lines = generated.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines: Vec<_> = lines.collect();
+    let (summary, intervals) = lines.split_last().unwrap();
+    let (messages, seconds) = (summary["messages"].as_f64().unwrap(), summary["seconds"].as_f64());
+    assert_eq!((messages, intervals[0]["event"].as_str()), (11.0, Some("interval")));
+    let rate = summary["messages_per_second"].as_f64().unwrap();
+    assert!((rate - 10.0 / seconds.unwrap()).abs() < 1e-6, "{generated}");
+    // On a busy machine it is less, and nothing makes it more.
+    assert!(rate <= 20.1, "{generated}");
+}
+
+#[test]
+fn a_generator_that_has_sent_nothing_says_so() {
+    let dir = Dir::new();
+    let generated = dir.run("m_generate", ["-a", ANY, "-d", "10ms"]).expect(4).stdout;
+    assert!(generated.ends_with(&format!("\nNo messages sent.\n{RULE}\n")), "{generated}");
+}
+
+#[test]
 fn what_is_left_of_the_last_interval_has_a_line_of_rates() {
     let dir = Dir::new();
     let generate = dir.start("m_generate", ["-a", ANY, "-s", "16B", "-n", "5"]);

@@ -55,6 +55,7 @@ mod location;
 mod merge;
 mod monitor;
 mod options;
+mod printable;
 mod receipt;
 pub mod recording;
 pub mod routing;

@@ -1,10 +1,11 @@
 //! Splits one stream to many.
 
-use std::io::{Write, stdout};
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::path::PathBuf;
 
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbosity};
 use mflow::routing::{Config, OnFull, OutputConfig};
 use mflow::tools::{Failure, split};
@@ -31,10 +32,10 @@ struct Cli {
     check: bool,
     /// Address of the source, connected to except that tcp://*:PORT is bound, or a recording
     #[arg(required_unless_present_any = ["config", "check"])]
-    source: Option<String>,
+    source: Option<OsString>,
     /// Addresses to send to, which are bound, or recordings to write: x.mcap, ./folder
     #[arg(required_unless_present_any = ["config", "check"])]
-    streams: Vec<String>,
+    streams: Vec<OsString>,
     /// Communication mode of the outputs
     #[arg(long, value_name = "push|pub", default_value = "push", value_parser = cli::parse_sending)]
     output_mode: Mode,
@@ -60,7 +61,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if let (true, Some(file)) = (cli.check, &cli.config) {
         let streams = config.streams.len();
         let plural = if streams == 1 { "" } else { "s" };
-        writeln!(stdout(), "{}: ok, {streams} stream{plural}", file.display())
+        writeln!(cli::stdout(), "{}: ok, {streams} stream{plural}", file.display())
             .map_err(Error::Output)?;
         return Ok(Exit::Done);
     }
@@ -90,17 +91,18 @@ fn configuration(cli: &Cli) -> Result<Config> {
     }
     if cli.check {
         let reason = "--check is for a configuration: --config <FILE> is missing";
-        Cli::command().error(ErrorKind::MissingRequiredArgument, reason).exit();
+        cli::reject::<Cli>(ErrorKind::MissingRequiredArgument, reason);
     }
     // Without a configuration, the command line has a source.
-    let source = cli.source.as_deref().unwrap_or_default();
-    let mut config = Config { source: cli.receiving.source(source.parse()?), streams: Vec::new() };
+    let source = cli.source.as_deref().unwrap_or(OsStr::new(""));
+    let mut config =
+        Config { source: cli.receiving.source(source.try_into()?), streams: Vec::new() };
     for address in &cli.streams {
         config.streams.push(OutputConfig {
             mode: cli.output_mode,
             queue_size: config.source.queue_size,
             on_full: cli.on_full,
-            ..OutputConfig::new(address.parse()?)
+            ..OutputConfig::new(address.as_os_str().try_into()?)
         });
     }
     Ok(config)

@@ -146,11 +146,7 @@ fn write_json(event: &'static str, sample: &Throughput, out: &mut dyn Write) -> 
     out.flush()
 }
 
-fn write_text(
-    total: &Throughput,
-    direction: Direction,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn write_text(total: &Throughput, direction: Direction, out: &mut dyn Write) -> io::Result<()> {
     match (total.messages, direction) {
         (0, Direction::Receive) => writeln!(out, "No messages received.")?,
         (0, Direction::Send) => writeln!(out, "No messages sent.")?,
@@ -201,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_report_is_that_of_the_original_to_the_byte() {
-        let records = [(1, 1_000_000, 0), (10, 10_000_000, 500), (0, 0, 1100), (5, 5_000_000, 1250)];
+        let records =
+            [(1, 1_000_000, 0), (10, 10_000_000, 500), (0, 0, 1100), (5, 5_000_000, 1250)];
         let expected = "\
 for people
 Data rate:     20.000 MB/s    Message rate:     20.000 Hz

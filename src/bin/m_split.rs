@@ -8,7 +8,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbosity};
 use mflow::routing::{Config, OnFull, OutputConfig};
-use mflow::tools::{Failure, split};
+use mflow::tools::{Failure, Observer, split};
 use mflow::{Error, Mode, Result, Stop};
 
 /// Split one stream to many: each output gets every message
@@ -27,7 +27,7 @@ struct Cli {
         "source", "streams", "mode", "queue_size", "subscribe", "bind", "connect", "output_mode", "on_full",
     ])]
     config: Option<PathBuf>,
-    /// Check the configuration file, and exit
+    /// Check the configuration file, also for what is ignored with a warning when it runs, and exit
     #[arg(long, conflicts_with_all = ["source", "streams"])]
     check: bool,
     /// Address of the source, connected to except that tcp://*:PORT is bound, or a recording
@@ -57,7 +57,7 @@ fn main() -> Exit {
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
-    let config = configuration(cli)?;
+    let (config, notices) = configuration(cli)?;
     if let (true, Some(file)) = (cli.check, &cli.config) {
         let streams = config.streams.len();
         let plural = if streams == 1 { "" } else { "s" };
@@ -66,6 +66,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let mut terminal = Terminal::new(&cli.verbosity).with_bar();
+    notices.iter().for_each(|notice| terminal.notice(format_args!("{notice}")));
     terminal.waiting("waiting for messages, and for receivers to take them");
     let tune = |options| cli.receiving.tune(options, stop);
     let (mut source, split) = split::open(&config, tune, &mut terminal)?;
@@ -84,10 +85,13 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     ))
 }
 
-/// Reads the configuration file, or makes a configuration of the command line.
-fn configuration(cli: &Cli) -> Result<Config> {
-    if let Some(file) = &cli.config {
-        return Config::read(file);
+/// Reads the configuration file, or makes a configuration of the command line; returns what a person
+/// should know of it too.
+fn configuration(cli: &Cli) -> Result<(Config, Vec<String>)> {
+    match &cli.config {
+        Some(file) if cli.check => return Ok((Config::read(file)?, Vec::new())),
+        Some(file) => return Config::read_tolerantly(file),
+        None => {}
     }
     if cli.check {
         let reason = "--check is for a configuration: --config <FILE> is missing";
@@ -105,7 +109,7 @@ fn configuration(cli: &Cli) -> Result<Config> {
             ..OutputConfig::new(address.as_os_str().try_into()?)
         });
     }
-    Ok(config)
+    Ok((config, Vec::new()))
 }
 
 fn parse_on_full(text: &str) -> Result<OnFull, String> {

@@ -86,7 +86,7 @@ fn parse<P: Parser>() -> P {
         false => arg,
     };
     let command = P::command().mut_args(takes_numbers).arg(completions);
-    let mut command = command.long_version(version()).version(version());
+    let mut command = usage::styled(command).long_version(version()).version(version());
     let matches = command.try_get_matches_from_mut(std::env::args_os());
     let matches = matches.unwrap_or_else(|error| usage::exit(&error));
     if let Some(shell) = matches.get_one::<Shell>("completions") {

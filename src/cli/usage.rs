@@ -4,17 +4,29 @@ use std::fmt;
 use std::io;
 use std::process;
 
-use clap::CommandFactory;
+use clap::builder::Styles;
 use clap::error::ErrorKind;
+use clap::{Command, CommandFactory};
 
 use super::Exit;
 use super::stderr::say_lines;
 use crate::Error;
-use crate::printable::printable_lines;
+use crate::printable::is_hidden;
 
 /// Ends the program `P` for wrong usage.
 pub fn reject<P: CommandFactory>(kind: ErrorKind, reason: impl fmt::Display) -> ! {
-    exit(&P::command().error(kind, reason))
+    exit(&styled(P::command()).error(kind, reason))
+}
+
+/// Has a command print its errors without colours if its arguments have hidden characters, which would
+/// be lost among those of the colours.
+pub(super) fn styled(command: Command) -> Command {
+    if is_upsetting() { command.styles(Styles::plain()) } else { command }
+}
+
+/// Tells whether an argument, which may be the name of any file, upsets a terminal.
+fn is_upsetting() -> bool {
+    std::env::args_os().any(|argument| argument.to_string_lossy().contains(is_hidden))
 }
 
 /// Ends as clap says: with help or the version on stdout, or with an error.
@@ -22,13 +34,11 @@ pub(super) fn exit(error: &clap::Error) -> ! {
     if !error.use_stderr() {
         end(error.print().and_then(|()| io::Write::flush(&mut io::stdout())));
     }
-    // clap writes what it was given, which may be the name of any file.
-    let text = error.render().to_string();
-    if printable_lines(&text) == text {
-        // In colour, where that is wanted. Whoever does not read it misses nothing else by it.
-        let _ = error.print();
+    if is_upsetting() {
+        say_lines(format_args!("{}", error.render().ansi().to_string().trim_end()));
     } else {
-        say_lines(format_args!("{}", text.trim_end()));
+        // Whoever does not read it misses nothing else by it.
+        let _ = error.print();
     }
     process::exit(Exit::Usage.code().into())
 }

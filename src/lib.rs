@@ -53,6 +53,7 @@ pub mod frame;
 pub mod location;
 pub mod measure;
 mod os;
+mod printable;
 pub mod recording;
 pub mod routing;
 pub mod stream;

@@ -1,5 +1,6 @@
 //! Where messages come from or go to, a stream or a recording, and opening it.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -110,16 +111,27 @@ impl FromStr for Location {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let path = Path::new(text);
-        let is_path = || is_mcap(path) || text.contains('/') || path.try_exists().unwrap_or(true);
-        if Address::is_meant_by(text) {
-            Ok(Self::Stream(text.parse()?))
+        Self::try_from(OsStr::new(text))
+    }
+}
+
+/// Reads what may be the name of a file, which need not be UTF-8.
+impl TryFrom<&OsStr> for Location {
+    type Error = Error;
+
+    fn try_from(text: &OsStr) -> Result<Self, Error> {
+        let (path, shown) = (Path::new(text), text.to_string_lossy());
+        let is_path = || is_mcap(path) || shown.contains('/') || path.try_exists().unwrap_or(true);
+        let reject = |reason| Err(Error::Address { address: shown.clone().into_owned(), reason });
+        if Address::is_meant_by(&shown) {
+            match text.to_str() {
+                Some(address) => Ok(Self::Stream(address.parse()?)),
+                None => reject("it is not UTF-8"),
+            }
         } else if !text.is_empty() && is_path() {
             Ok(Self::Recording(path.to_owned()))
         } else {
-            let reason =
-                "expected tcp://host:port, ipc://path, or a path such as x.mcap or ./folder";
-            Err(Error::Address { address: text.to_owned(), reason })
+            reject("expected tcp://host:port, ipc://path, or a path such as x.mcap or ./folder")
         }
     }
 }

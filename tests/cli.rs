@@ -4,8 +4,10 @@
 mod harness;
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -148,12 +150,35 @@ fn prefixes_of_what_is_no_subscriber_exit_with_2() {
 }
 
 #[test]
-fn completions_that_cannot_be_written_exit_with_1() {
+fn help_version_and_completions_that_cannot_be_written_exit_with_1() {
     let dir = Dir::new();
-    for program in PROGRAMS {
-        let failed = dir.shell(&format!("{program} --completions bash > /dev/full")).expect(1);
+    let options = ["--help", "-h", "--version", "-V", "--completions bash"];
+    for (program, option) in PROGRAMS.into_iter().flat_map(|it| options.map(|option| (it, option)))
+    {
+        let failed = dir.shell(&format!("{program} {option} > /dev/full")).expect(1);
         let error = "error: cannot write the output: No space left on device (os error 28)";
         assert_eq!(failed.errors(), [error]);
+    }
+}
+
+#[test]
+fn a_unit_is_read_in_any_case_and_one_of_two_meanings_is_asked_back() {
+    let dir = Dir::new();
+    let nobody = ["-a", ANY, "-d", "1MS"];
+    for (option, value) in [("-r", "10hz"), ("-r", "max"), ("-r", "2KHz"), ("-s", "64kib")] {
+        dir.run("m_generate", nobody.iter().chain(&[option, value])).expect(4);
+    }
+    let asked = dir.run("m_generate", ["-s", "1mb"]).expect(2);
+    assert!(asked.errors()[0].ends_with("found '1mb': MB or Mb?"), "{}", asked.stderr);
+}
+
+#[test]
+fn a_size_with_a_unit_is_printed_in_megabytes() {
+    let dir = Dir::new();
+    for (size, printed) in [("8MB", "8.000000"), ("64KiB", "0.065536"), ("1.5", "1.500000")] {
+        let generated = dir.run("m_generate", ["-a", ANY, "-d", "1ms", "-s", size]).expect(4);
+        let line = format!("Sending messages of size {printed} MB\n");
+        assert!(generated.stdout.starts_with(&line), "{}", generated.stdout);
     }
 }
 
@@ -316,6 +341,57 @@ fn rates_are_told_in_json_too() {
         let messages = intervals.iter().map(|line| line["messages"].as_u64().unwrap()).sum::<u64>();
         assert_eq!(messages, 100, "{told}");
     }
+}
+
+#[test]
+fn a_silence_is_printed_while_it_lasts() {
+    let dir = Dir::new();
+    let silences = [
+        ("text", format!("Data rate: {:>10.3} MB/s    Message rate: {:>10.3} Hz", 0.0, 0.0)),
+        ("json", r#""messages":0,"bytes":0,"messages_per_second":0.0,"#.to_owned()),
+    ];
+    for (format, silence) in silences {
+        let mut sender = mflow::connect(ANY, mflow::Options::push().bind()).unwrap();
+        let arguments = [sender.endpoint(), "-i", "0.02", "-n", "2", "--format", format];
+        let stats = dir.start("m_stats", arguments);
+        sender.send(harness::numbered(0, 8)).unwrap();
+        // It is printed though the second message has not come.
+        stats.stdout_line(&silence);
+        sender.send(harness::numbered(1, 8)).unwrap();
+        stats.end().expect(0);
+    }
+}
+
+#[test]
+fn a_generator_that_waits_prints_its_silence_too() {
+    let dir = Dir::new();
+    let arguments = ["-a", ANY, "-m", "pub", "-s", "16B", "-r", "0.001", "-i", "0.02"];
+    let generate = dir.start("m_generate", arguments);
+    generate.stdout_line("Message rate:      0.000 Hz");
+    generate.interrupt().expect(4);
+}
+
+#[test]
+fn a_generated_rate_is_the_one_that_was_asked_for() {
+    let dir = Dir::new();
+    let arguments = ["-a", ANY, "-m", "pub", "-s", "1kB", "-r", "20Hz", "-n", "11", "--json"];
+    let generated = dir.run("m_generate", arguments).expect(4).stdout;
+    let lines = generated.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines: Vec<_> = lines.collect();
+    let (summary, intervals) = lines.split_last().unwrap();
+    let (messages, seconds) = (summary["messages"].as_f64().unwrap(), summary["seconds"].as_f64());
+    assert_eq!((messages, intervals[0]["event"].as_str()), (11.0, Some("interval")));
+    let rate = summary["messages_per_second"].as_f64().unwrap();
+    assert!((rate - 10.0 / seconds.unwrap()).abs() < 1e-6, "{generated}");
+    // On a busy machine it is less, and nothing makes it more.
+    assert!(rate <= 20.1, "{generated}");
+}
+
+#[test]
+fn a_generator_that_has_sent_nothing_says_so() {
+    let dir = Dir::new();
+    let generated = dir.run("m_generate", ["-a", ANY, "-d", "10ms"]).expect(4).stdout;
+    assert!(generated.ends_with(&format!("\nNo messages sent.\n{RULE}\n")), "{generated}");
 }
 
 #[test]
@@ -761,7 +837,12 @@ fn check_names_the_file_and_the_key_of_what_is_wrong() {
     let cases = [
         (
             "unknown",
-            stream(r#""address": "tcp://h:2", "module": 2"#),
+            stream(r#""address": "tcp://h:2", "on_ful": "block""#),
+            "streams[0].on_ful: unknown field `on_ful`",
+        ),
+        (
+            "ours",
+            stream(r#""address": "tcp://h:2", "bind": true, "module": 2"#),
             "streams[0].module: unknown field `module`",
         ),
         (
@@ -807,6 +888,41 @@ fn check_names_the_file_and_the_key_of_what_is_wrong() {
     }
     let missing = dir.run("m_split", ["-c", "nowhere.json"]).expect(78);
     assert_eq!(missing.errors(), ["error: nowhere.json: No such file or directory (os error 2)"]);
+}
+
+#[test]
+fn a_configuration_for_the_original_runs_with_warnings_and_is_no_good_one() {
+    let dir = Dir::new();
+    write_folder(&dir, "in", &[(0, &["a"]), (1, &["b"]), (2, &["c"])]);
+    let split = |text: &str| {
+        let source = r#""source": {"address": "./in", "queue_size": 1, "queue_size": 100}"#;
+        let stream = r#"{"address": "./out", "modulo": 3.0}"#;
+        dir.write("split.json", format!(r#"{{{text} {source}, "streams": [{stream}]}}"#));
+    };
+    split(r#""comment": "beamline 7","#);
+    let ran = dir.run("m_split", ["-c", "split.json"]).expect(0);
+    for warning in [
+        "comment: ignored an unknown key",
+        "source.queue_size: the key is there again: the last one counts",
+        "streams[0].modulo: expected a whole number, read 3.0 as 3",
+    ] {
+        let line = format!("warning: split.json: {warning}\n");
+        assert!(ran.stderr.contains(&line), "{}", ran.stderr);
+    }
+    assert_eq!(messages(&dir.path("out")), [["c"]]);
+    let checked = dir.run("m_split", ["-c", "split.json", "--check"]).expect(78);
+    assert!(checked.stderr.starts_with("error: split.json: comment: unknown field `comment`"));
+    split("");
+    let checked = dir.run("m_split", ["-c", "split.json", "--check"]).expect(78);
+    assert!(checked.stderr.contains("duplicate field `queue_size`"), "{}", checked.stderr);
+}
+
+#[test]
+fn a_configuration_may_begin_with_a_byte_order_mark() {
+    let dir = Dir::new();
+    let text = r#"{"source": {"address": "tcp://h:1"}, "streams": [{"address": "tcp://h:2"}]}"#;
+    dir.write("bom.json", format!("\u{feff}{text}"));
+    dir.run("m_split", ["--check", "-c", "bom.json"]).expect(0);
 }
 
 #[test]
@@ -1200,6 +1316,114 @@ fn m_dump_takes_no_two_sources_of_one_name_and_no_output_for_a_look() {
     ] {
         dir.run("m_dump", arguments).expect(2);
     }
+}
+
+#[test]
+fn a_name_of_a_file_need_not_be_utf8() {
+    let dir = Dir::new();
+    let named = |name: &[u8]| OsStr::from_bytes(name).to_owned();
+    let arguments = |line: &[&str], names: &[&OsString]| {
+        let line = line.iter().map(OsString::from);
+        line.chain(names.iter().copied().cloned()).collect::<Vec<_>>()
+    };
+    let (file, copy) = (named(b"mess\xe4rung.mcap"), named(b"./kopie\xe4"));
+    let (part, whole) = (named(b"teil\xe4.mcap"), named(b"ganz\xe4.mcap"));
+    write_folder(&dir, "in", &[(0, &["a"]), (1, &["b"])]);
+    dir.run("m_dump", arguments(&["in", "-o"], &[&file])).expect(0);
+    for line in [&["m_stats"][..], &["m_dump"], &["m_dump", "--info"], &["m_dump", "--verify"]] {
+        let read = dir.run(line[0], arguments(&line[1..], &[&file])).expect(0);
+        assert!(!read.stdout.is_empty(), "{line:?}");
+    }
+    dir.run("m_split", arguments(&[], &[&file, &copy])).expect(0);
+    assert_eq!(messages(&dir.path(&copy)), [["a"], ["b"]]);
+    dir.run("m_dump", arguments(&["--convert"], &[&part, &copy])).expect(0);
+    dir.run("m_dump", arguments(&["--convert"], &[&whole, &file, &part])).expect(0);
+    let dump = dir.start("m_dump", [ANY, "--bind", "-n", "4", "-o", "out"]);
+    let endpoint = dump.endpoint();
+    dir.run("m_replay", arguments(&["-a", &endpoint, "--connect"], &[&whole])).expect(0);
+    dump.end().expect(0);
+    assert_eq!(messages(&dir.path("out")).len(), 4);
+    let missing = dir.run("m_stats", [named(b"fehlt\xe4")]).expect(2);
+    assert!(missing.errors()[0].starts_with("error: 'fehlt\u{fffd}' is not an address: "));
+}
+
+#[test]
+fn text_from_a_file_does_not_control_the_terminal() {
+    let dir = Dir::new();
+    let file = "name\u{1b}[2J\u{9b}1A.mcap";
+    dir.write(file, include_bytes!("cases/terminal-escape-in-source-name.mcap"));
+    dir.write("folder\u{1b}]0;own\u{7}/000000_000.raw", "{}");
+    let name = "x\u{1b}[31m\u{9b}2J";
+    let map = format!("{name}={ANY}");
+    let named = format!("{name}=tcp://127.0.0.1:1");
+    let config = format!("{name}.json");
+    dir.write(&config, format!(r#"{{"{}": 1}}"#, name.replace('\u{1b}', "\\u001b")));
+    let lines: [&[&str]; 19] = [
+        &["m_dump", file, "--info"],
+        &["m_dump", file, "--info", "-v"],
+        &["m_dump", file, "--info", "-J"],
+        &["m_dump", file, file, "--info", "-J"],
+        &["m_dump", file, "--verify"],
+        &["m_dump", file, "--verify", "-J"],
+        &["m_dump", file, "--recover", "saved\u{1b}[2J.mcap"],
+        &["m_dump", file],
+        &["m_dump", file, "-J"],
+        &["m_dump", file, "-J", "--decode"],
+        &["m_dump", "folder\u{1b}]0;own\u{7}", "--info"],
+        &["m_dump", "nowhere\u{1b}[2J.mcap"],
+        &["m_dump", &named],
+        &["m_stats", file, "-vv"],
+        &["m_stats", file, "--json"],
+        &["m_stats", "tcp://127.0.0.1:1", name],
+        &["m_replay", file, "--map", &map, "-vv"],
+        &["m_replay", "-a", ANY, "-m", "pub", "--wait-peers", "0", "-v", "-r", "max", file],
+        &["m_split", "-c", &config],
+    ];
+    let is_control = |c: char| c.is_control() && c != '\n';
+    for line in lines {
+        let ended = dir.run(line[0], &line[1..]);
+        let text = ended.stdout + &ended.stderr;
+        assert!(!text.is_empty() && !text.contains(is_control), "{line:?}: {text:?}");
+    }
+}
+
+#[test]
+fn json_of_a_name_with_escape_sequences_is_exact() {
+    let dir = Dir::new();
+    dir.write("in.mcap", include_bytes!("cases/terminal-escape-in-source-name.mcap"));
+    let told = dir.run("m_dump", ["in.mcap", "--info", "-J"]).stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let channels = told["channels"].as_array().unwrap();
+    assert!(channels.iter().any(|channel| channel["topic"] == "\u{9b}31m"), "{told}");
+}
+
+#[test]
+fn a_source_has_the_name_that_people_give_it() {
+    let dir = Dir::new();
+    let names = ["det 1", "a/b", "SAR-BPM:EvtSet"];
+    let generators = names.map(|_| generate(&dir, 1, "16B"));
+    let sources = [0, 1, 2].map(|index| format!("{}={}", names[index], generators[index].1));
+    let record = sources.iter().map(String::as_str).chain(["-o", "out.mcap", "-n", "3"]);
+    dir.run("m_dump", record).expect(0);
+    let told = dir.run("m_dump", ["out.mcap", "--info", "-J"]).expect(0).stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let channels = told["channels"].as_array().unwrap().iter();
+    let channels: Vec<_> =
+        channels.map(|it| (it["source"].as_str(), it["topic"].as_str())).collect();
+    let expected = [
+        (Some("SAR-BPM:EvtSet"), Some("/SAR-BPM:EvtSet/raw-1.0")),
+        (Some("a/b"), Some("/a%2Fb/raw-1.0")),
+        (Some("det 1"), Some("/det 1/raw-1.0")),
+    ];
+    assert_eq!(channels, expected);
+    let dump = dir.start("m_dump", [ANY, "--bind", "-n", "3"]);
+    let maps = names.map(|name| format!("--map={name}={}", dump.endpoint()));
+    let [one, two, three] = maps.each_ref().map(String::as_str);
+    dir.run("m_replay", ["out.mcap", one, two, three, "--connect"]).expect(0);
+    dump.end().expect(0);
+    let refused = dir.run("m_dump", ["a\u{1b}=tcp://127.0.0.1:1"]).expect(2);
+    let reason = "'a\u{fffd}' is no name of a source: it has a character that is not visible";
+    assert!(refused.errors()[0].ends_with(reason), "{}", refused.stderr);
 }
 
 #[test]

@@ -288,7 +288,7 @@ fn print_rates(interval: Duration) -> Arc<AtomicU64> {
         loop {
             std::thread::sleep(interval);
             let (count, now) = (watched.load(Ordering::Relaxed), Instant::now());
-            let rate = Throughput { elapsed: now - since, messages: count - seen, bytes: 0 };
+            let rate = Throughput::within(now - since, count - seen, 0);
             if writeln!(stdout(), "{rate}").is_err() {
                 return;
             }

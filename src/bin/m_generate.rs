@@ -1,10 +1,12 @@
 //! Generates messages to measure a link with.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::time::Duration;
 
 use clap::Parser;
-use mflow::cli::{self, Exit, Limiting, Reporting, Sending, Size, Terminal, Verbosity};
+use mflow::cli::{
+    self, Exit, Limiting, MessageRate, Reporting, Sending, Size, Terminal, Verbosity,
+};
 use mflow::tools::generate::{self, queue_size, send_buffer};
 use mflow::tools::{Failure, Notation, Observer};
 use mflow::{Error, Result, Stop};
@@ -23,9 +25,9 @@ struct Cli {
     /// Size of the data of a message, such as 64KiB; a bare number is MiB and may be a fraction
     #[arg(short, long, default_value = "1", value_parser = cli::parse_size)]
     size: Size,
-    /// Messages per second, such as 100 or 2kHz; as fast as it goes by default
+    /// Messages per second, such as 100 or 2kHz, or max, as fast as it goes [default: max]
     #[arg(short, long, value_parser = cli::parse_rate)]
-    rate: Option<f64>,
+    rate: Option<MessageRate>,
     /// Time between rates; 0 prints them for every message
     #[arg(short, long, value_name = "DURATION", default_value = "0.2", value_parser = cli::parse_duration)]
     interval: Duration,
@@ -50,16 +52,16 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let stream = sending.usual_send_buffer(buffer).open(stop)?;
     stream.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
     let endpoint = stream.endpoint().to_owned();
-    let mut out = stdout().lock();
+    let mut out = cli::stdout();
     let notation = cli.reporting.notation();
     if notation == Notation::Text {
-        writeln!(out, "Sending messages of size {:.6} MB", cli.size.mebibytes)
+        writeln!(out, "Sending messages of size {:.6} MB", cli.size.megabytes)
             .map_err(Error::Output)?;
     }
     let limits = cli.limiting.limits();
     let options = generate::Options {
         bytes: cli.size.bytes,
-        rate: cli.rate,
+        rate: cli.rate.and_then(MessageRate::hertz),
         interval: cli.interval,
         notation,
         limits,

@@ -1,13 +1,14 @@
 //! Splits one stream to many.
 
-use std::io::{Write, stdout};
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::path::PathBuf;
 
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbosity};
 use mflow::routing::{Config, OnFull, OutputConfig};
-use mflow::tools::{Failure, split};
+use mflow::tools::{Failure, Observer, split};
 use mflow::{Error, Mode, Result, Stop};
 
 /// Split one stream to many: each output gets every message
@@ -26,15 +27,15 @@ struct Cli {
         "source", "streams", "mode", "queue_size", "subscribe", "bind", "connect", "output_mode", "on_full",
     ])]
     config: Option<PathBuf>,
-    /// Check the configuration file, and exit
+    /// Check the configuration file, also for what is ignored with a warning when it runs, and exit
     #[arg(long, conflicts_with_all = ["source", "streams"])]
     check: bool,
     /// Address of the source, connected to except that tcp://*:PORT is bound, or a recording
     #[arg(required_unless_present_any = ["config", "check"])]
-    source: Option<String>,
+    source: Option<OsString>,
     /// Addresses to send to, which are bound, or recordings to write: x.mcap, ./folder
     #[arg(required_unless_present_any = ["config", "check"])]
-    streams: Vec<String>,
+    streams: Vec<OsString>,
     /// Communication mode of the outputs
     #[arg(long, value_name = "push|pub", default_value = "push", value_parser = cli::parse_sending)]
     output_mode: Mode,
@@ -56,15 +57,16 @@ fn main() -> Exit {
 }
 
 fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
-    let config = configuration(cli)?;
+    let (config, notices) = configuration(cli)?;
     if let (true, Some(file)) = (cli.check, &cli.config) {
         let streams = config.streams.len();
         let plural = if streams == 1 { "" } else { "s" };
-        writeln!(stdout(), "{}: ok, {streams} stream{plural}", file.display())
+        writeln!(cli::stdout(), "{}: ok, {streams} stream{plural}", file.display())
             .map_err(Error::Output)?;
         return Ok(Exit::Done);
     }
     let mut terminal = Terminal::new(&cli.verbosity).with_bar();
+    notices.iter().for_each(|notice| terminal.notice(format_args!("{notice}")));
     terminal.waiting("waiting for messages, and for receivers to take them");
     let tune = |options| cli.receiving.tune(options, stop);
     let (mut source, split) = split::open(&config, tune, &mut terminal)?;
@@ -83,27 +85,31 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     ))
 }
 
-/// Reads the configuration file, or makes a configuration of the command line.
-fn configuration(cli: &Cli) -> Result<Config> {
-    if let Some(file) = &cli.config {
-        return Config::read(file);
+/// Reads the configuration file, or makes a configuration of the command line; returns what a person
+/// should know of it too.
+fn configuration(cli: &Cli) -> Result<(Config, Vec<String>)> {
+    match &cli.config {
+        Some(file) if cli.check => return Ok((Config::read(file)?, Vec::new())),
+        Some(file) => return Config::read_tolerantly(file),
+        None => {}
     }
     if cli.check {
         let reason = "--check is for a configuration: --config <FILE> is missing";
-        Cli::command().error(ErrorKind::MissingRequiredArgument, reason).exit();
+        cli::reject::<Cli>(ErrorKind::MissingRequiredArgument, reason);
     }
     // Without a configuration, the command line has a source.
-    let source = cli.source.as_deref().unwrap_or_default();
-    let mut config = Config { source: cli.receiving.source(source.parse()?), streams: Vec::new() };
+    let source = cli.source.as_deref().unwrap_or(OsStr::new(""));
+    let mut config =
+        Config { source: cli.receiving.source(source.try_into()?), streams: Vec::new() };
     for address in &cli.streams {
         config.streams.push(OutputConfig {
             mode: cli.output_mode,
             queue_size: config.source.queue_size,
             on_full: cli.on_full,
-            ..OutputConfig::new(address.parse()?)
+            ..OutputConfig::new(address.as_os_str().try_into()?)
         });
     }
-    Ok(config)
+    Ok((config, Vec::new()))
 }
 
 fn parse_on_full(text: &str) -> Result<OnFull, String> {

@@ -1,6 +1,6 @@
 //! Measures what comes from a stream.
 
-use std::io::stdout;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::Parser;
@@ -20,7 +20,7 @@ const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limi
 struct Cli {
     /// Address of the source, tcp://host:port, or the path of a recording
     #[arg(required_unless_present = "loopback")]
-    source: Option<String>,
+    source: Option<OsString>,
     /// Measure this machine: generate messages and receive them over its loopback interface
     #[arg(long, conflicts_with_all = [
         "source", "mode", "subscribe", "bind", "connect", "queue_size", "io_threads",
@@ -54,7 +54,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         limits: cli.limiting.limits(),
     };
     let mut terminal = Terminal::new(&cli.verbosity);
-    let mut out = stdout().lock();
+    let mut out = cli::stdout();
     let Some(source) = &cli.source else {
         let limits = &mut options.limits;
         if limits.count.is_none() {
@@ -64,7 +64,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         let result = loopback::run(&options, bytes, stop, &mut out, &mut terminal);
         return exit(&options, result, "--loopback");
     };
-    let location: Location = source.parse()?;
+    let location = Location::try_from(source.as_os_str())?;
     let receiving = cli.receiving.clone().usual_queue_size(stats::QUEUE_SIZE);
     let opened = receiving.options(&location, stop);
     let mut source = cli::ending_on_signal(|| location.open_source(opened))?;

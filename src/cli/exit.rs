@@ -64,11 +64,10 @@ impl Exit {
 
     /// Prints an error with its causes.
     pub(super) fn failed(error: &Error) -> Self {
-        let mut text = format!("error: {}", WithCauses(error));
+        say(format_args!("error: {}", WithCauses(error)));
         if let Some(hint) = hint(error) {
-            text += &format!("\nhint: {hint}");
+            say(format_args!("hint: {hint}"));
         }
-        say(format_args!("{text}"));
         Self::Failed
     }
 

@@ -15,12 +15,18 @@ mod quantity;
 mod recording;
 mod signal;
 mod stderr;
+mod stdout;
+mod usage;
 mod window;
 
-use std::io::{IsTerminal, Write};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 
 use clap::{Arg, ArgAction, Parser};
 use clap_complete::Shell;
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{self, Writer};
 
 pub use arguments::{
     Limiting, Lingering, Receiving, Reporting, Sending, Verbosity, parse_receiving, parse_sending,
@@ -32,13 +38,18 @@ pub use labelled::Labelled;
 pub use pace::{parse_moment, parse_pace};
 pub use process::give_way;
 pub use progress::Terminal;
-pub use quantity::{Size, parse_count, parse_duration, parse_interval, parse_rate, parse_size};
+pub use quantity::{
+    MessageRate, Size, parse_count, parse_duration, parse_interval, parse_rate, parse_size,
+};
 pub use recording::Recording;
 pub use signal::ending_on_signal;
-pub use window::columns;
+pub use stdout::{Stdout, stdout};
+pub use usage::reject;
 
 use crate::endpoint::Stop;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::printable::printable;
+use window::columns;
 
 /// Runs a program: parses its command line, prepares the process, and turns what `body` returns
 /// into an exit code. Errors are printed once, with their causes.
@@ -76,18 +87,17 @@ fn parse<P: Parser>() -> P {
         false => arg,
     };
     let command = P::command().mut_args(takes_numbers).arg(completions);
-    let mut command = command.long_version(version()).version(version());
-    let matches = command.get_matches_mut();
+    let mut command = usage::styled(command).long_version(version()).version(version());
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let matches = matches.unwrap_or_else(|error| usage::exit(&error));
     if let Some(shell) = matches.get_one::<Shell>("completions") {
         let name = command.get_name().to_owned();
         let mut script = Vec::new();
         clap_complete::generate(*shell, &mut command, name, &mut script);
-        let mut out = std::io::stdout();
-        let written = out.write_all(&script).and_then(|()| out.flush());
-        let exit = written.map_or_else(|error| Exit::of(&Error::Output(error)), |()| Exit::Done);
-        std::process::exit(exit.code().into());
+        let mut out = io::stdout();
+        usage::end(out.write_all(&script).and_then(|()| out.flush()));
     }
-    P::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    P::from_arg_matches(&matches).unwrap_or_else(|error| usage::exit(&error.format(&mut command)))
 }
 
 /// Returns the versions of this package and of libzmq, and what that was built with.
@@ -105,5 +115,15 @@ fn tell_events(verbosity: &Verbosity) {
         .log_internal_errors(false)
         .without_time()
         .with_target(false)
+        .fmt_fields(format::debug_fn(write_field).delimited(" "))
         .init();
+}
+
+/// Writes a field of an event, which may be text from a file or from the network.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    match field.name() {
+        "message" => writer.write_str(&printable(&value)),
+        name => write!(writer, "{name}={}", printable(&value)),
+    }
 }

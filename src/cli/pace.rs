@@ -1,8 +1,9 @@
 //! How fast to replay and from when on, as people write it.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::quantity::{parse_duration, parse_rate, scaled};
+use super::quantity::{HERTZ, HERTZ_RANGE, Quantity, parse_duration};
 use crate::endpoint::Timestamp;
 use crate::recording::Place;
 use crate::tools::replay::Rate;
@@ -26,25 +27,24 @@ pub fn parse_pace(text: &str) -> Result<Rate, String> {
         ("GB/s", 1e9),
         ("B/s", 1.0),
     ];
-    let within = |value: &f64| (1e-6..=1e15).contains(value);
-    let rate = match text {
-        "recorded" => Some(Rate::Recorded(1.0)),
-        "max" => Some(Rate::Max),
-        _ if text.ends_with("/s") => {
-            // The units are all there are: a bare number cannot end so.
-            scaled(text, &BYTES, 1.0).filter(within).map(Rate::Bytes)
-        }
-        _ if text.ends_with('x') => {
-            let speed = scaled(text, &[("x", 1.0)], 1.0);
-            speed.filter(|speed| (1e-6..=1e6).contains(speed)).map(Rate::Recorded)
-        }
-        _ => parse_rate(text).ok().map(Rate::Messages),
+    let expected = "a rate such as recorded, 2x, 100 or 100Hz, 400MB/s, 5Gbit/s or max";
+    let quantity = Quantity::of(text);
+    let within = |units: &[(&str, f64)], range: RangeInclusive<f64>| {
+        let value = quantity.scaled(units, 1.0, expected)?;
+        let value = Some(value).filter(|value| range.contains(value));
+        value.ok_or_else(|| format!("expected {expected}, found '{text}'"))
     };
-    rate.ok_or_else(|| {
-        format!(
-            "expected a rate such as recorded, 2x, 100 or 100Hz, 400MB/s, 5Gbit/s or max, found '{text}'"
-        )
-    })
+    if text.eq_ignore_ascii_case("recorded") {
+        Ok(Rate::Recorded(1.0))
+    } else if text.eq_ignore_ascii_case("max") {
+        Ok(Rate::Max)
+    } else if quantity.unit.contains('/') {
+        within(&BYTES, 1e-6..=1e15).map(Rate::Bytes)
+    } else if quantity.unit.eq_ignore_ascii_case("x") {
+        within(&[("x", 1.0)], 1e-6..=1e6).map(Rate::Recorded)
+    } else {
+        within(&HERTZ, HERTZ_RANGE).map(Rate::Messages)
+    }
 }
 
 /// From when on a bare number cannot be meant as seconds from the start: three years.
@@ -120,14 +120,20 @@ mod tests {
             ("5Gbit/s", Rate::Bytes(6.25e8)),
             ("8bit/s", Rate::Bytes(1.0)),
             ("max", Rate::Max),
+            ("Max", Rate::Max),
+            ("Recorded", Rate::Recorded(1.0)),
+            ("2X", Rate::Recorded(2.0)),
+            ("10hz", Rate::Messages(10.0)),
+            ("5gbit/s", Rate::Bytes(6.25e8)),
+            ("1 KB/S", Rate::Bytes(1000.0)),
         ] {
             assert_eq!(parse_pace(text), Ok(rate), "{text}");
         }
-        for text in
-            ["", "x", "0x", "-1x", "0", "1/s", "MB/s", "0B/s", "fast", "1e300x", "2X", "5 Gb/s"]
-        {
+        for text in ["", "x", "0x", "-1x", "0", "1/s", "MB/s", "0B/s", "fast", "1e300x", "5 Gb/s"] {
             assert!(parse_pace(text).is_err(), "{text}");
         }
+        let error = parse_pace("5 Gb/s").unwrap_err();
+        assert!(error.ends_with("found '5 Gb/s': GB/s or Gbit/s?"), "{error}");
     }
 
     #[test]

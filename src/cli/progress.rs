@@ -11,7 +11,7 @@ use rustix::fs::statvfs;
 
 use super::Verbosity;
 use super::margin::{self, MARGIN};
-use super::stderr::say;
+use super::stderr::{say, say_lines};
 use crate::counted::Counted;
 use crate::measure::ThroughputStatistics;
 use crate::recording::Gauge;
@@ -100,7 +100,7 @@ impl Terminal {
     /// Tells what was done, after the run.
     pub fn summary(&mut self, text: impl fmt::Display) {
         self.finish();
-        self.tell(format_args!("{text}"));
+        self.tell(say_lines, format_args!("{text}"));
     }
 
     /// Tells how much was done and in which time, after the run.
@@ -186,7 +186,7 @@ impl Terminal {
         facts
     }
 
-    fn tell(&self, text: fmt::Arguments<'_>) {
+    fn tell(&self, say: impl Fn(fmt::Arguments<'_>), text: fmt::Arguments<'_>) {
         if self.quiet {
             return;
         }
@@ -214,7 +214,7 @@ impl Observer for Terminal {
     }
 
     fn listening(&mut self, endpoint: &str) {
-        self.tell(format_args!("listening on {endpoint}"));
+        self.tell(say, format_args!("listening on {endpoint}"));
     }
 
     fn progress(&mut self, progress: Progress) {
@@ -241,7 +241,7 @@ impl Observer for Terminal {
     }
 
     fn notice(&mut self, text: fmt::Arguments<'_>) {
-        self.tell(format_args!("warning: {text}"));
+        self.tell(say, format_args!("warning: {text}"));
     }
 }
 

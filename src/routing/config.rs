@@ -16,6 +16,8 @@
 //! system holds for each peer: 409600 suits large frames that stay on this machine. `on_full` says
 //! what to do when an output takes nothing: `"block"`, `"drop"`, or a number of seconds to wait for
 //! it before messages are dropped.
+//!
+//! [`Config::read`] is strict; [`Config::read_tolerantly`] also reads what was written for psi-mflow.
 
 use std::fs;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -27,6 +29,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::clash::Clash;
+use super::tolerant::tolerated;
 use crate::error::Error;
 use crate::location::Location;
 use crate::stream::Attach;
@@ -162,8 +165,11 @@ impl OutputConfig {
     }
 }
 
+/// What some editors begin a file with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A key, and what is wrong with it.
-type Problem = (String, String);
+pub(super) type Problem = (String, String);
 
 impl Config {
     /// Reads a configuration file.
@@ -173,11 +179,45 @@ impl Config {
     /// unknown key, a bad address or mode, modulo 0, an address twice, or a port that is bound
     /// twice, whatever its addresses are called.
     pub fn read(file: &Path) -> crate::error::Result<Self> {
+        Self::read_with(file, Self::parse)
+    }
+
+    /// Reads a configuration file that may have been written for psi-mflow, and returns what a reader
+    /// should know of it as well. If it has no keys but those of psi-mflow and unknown ones, then those
+    /// that are unknown, keys given twice and whole numbers such as `10.0` are no errors.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_tolerantly(file: &Path) -> crate::error::Result<(Self, Vec<String>)> {
+        let (config, ignored) = Self::read_with(file, Self::parse_tolerantly)?;
+        let notices = ignored.into_iter().map(|(key, reason)| {
+            let file = file.to_owned();
+            Error::Config { file, key, reason }.to_string()
+        });
+        Ok((config, notices.collect()))
+    }
+
+    fn read_with<T>(
+        file: &Path,
+        parse: impl FnOnce(&[u8]) -> Result<T, Problem>,
+    ) -> crate::error::Result<T> {
         let text = fs::read(file).map_err(|error| (String::new(), error.to_string()));
-        text.and_then(|text| Self::parse(&text)).map_err(|(key, reason)| {
+        let parse = |text: Vec<u8>| parse(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text));
+        text.and_then(parse).map_err(|(key, reason)| {
             let file = file.to_owned();
             Error::Config { file, key, reason }
         })
+    }
+
+    fn parse_tolerantly(text: &[u8]) -> Result<(Self, Vec<Problem>), Problem> {
+        let strict = Self::parse(text);
+        match (strict, tolerated(text)) {
+            (Ok(config), _) => Ok((config, Vec::new())),
+            (Err(_), Some((json, ignored))) if !ignored.is_empty() => {
+                Self::parse(json.to_string().as_bytes()).map(|config| (config, ignored))
+            }
+            (Err(problem), _) => Err(problem),
+        }
     }
 
     fn parse(text: &[u8]) -> Result<Self, Problem> {
@@ -515,6 +555,46 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(problem(&text), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_written_for_the_original_is_read_and_what_is_ignored_is_told() {
+        let text = |source: &str, stream: &str| {
+            format!(
+                r#"{{"comment": {{"by": "me"}}, "source": {{"address": "tcp://h:1"{source}}},
+                    "streams": [{{"address": "tcp://*:2"{stream}}}]}}"#
+            )
+        };
+        let given = text(r#", "queue_size": 7.0"#, r#", "modulo": 3, "modulo": 10.0, "name": "x""#);
+        let (config, ignored) = Config::parse_tolerantly(given.as_bytes()).unwrap();
+        assert_eq!((config.source.queue_size, config.streams[0].modulo.get()), (7, 10));
+        let expected = [
+            ("comment", "ignored an unknown key"),
+            ("source.queue_size", "expected a whole number, read 7.0 as 7"),
+            ("streams[0].modulo", "the key is there again: the last one counts"),
+            ("streams[0].name", "ignored an unknown key"),
+            ("streams[0].modulo", "expected a whole number, read 10.0 as 10"),
+        ];
+        let expected = expected.map(|(key, reason)| (key.to_owned(), reason.to_owned()));
+        assert_eq!(ignored, expected);
+        // A check finds each of these.
+        for (given, expected) in [
+            (text("", ""), "comment: unknown field `comment`"),
+            (text("", "").replace("comment", "source"), "source"),
+        ] {
+            let (key, reason) = Config::parse(given.as_bytes()).unwrap_err();
+            assert!(format!("{key}: {reason}").starts_with(expected), "{key}: {reason}");
+        }
+        // What psi-mflow does not read either is an error, and so is what has a key of ours.
+        for (source, stream) in [
+            (r#", "mode": "PUSH""#, ""),
+            ("", r#", "modulo": 0.5"#),
+            ("", r#", "on_full": "drop""#),
+            ("", r#", "on_ful": "drop""#),
+            (r#", "bind": false"#, ""),
+        ] {
+            assert!(Config::parse_tolerantly(text(source, stream).as_bytes()).is_err(), "{stream}");
         }
     }
 

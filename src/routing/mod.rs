@@ -10,6 +10,7 @@ mod config;
 mod filter;
 mod series;
 mod split;
+mod tolerant;
 
 pub(crate) use by_source::BySource;
 pub use config::{Config, OnFull, OutputConfig, SourceConfig};

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::report::{Notation, Report};
+use super::report::{Direction, Notation, Report};
 use super::run::Run;
 use super::{Ending, Failure, Limits, Observer, local_send_buffer, sum_up, tell_departures};
 use crate::endpoint::{Offer, Origin, Received, Sink, Stop, Timestamp, Unconfirmed, WaitSet};
@@ -100,8 +100,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Summary, Failure<Summary>> {
     let payload = zeros(options.bytes)?;
-    let mut report = Report::new(options.interval, options.notation);
-
+    let mut report = Report::new(options.interval, options.notation, Direction::Send);
     let mut run = Run::new(options.limits, stop);
     let ended = generate(sink.as_mut(), payload, options, &mut run, &mut report, out, observer);
     tell_departures(sink.name(), sink.departures(), observer);
@@ -159,10 +158,9 @@ fn generate(
     loop {
         let number = run.messages() + sent;
         if let (Some(rate), Some(start)) = (options.rate, first_sent) {
-            let mut set = WaitSet::new();
             // What is due after the end of time is never due.
-            start.checked_add(offset(number, rate)).into_iter().for_each(|due| set.deadline(due));
-            if let Some(ending) = run.rest(set, sink.name())? {
+            let due = start.checked_add(offset(number, rate));
+            if let Some(ending) = rest_until(due, sink.name(), run, report, out)? {
                 return Ok(ending);
             }
         }
@@ -170,9 +168,13 @@ fn generate(
         while sink.offer(&message)? == Offer::Full {
             // Before waiting, so that it does not count as silence.
             tell(run, report, std::mem::take(&mut sent), options, Instant::now(), out)?;
-            if let Some(ending) = run.wait_for(sink)? {
+            let mut set = WaitSet::new();
+            sink.readiness(&mut set);
+            report.due().into_iter().for_each(|due| set.deadline(due));
+            if let Some(ending) = run.wait(set, sink.name())? {
                 return Ok(ending);
             }
+            report.tick(Instant::now(), out)?;
         }
         sent += 1;
         if sent < batch.min(run.remaining()) {
@@ -186,6 +188,29 @@ fn generate(
         if let Some(ending) = run.ending(now) {
             return Ok(ending);
         }
+    }
+}
+
+/// Waits until a message is due, and prints the rates of the intervals that end before.
+fn rest_until(
+    due: Option<Instant>,
+    name: &str,
+    run: &mut Run<'_>,
+    report: &mut Report,
+    out: &mut dyn Write,
+) -> Result<Option<Ending>> {
+    loop {
+        let mut set = WaitSet::new();
+        let is_next = |at: &Instant| due.is_none_or(|due| *at < due);
+        due.into_iter().chain(report.due().filter(is_next)).for_each(|at| set.deadline(at));
+        if let Some(ending) = run.rest(set, name)? {
+            return Ok(Some(ending));
+        }
+        let now = Instant::now();
+        if due.is_some_and(|due| due <= now) {
+            return Ok(None);
+        }
+        report.tick(now, out)?;
     }
 }
 

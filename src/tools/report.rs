@@ -17,7 +17,8 @@ pub enum Notation {
     /// The text of the original.
     #[default]
     Text,
-    /// A line of JSON for each interval, and one for the summary.
+    /// A line of JSON for each interval, and one for the summary. A rate is null if messages came at
+    /// once, which have none.
     ///
     /// ```text
     /// {"event":"interval","seconds":0.5,"messages":50,"bytes":52428800,"messages_per_second":100.0,"bytes_per_second":104857600.0}
@@ -29,9 +30,17 @@ pub enum Notation {
 /// The line that the blocks of the report stand between.
 pub(super) const RULE: &str = "____________________________________________________________";
 
+/// What is done with the messages that a report is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Receive,
+    Send,
+}
+
 /// Counts messages and prints their rates.
 pub(super) struct Report {
     notation: Notation,
+    direction: Direction,
     statistics: ThroughputStatistics,
 }
 
@@ -42,13 +51,13 @@ struct Line {
     seconds: f64,
     messages: u64,
     bytes: u64,
-    messages_per_second: f64,
-    bytes_per_second: f64,
+    messages_per_second: Option<f64>,
+    bytes_per_second: Option<f64>,
 }
 
 impl Report {
-    pub(super) fn new(interval: Duration, notation: Notation) -> Self {
-        Self { notation, statistics: ThroughputStatistics::new(interval, 1) }
+    pub(super) fn new(interval: Duration, notation: Notation, direction: Direction) -> Self {
+        Self { notation, direction, statistics: ThroughputStatistics::new(interval, 1) }
     }
 
     /// Prints a line that is for people alone.
@@ -80,6 +89,19 @@ impl Report {
         }
     }
 
+    /// Returns when [`tick`](Self::tick) has a line to print if no message comes.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.statistics.due()
+    }
+
+    /// Prints the line of rates of an interval that is over, also if no message came in it.
+    pub(super) fn tick(&mut self, now: Instant, out: &mut dyn Write) -> Result<()> {
+        match self.statistics.tick(now) {
+            Some(sample) => self.rates(&sample, out).map_err(Error::Output),
+            None => Ok(()),
+        }
+    }
+
     /// Prints the line of the last rates and the summary, however the run has ended; returns what the
     /// summary is of, and how it has ended, which is with an error too where that cannot be printed.
     pub(super) fn finish(
@@ -102,7 +124,7 @@ impl Report {
     ) -> io::Result<()> {
         last.map_or(Ok(()), |sample| self.rates(sample, out))?;
         match self.notation {
-            Notation::Text => write_text(total, out)?,
+            Notation::Text => write_text(total, self.direction, out)?,
             Notation::Json => write_json("summary", total, out)?,
         }
         out.flush()
@@ -110,13 +132,14 @@ impl Report {
 }
 
 fn write_json(event: &'static str, sample: &Throughput, out: &mut dyn Write) -> io::Result<()> {
+    let known = |rate: f64| sample.has_rate().then_some(rate);
     let line = Line {
         event,
         seconds: sample.elapsed.as_secs_f64(),
         messages: sample.messages,
         bytes: sample.bytes,
-        messages_per_second: sample.message_rate(),
-        bytes_per_second: sample.data_rate(),
+        messages_per_second: known(sample.message_rate()),
+        bytes_per_second: known(sample.data_rate()),
     };
     serde_json::to_writer(&mut *out, &line)?;
     writeln!(out)?;
@@ -124,12 +147,14 @@ fn write_json(event: &'static str, sample: &Throughput, out: &mut dyn Write) -> 
     out.flush()
 }
 
-fn write_text(total: &Throughput, out: &mut dyn Write) -> io::Result<()> {
-    if total.messages == 0 {
-        writeln!(out, "No messages received.")?;
-    } else {
-        writeln!(out, "{RULE}")?;
-        write_summary(total, out)?;
+fn write_text(total: &Throughput, direction: Direction, out: &mut dyn Write) -> io::Result<()> {
+    match (total.messages, direction) {
+        (0, Direction::Receive) => writeln!(out, "No messages received.")?,
+        (0, Direction::Send) => writeln!(out, "No messages sent.")?,
+        _ => {
+            writeln!(out, "{RULE}")?;
+            write_summary(total, out)?;
+        }
     }
     writeln!(out, "{RULE}")
 }
@@ -150,59 +175,75 @@ fn write_summary(total: &Throughput, out: &mut dyn Write) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Records at given moments and returns what was printed.
-    fn report(interval: u64, records: &[(u64, u64, u64)], end: u64) -> String {
+    /// Records at given moments, looks at the clock if no messages are given, and returns what was
+    /// printed.
+    fn report(new: Report, records: &[(u64, u64, u64)], end: u64) -> String {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let mut report = Report::new(Duration::from_millis(interval), Notation::Text);
-        let mut out = Vec::new();
+        let (mut report, mut out) = (new, Vec::new());
+        report.remark(format_args!("for people"), &mut out).unwrap();
         for (messages, bytes, milliseconds) in records {
-            report.record(*messages, *bytes, at(*milliseconds), &mut out).unwrap();
+            match messages {
+                0 => report.tick(at(*milliseconds), &mut out).unwrap(),
+                _ => report.record(*messages, *bytes, at(*milliseconds), &mut out).unwrap(),
+            }
         }
         report.finish(Ok(Ending::Count), at(end), &mut out).1.unwrap();
         String::from_utf8(out).unwrap()
     }
 
+    fn new(notation: Notation) -> Report {
+        Report::new(Duration::from_millis(500), notation, Direction::Receive)
+    }
+
     #[test]
     fn a_report_is_that_of_the_original_to_the_byte() {
-        let text = report(500, &[(1, 1_000_000, 0), (9, 9_000_000, 500), (5, 5_000_000, 600)], 750);
+        let records =
+            [(1, 1_000_000, 0), (10, 10_000_000, 500), (0, 0, 1100), (5, 5_000_000, 1250)];
         let expected = "\
+for people
 Data rate:     20.000 MB/s    Message rate:     20.000 Hz
-Data rate:     20.000 MB/s    Message rate:     20.000 Hz
+Data rate:      0.000 MB/s    Message rate:      0.000 Hz
+Data rate:      6.667 MB/s    Message rate:      6.667 Hz
 ____________________________________________________________
-Total elapsed time:        0.750 s
+Total elapsed time:        1.250 s
 Average message size:      1.000 MB
-Total bytes received:     15.000 MB
-Average data rate:        20.000 MB/s
-Messages received:            15 messages
-Average message rate:     20.000 Hz
+Total bytes received:     16.000 MB
+Average data rate:        12.000 MB/s
+Messages received:            16 messages
+Average message rate:     12.000 Hz
 ____________________________________________________________
 ";
-        assert_eq!(text, expected);
+        assert_eq!(report(new(Notation::Text), &records, 1250), expected);
     }
 
     #[test]
     fn a_report_in_json_is_a_line_for_each_interval_and_one_for_all() {
-        let start = Instant::now();
-        let mut report = Report::new(Duration::from_millis(500), Notation::Json);
-        let mut out = Vec::new();
-        report.remark(format_args!("for people"), &mut out).unwrap();
-        report.record(1, 1000, start, &mut out).unwrap();
-        report.record(9, 9000, start + Duration::from_millis(500), &mut out).unwrap();
-        let end = start + Duration::from_secs(1);
-        report.finish(Ok(Ending::Count), end, &mut out).1.unwrap();
+        let records = [(1, 1000, 0), (10, 10_000, 500), (0, 0, 1100)];
         let expected = "\
-{\"event\":\"interval\",\"seconds\":0.5,\"messages\":10,\"bytes\":10000,\
+{\"event\":\"interval\",\"seconds\":0.5,\"messages\":11,\"bytes\":11000,\
 \"messages_per_second\":20.0,\"bytes_per_second\":20000.0}
-{\"event\":\"summary\",\"seconds\":1.0,\"messages\":10,\"bytes\":10000,\
-\"messages_per_second\":10.0,\"bytes_per_second\":10000.0}
+{\"event\":\"interval\",\"seconds\":0.5,\"messages\":0,\"bytes\":0,\
+\"messages_per_second\":0.0,\"bytes_per_second\":0.0}
+{\"event\":\"summary\",\"seconds\":0.5,\"messages\":11,\"bytes\":11000,\
+\"messages_per_second\":20.0,\"bytes_per_second\":20000.0}
 ";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(report(new(Notation::Json), &records, 500), expected);
+    }
+
+    #[test]
+    fn rates_of_messages_that_came_at_once_are_null_in_json() {
+        let told = report(new(Notation::Json), &[(5, 50, 0)], 0);
+        let nulls = "\"messages_per_second\":null,\"bytes_per_second\":null}\n";
+        assert_eq!(told.matches(nulls).count(), 2, "{told}");
     }
 
     #[test]
     fn a_report_of_nothing_says_so() {
-        let expected = format!("No messages received.\n{RULE}\n");
-        assert_eq!(report(500, &[], 1000), expected);
+        for (direction, done) in [(Direction::Receive, "received"), (Direction::Send, "sent")] {
+            let new = Report::new(Duration::from_millis(500), Notation::Text, direction);
+            let expected = format!("for people\nNo messages {done}.\n{RULE}\n");
+            assert_eq!(report(new, &[], 1000), expected);
+        }
     }
 }

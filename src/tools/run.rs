@@ -310,13 +310,6 @@ impl<'a> Run<'a> {
         ending
     }
 
-    /// Waits until a sink may take something; returns what ended the run before.
-    pub(super) fn wait_for(&self, sink: &dyn Sink) -> Result<Option<Ending>> {
-        let mut set = WaitSet::new();
-        sink.readiness(&mut set);
-        self.wait(set, sink.name())
-    }
-
     /// Returns the time from the first messages to the last.
     pub(super) fn elapsed(&self) -> Duration {
         self.first.map_or(Duration::ZERO, |first| self.latest - first)

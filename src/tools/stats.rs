@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::report::{Notation, RULE, Report};
+use super::report::{Direction, Notation, RULE, Report};
 use super::run::Run;
 use super::{Ending, Failure, Limits, sum_up};
 use crate::endpoint::{Source, Stop, WaitSet};
@@ -44,7 +44,8 @@ pub struct Summary {
     pub ending: Ending,
 }
 
-/// Measures what comes from a source, and prints it as the original does, the summary in any case.
+/// Measures what comes from a source, and prints it as the original does: once the first message has
+/// come, each interval when it is over, also if nothing came in it, and the summary in any case.
 ///
 /// # Errors
 /// Where the source or the output fails.
@@ -55,7 +56,7 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Summary, Failure<Summary>> {
     let interval = options.interval.as_secs_f64();
-    let mut report = Report::new(options.interval, options.notation);
+    let mut report = Report::new(options.interval, options.notation, Direction::Receive);
     let started = "mflow stats started. Sampling interval is";
     report.remark(format_args!("{started} {interval:.2} seconds.\n{RULE}"), out)?;
     let mut run = Run::new(options.limits, stop);
@@ -73,14 +74,14 @@ fn measure(
     out: &mut dyn Write,
 ) -> Result<Ending> {
     loop {
-        // The first message starts the clock, so it has to be alone.
-        let alone = interval.is_zero() || run.messages() == 0;
-        let most = if alone { 1 } else { run.remaining() };
+        let most = if interval.is_zero() { 1 } else { run.remaining() };
         let tally = source.tally(most)?;
         let now = Instant::now();
         if tally.messages > 0 {
             run.count(tally.messages, tally.bytes, now);
             report.record(tally.messages, tally.bytes, now, out)?;
+        } else {
+            report.tick(now, out)?;
         }
         if let Some(ending) = run.ending(now) {
             return Ok(ending);
@@ -91,6 +92,7 @@ fn measure(
         if tally.messages == 0 {
             let mut set = WaitSet::new();
             source.readiness(&mut set);
+            report.due().into_iter().for_each(|due| set.deadline(due));
             if let Some(ending) = run.wait(set, source.name())? {
                 return Ok(ending);
             }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use mflow::Address;
 use mflow::cli::{self, Filtering, Labelled, Limiting, Receiving, Recording, Verbosity};
 use mflow::recording::is_mcap;
@@ -28,7 +28,7 @@ const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limi
 pub(crate) struct Cli {
     /// Where messages come from: tcp://host:port, a recording, several as a=tcp://host:1
     /// b=tcp://host:2, or several .mcap files, read as one; a folder behind a single one is the output
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(required = true, value_name = "SOURCE", value_parser = Labelled::parser())]
     pub(crate) sources: Vec<Labelled>,
     /// File (.mcap) or folder to write to
     #[arg(short, long, value_name = "PATH")]
@@ -205,16 +205,17 @@ impl Cli {
                 wrong(ErrorKind::ArgumentConflict, &reason);
             }
         }
-        let is_stream = |source: &&Labelled| Address::is_meant_by(&source.address);
+        let is_stream = |source: &&Labelled| source.is_stream();
         if let Some(named) = sources.iter().find(|it| it.label.is_some() && !is_stream(it)) {
-            let reason = format!("'{}' keeps the names that its sources have", named.address);
+            let reason =
+                format!("'{}' keeps the names that its sources have", named.path().display());
             wrong(ErrorKind::InvalidValue, &reason);
         }
         let output = self.output.as_deref().or(self.look.convert.as_deref());
         let is_shown = self.wants_json() || self.format == Some(Format::Text);
         match (sources.as_slice(), output) {
             ([source, last], None) if !is_stream(last) && !is_shown => {
-                let path = Path::new(&last.address);
+                let path = last.path();
                 if !is_stream(source) && is_mcap(path) && path.exists() {
                     let reason = format!(
                         "'{}' is there already: --format text shows both, --output writes",
@@ -298,11 +299,11 @@ fn label(sources: &mut [Labelled]) {
 
 /// Returns the path of a recording to look at; ends the program where that is something else.
 fn path_to_look_at<'a>(source: &'a Labelled, look: &str, takes_folders: bool) -> &'a Path {
-    let Labelled { label, address } = source;
-    let path = Path::new(address);
-    let found = if let Some(label) = label {
+    let path = source.path();
+    let address = path.display();
+    let found = if let Some(label) = &source.label {
         format!("'{label}={address}'")
-    } else if Address::is_meant_by(address) {
+    } else if source.is_stream() {
         format!("'{address}'")
     } else if path.is_dir() && !takes_folders {
         format!("the folder '{address}', which --convert makes one of")
@@ -314,5 +315,5 @@ fn path_to_look_at<'a>(source: &'a Labelled, look: &str, takes_folders: bool) ->
 
 /// Ends the program for wrong usage.
 pub(crate) fn wrong(kind: ErrorKind, reason: &str) -> ! {
-    Cli::command().error(kind, reason).exit()
+    cli::reject::<Cli>(kind, reason)
 }

@@ -4,7 +4,7 @@
 mod command_line;
 mod output;
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::Path;
 
 use mflow::cli::{self, Exit, Labelled, Receiving, Terminal};
@@ -88,11 +88,11 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
 /// Looks at recordings, one after the other: what is wrong with one is no reason to say nothing of
 /// the rest. What --recover has written when a signal ends it is a file without an end.
 fn look(cli: &Cli, paths: &[&Path]) -> Exit {
-    let mut out = stdout().lock();
+    let mut out = cli::stdout();
     let form = match cli.wants_json() {
         true if paths.len() > 1 => Form::JsonLine,
         true => Form::Json,
-        false => Form::Text { columns: cli::columns(&out) },
+        false => Form::Text { columns: out.columns() },
     };
     let mut exit = Exit::Done;
     let mut gap = "";
@@ -133,7 +133,7 @@ fn look_at(cli: &Cli, path: &Path, form: Form, out: &mut dyn Write) -> Result<bo
 fn labels(sources: &[Labelled], recording: Option<&dyn Recording>) -> Option<usize> {
     let labels: Vec<&str> = match recording {
         Some(recording) => recording.origins().iter().map(|origin| origin.label()).collect(),
-        None => sources.iter().map(|it| it.label.as_deref().unwrap_or(&it.address)).collect(),
+        None => sources.iter().filter_map(|it| it.label.as_deref()).collect(),
     };
     let widest = labels.iter().map(|label| label.chars().count()).max();
     widest.filter(|_| labels.len() > 1)
@@ -143,7 +143,7 @@ fn labels(sources: &[Labelled], recording: Option<&dyn Recording>) -> Option<usi
 fn open_recorded(sources: &[Labelled]) -> Result<Option<Box<dyn Recording>>> {
     let mut paths = Vec::new();
     for source in sources {
-        match source.address.parse()? {
+        match source.location()? {
             Location::Recording(path) => paths.push(path),
             Location::Stream(_) => return Ok(None),
         }
@@ -159,10 +159,10 @@ fn open_streams(
     terminal: &mut Terminal,
 ) -> Result<Box<dyn Source>> {
     let mut opened = Vec::new();
-    for Labelled { label, address } in sources {
-        let location: Location = address.parse()?;
+    for named in sources {
+        let location = named.location()?;
         let options = receiving.options(&location, stop);
-        let source = match label {
+        let source = match &named.label {
             Some(label) => location.open_labelled_source(label, options)?,
             None => location.open_source(options)?,
         };

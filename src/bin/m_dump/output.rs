@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::io::stdout;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use mflow::cli::{Labelled, Receiving};
+use mflow::cli::{self, Labelled, Receiving};
 use mflow::recording::mcap::{self, Detail, Info, MetadataInfo, SESSION, USER};
 use mflow::recording::{FolderWriter, Gauge, McapOptions, McapReader, is_mcap};
 use mflow::tools::dump::{
     ArrayFile, ArrayFolder, Existing, JsonContent, JsonWriter, Npy, Png, TextWriter,
 };
-use mflow::{Address, Frames, Result, Sink, Timestamp};
+use mflow::{Frames, Result, Sink, Timestamp};
 
 use crate::command_line::{Cli, Format};
 
@@ -48,12 +47,12 @@ pub(crate) fn open(
     let path = path.unwrap_or(Path::new(""));
     let sink: Box<dyn Sink> = match format {
         Format::Text => {
-            let writer = TextWriter::new(stdout());
+            let writer = TextWriter::new(cli::stdout());
             Box::new(labels.into_iter().fold(writer, TextWriter::with_labels))
         }
         Format::Json => {
             let content = if cli.decode { JsonContent::Decoded } else { JsonContent::Outline };
-            let writer = JsonWriter::new(stdout(), content);
+            let writer = JsonWriter::new(cli::stdout(), content);
             Box::new(labels.into_iter().fold(writer, |writer, _| writer.with_labels()))
         }
         Format::Npy => arrays(cli, path, Npy)?,
@@ -80,18 +79,19 @@ type Notes = Vec<(String, String)>;
 /// the files that it is made of: what the user has said of them, and starts of series that are no
 /// messages in any of them.
 fn notes(cli: &Cli, receiving: &Receiving, sources: &[Labelled]) -> Result<McapOptions> {
-    let addresses: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
+    let addresses: Vec<_> = sources.iter().map(|source| source.address.to_string_lossy()).collect();
+    let paths: Vec<_> = sources.iter().map(Labelled::path).collect();
     let mut session = vec![("address".to_owned(), addresses.join(" "))];
     let mut user = Vec::new();
     let mut starts = Vec::new();
-    if sources.iter().any(|source| Address::is_meant_by(&source.address)) {
+    if sources.iter().any(Labelled::is_stream) {
         session.extend(receiving.session());
-    } else if addresses.iter().any(|path| Path::new(path).is_dir()) {
+    } else if paths.iter().any(|path| path.is_dir()) {
         session.push(("times".to_owned(), "when the folder was read, which has none".to_owned()));
     } else {
-        let info = |path: &&str| mcap::info(Path::new(path), Detail::Index);
-        let mut infos = addresses.iter().map(info).collect::<Result<Vec<_>>>()?;
-        starts = starts_between(&addresses, &infos)?;
+        let info = |path: &&Path| mcap::info(path, Detail::Index);
+        let mut infos = paths.iter().map(info).collect::<Result<Vec<_>>>()?;
+        starts = starts_between(&paths, &infos)?;
         infos.sort_by_key(|info| info.first);
         for (number, info) in infos.into_iter().enumerate() {
             for MetadataInfo { name, entries, .. } in info.metadata {
@@ -111,10 +111,10 @@ fn notes(cli: &Cli, receiving: &Receiving, sources: &[Labelled]) -> Result<McapO
 
 /// Returns the starts of series that are messages in none of these files: those that a file keeps of
 /// series that began in another one, which is not among them.
-fn starts_between(paths: &[&str], infos: &[Info]) -> Result<Vec<(Timestamp, Frames)>> {
+fn starts_between(paths: &[&Path], infos: &[Info]) -> Result<Vec<(Timestamp, Frames)>> {
     let (mut sent, mut ahead) = (HashSet::new(), BTreeMap::new());
     for (path, info) in paths.iter().zip(infos) {
-        let reader = Rc::new(McapReader::open(Path::new(path))?);
+        let reader = Rc::new(McapReader::open(path)?);
         for start in reader.starts()? {
             let key = (start.time, start.name.clone());
             if info.first.is_some_and(|first| start.time.as_nanos() >= first) {

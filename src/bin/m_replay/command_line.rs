@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 use mflow::cli::{self, Filtering, Limiting, Sending, Verbosity};
 use mflow::recording::{Place, Range};
 use mflow::tools::replay::{Detail, Options, Rate, Repeat};
@@ -107,24 +107,24 @@ impl Cli {
         if self.send_header_again.is_some() && self.sending.mode() != Mode::Pub {
             // Who shares a PUSH with others would take it for another series.
             let reason = "--send-header-again is for --mode pub";
-            Self::command().error(ErrorKind::ArgumentConflict, reason).exit();
+            cli::reject::<Self>(ErrorKind::ArgumentConflict, reason);
         }
         if let Part { from: Some(from), to: Some(to), .. } = self.part
             && from > to
         {
             let reason = format!("--from {from} is behind --to {to}");
-            Self::command().error(ErrorKind::ArgumentConflict, reason).exit();
+            cli::reject::<Self>(ErrorKind::ArgumentConflict, reason);
         }
         if let Part { start: Some(start), end: Some(end), .. } = self.part
             && is_behind(start, end)
         {
             let reason = "--start is not before --end";
-            Self::command().error(ErrorKind::ArgumentConflict, reason).exit();
+            cli::reject::<Self>(ErrorKind::ArgumentConflict, reason);
         }
         let is_address = |path: &&PathBuf| Address::is_meant_by(&path.to_string_lossy());
         if let Some(address) = self.recordings.iter().find(is_address) {
             let reason = format!("expected a recording, found '{}'", address.display());
-            Self::command().error(ErrorKind::InvalidValue, reason).exit();
+            cli::reject::<Self>(ErrorKind::InvalidValue, reason);
         }
         let is_number =
             |path: &PathBuf| path.to_str().is_some_and(|path| path.parse::<u64>().is_ok());
@@ -133,12 +133,12 @@ impl Cli {
             && !times.exists()
         {
             let reason = format!("--loop takes its number after a =: --loop={}", times.display());
-            Self::command().error(ErrorKind::InvalidValue, reason).exit();
+            cli::reject::<Self>(ErrorKind::InvalidValue, reason);
         }
         for (index, (label, _)) in self.map.iter().enumerate() {
             if self.map[..index].iter().any(|(other, _)| other == label) {
                 let reason = format!("--map gives '{label}' two addresses");
-                Self::command().error(ErrorKind::ArgumentConflict, reason).exit();
+                cli::reject::<Self>(ErrorKind::ArgumentConflict, reason);
             }
         }
     }

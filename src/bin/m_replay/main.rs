@@ -3,7 +3,7 @@
 mod command_line;
 
 use std::fs::Metadata;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -60,7 +60,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
             terminal.notice(format_args!("{problem}: --rate sets a pace"));
         }
     }
-    let mut out = stdout().lock();
+    let mut out = cli::stdout();
     let result = replay::run(
         recording.as_mut(),
         outlets,

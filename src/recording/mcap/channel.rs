@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::parts::ENCODING;
-use super::{MAX_HTYPES, OTHER, RAW, wire};
+use super::{MAX_HTYPES, OTHER, RAW, topic, wire};
 use crate::endpoint::Origin;
 
 /// The number of the only schema; 0 means none.
@@ -178,7 +178,7 @@ impl Channels {
         metadata.extend(origin.mode.map(|mode| ("mode".to_owned(), mode.to_string())));
         let index = self.channels.len();
         let number = u16::try_from(index + 1).expect("there are at most some hundred channels");
-        let topic = format!("/{name}/{htype}");
+        let topic = topic::of(name, htype);
         self.channels.push(Channel { number, topic, metadata, tally: ChannelTally::default() });
         index
     }
@@ -231,6 +231,14 @@ mod tests {
         assert_eq!(channels.find(&Origin::new("tcp://b:1"), Some("x-1.0")), (1, false));
         assert_eq!(channels.find(&a, Some("x-1.0")), (0, false));
         assert_eq!(topics(&channels), ["/a/x-1.0", "/s1/x-1.0", "/s1/raw"]);
+    }
+
+    #[test]
+    fn a_slash_in_the_name_of_a_source_is_none_in_its_topic() {
+        let origin = Origin { label: Some("a/b".into()), ..Origin::default() };
+        let mut channels = Channels::default();
+        channels.find(&Arc::new(origin), Some("x-1.0"));
+        assert_eq!(topics(&channels), ["/a%2Fb/x-1.0"]);
     }
 
     #[test]

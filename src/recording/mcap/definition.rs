@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::parts::{ENCODING, SCHEMA_NAME};
 use super::record::Fields;
+use super::topic;
 use crate::endpoint::Origin;
 use crate::stream::Mode;
 
@@ -26,13 +27,8 @@ pub(super) struct Channel {
 impl Channel {
     /// Returns the htype in the topic.
     pub(super) fn htype(&self) -> &str {
-        split(&self.topic).map_or(self.topic.as_str(), |(_, htype)| htype)
+        topic::split(&self.topic).map_or(self.topic.as_str(), |(_, htype)| htype)
     }
-}
-
-/// Returns the source and the htype of a topic.
-fn split(topic: &str) -> Option<(&str, &str)> {
-    topic.strip_prefix('/')?.split_once('/')
 }
 
 /// A schema, of which nothing matters to a reader but whether it is ours.
@@ -203,7 +199,7 @@ fn short(name: &str) -> String {
 /// Returns the source of a channel.
 fn origin(topic: &str, metadata: &[(String, String)]) -> Origin {
     let value = |key| metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value);
-    let label = split(topic).map(|(source, _)| source.to_owned());
+    let label = topic::split(topic).map(|(source, _)| topic::source(source));
     let name = value("address").cloned().or_else(|| label.clone());
     let mode = value("mode").and_then(|mode| mode.parse::<Mode>().ok());
     Origin { name: name.unwrap_or_else(|| topic.to_owned()), label, mode }

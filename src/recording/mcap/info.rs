@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use mflow_handlers::Peek;
 use serde::Serialize;
@@ -19,6 +20,7 @@ use super::verify::read_index;
 use super::wire::{MESSAGE_HEAD, opcode};
 use crate::endpoint::Source;
 use crate::error::{Error, Result};
+use crate::measure::Throughput;
 use crate::stream::Mode;
 
 /// How closely a recording is looked at.
@@ -198,13 +200,12 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     Ok(info)
 }
 
-/// Returns messages per second; none where there is no time between them.
-#[expect(clippy::cast_precision_loss, reason = "a rate is not that precise")]
+/// Returns messages per second; none if they came at once.
 fn rate(count: &Count) -> Option<f64> {
     let (first, last) = count.span?;
-    let intervals = count.messages.checked_sub(1).filter(|intervals| *intervals > 0)?;
-    let duration = (last - first) as f64 / 1e9;
-    (duration > 0.0).then(|| intervals as f64 / duration)
+    let elapsed = Duration::from_nanos(last.saturating_sub(first));
+    let throughput = Throughput::between(elapsed, count.messages, count.bytes);
+    throughput.has_rate().then(|| throughput.message_rate())
 }
 
 /// Counts by what the indexes say.

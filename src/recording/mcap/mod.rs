@@ -39,6 +39,7 @@ mod salvage;
 mod scan;
 mod session;
 mod starts;
+mod topic;
 mod unpack;
 mod verify;
 mod wire;

@@ -1,7 +1,6 @@
 //! [`JsonWriter`]: messages as lines of JSON, for other programs.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -9,9 +8,9 @@ use mflow_handlers::{Canonical, Message, Registry};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::text::is_hidden;
 use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
 use crate::error::{Error, Result};
+use crate::printable::printable_json;
 
 /// How much of a message is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +106,8 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
         let parts = message.parts().iter().map(bytes::Bytes::len).collect();
         let line = Line { index: self.index, source, htype: message.htype(), parts, decoded };
         let text = serde_json::to_string(&line).map_err(io::Error::from);
-        let written = text.and_then(|text| self.out.write_all((harmless(text) + "\n").as_bytes()));
+        let written =
+            text.and_then(|text| self.out.write_all((printable_json(text) + "\n").as_bytes()));
         written.map_err(Error::Output)?;
         self.index += 1;
         Ok(Offer::Taken)
@@ -125,24 +125,6 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
         self.out.flush().map_err(Error::Output)?;
         Ok(Unconfirmed::Count(0))
     }
-}
-
-/// Escapes what is hidden. It stands inside of texts only, so that the JSON says the same.
-fn harmless(text: String) -> String {
-    if !text.contains(is_hidden) {
-        return text;
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_hidden(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(escaped, "\\u{unit:04x}").expect("a String takes everything");
-            }
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -25,8 +25,6 @@ pub use npy::Npy;
 #[cfg(feature = "cli")]
 pub use png::Png;
 pub use text::TextWriter;
-#[cfg(feature = "cli")]
-pub(super) use text::is_hidden;
 
 /// How long a sink may make no progress before what it has not taken is given up.
 const PATIENCE: Duration = Duration::from_secs(60);

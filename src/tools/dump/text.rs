@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
+use crate::printable::{is_hidden, printable};
 
 /// How many bytes of a part are shown where it is not text.
 const SHOWN: usize = 64;
@@ -41,7 +42,7 @@ impl<W: Write> TextWriter<W> {
     fn write(&mut self, message: &Received) -> io::Result<()> {
         for (part, frame) in message.frames.iter().enumerate() {
             if let Some(columns) = self.labels {
-                write!(self.out, "{:columns$}  ", message.origin.label())?;
+                write!(self.out, "{:columns$}  ", printable(message.origin.label()))?;
             }
             show(self.number, part, frame, &mut self.out)?;
         }
@@ -98,16 +99,6 @@ fn json_text(bytes: &[u8]) -> Option<String> {
     // Control characters of valid JSON stand between its words only; those beyond ASCII, and
     // characters that reorder text, may stand in its strings.
     Some(text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect())
-}
-
-/// Tells whether a character is not seen but may upset a terminal, or changes how others are: it
-/// joins, hides, breaks or reorders them.
-pub(in crate::tools) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0001}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::error::WithCauses;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WithCauses};
+use crate::printable::printable_json;
 use crate::recording::FolderInfo;
 use crate::recording::mcap::{self, Detail};
 
@@ -124,9 +124,9 @@ fn json(path: &Path, report: &impl Serialize, form: Form, out: &mut dyn Write) -
     }
     let path = &path.to_string_lossy();
     let told = Told { path, report };
-    match form {
-        Form::JsonLine => serde_json::to_writer(&mut *out, &told)?,
-        _ => serde_json::to_writer_pretty(&mut *out, &told)?,
-    }
-    writeln!(out)
+    let json = match form {
+        Form::JsonLine => serde_json::to_string(&told)?,
+        _ => serde_json::to_string_pretty(&told)?,
+    };
+    writeln!(out, "{}", printable_json(json))
 }

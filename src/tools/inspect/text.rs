@@ -7,9 +7,9 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, pr
 use indicatif::{DecimalBytes, HumanCount};
 
 use crate::counted::Counted;
+use crate::printable::printable;
 use crate::recording::FolderInfo;
 use crate::recording::mcap::{ChannelInfo, Damage, Info, Recovery, SESSION, SUMMARY, Verification};
-use crate::tools::dump::is_hidden;
 
 /// How many damaged places are told one by one.
 const TOLD: usize = 20;
@@ -23,7 +23,7 @@ pub(super) fn info(
 ) -> io::Result<()> {
     let (size, messages) = (DecimalBytes(info.size), Counted(info.messages, "message"));
     let state = if info.is_closed { "closed" } else { "not closed" };
-    writeln!(out, "{}: {messages}, {size}, {state}", path.display())?;
+    writeln!(out, "{}: {messages}, {size}, {state}", path_shown(path))?;
     if let (Some(first), Some(last)) = (info.first, info.last) {
         let seconds = seconds(last.saturating_sub(first));
         writeln!(out, "{} to {}, {seconds:.3} s", time(first), time(last))?;
@@ -36,15 +36,14 @@ pub(super) fn info(
     tell(&heads, channels(info), 1)?;
     tell(&["source", "from", "mode"], sources(info), 3)?;
     let attachments = info.attachments.iter().map(|attachment| {
-        vec![printable(&attachment.name), DecimalBytes(attachment.bytes).to_string()]
+        vec![shown(&attachment.name), DecimalBytes(attachment.bytes).to_string()]
     });
     tell(&["attachment", "bytes"], attachments.collect(), 1)?;
     // The table of the channels tells what the summary does.
     let metadata = info.metadata.iter().filter(|metadata| metadata.name != SUMMARY);
     let metadata = metadata.flat_map(|metadata| {
         let entries = metadata.entries.iter();
-        entries
-            .map(|(key, value)| vec![printable(&metadata.name), printable(key), printable(value)])
+        entries.map(|(key, value)| vec![shown(&metadata.name), shown(key), shown(value)])
     });
     tell(&["metadata", "key", "value"], metadata.collect(), 3)?;
     let thinned = thinned(info);
@@ -52,11 +51,11 @@ pub(super) fn info(
         writeln!(out)?;
     }
     if let Some((key, value)) = thinned {
-        let (key, value) = (printable(key), printable(value));
+        let (key, value) = (shown(key), shown(value));
         writeln!(out, "note: the gaps are of what was left out, too: {key} {value}")?;
     }
     for notice in &info.notices {
-        writeln!(out, "warning: {}", printable(notice))?;
+        writeln!(out, "warning: {}", shown(notice))?;
     }
     if !info.is_closed && info.messages > 0 {
         writeln!(out, "hint: --recover OUT.mcap writes what there is as a whole file")?;
@@ -84,7 +83,7 @@ fn channels(info: &Info) -> Vec<Vec<String>> {
             time.map_or("-".into(), |time| format!("{:.3}", seconds(time.saturating_sub(start))))
         };
         vec![
-            printable(&channel.topic),
+            shown(&channel.topic),
             HumanCount(messages).to_string(),
             DecimalBytes(bytes).to_string(),
             after(channel.first),
@@ -100,8 +99,8 @@ fn channels(info: &Info) -> Vec<Vec<String>> {
 /// Returns a row for each source: addresses are long, and the same for many channels.
 fn sources(info: &Info) -> Vec<Vec<String>> {
     let rows = info.channels.iter().filter(|channel| !channel.address.is_empty()).map(|channel| {
-        let text = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));
-        vec![text(&channel.source), printable(&channel.address), text(&channel.mode)]
+        let text = |text: &Option<String>| shown(text.as_deref().unwrap_or("-"));
+        vec![text(&channel.source), shown(&channel.address), text(&channel.mode)]
     });
     let mut rows: Vec<_> = rows.collect();
     rows.sort();
@@ -113,7 +112,7 @@ fn sources(info: &Info) -> Vec<Vec<String>> {
 pub(super) fn folder_info(path: &Path, info: &FolderInfo, out: &mut dyn Write) -> io::Result<()> {
     let (messages, files) = (Counted(info.messages, "message"), Counted(info.files, "file"));
     let bytes = DecimalBytes(info.bytes);
-    writeln!(out, "{}: {messages} in {files}, {bytes}", path.display())?;
+    writeln!(out, "{}: {messages} in {files}, {bytes}", path_shown(path))?;
     if info.gaps > 0 {
         let FolderInfo { first, last, gaps, .. } = *info;
         let missing = Counted(gaps, "message");
@@ -136,7 +135,7 @@ pub(super) fn verification(
 ) -> io::Result<()> {
     let Verification { messages, chunks, checksums, out_of_order, .. } = *verification;
     let state = if verification.is_sound() { "sound" } else { "damaged" };
-    writeln!(out, "{}: {state}", path.display())?;
+    writeln!(out, "{}: {state}", path_shown(path))?;
     writeln!(
         out,
         "{} in {}, {}",
@@ -172,7 +171,7 @@ pub(super) fn recovery(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let (messages, bytes) = (Counted(recovery.messages, "message"), DecimalBytes(recovery.bytes));
-    writeln!(out, "{}: {messages}, {bytes} saved from {}", to.display(), path.display())?;
+    writeln!(out, "{}: {messages}, {bytes} saved from {}", path_shown(to), path_shown(path))?;
     if recovery.damaged > 0 {
         writeln!(out, "{} damaged: left out", Counted(recovery.damaged, "message"))?;
     }
@@ -186,9 +185,10 @@ fn damages(damages: &[Damage], count: u64, out: &mut dyn Write) -> io::Result<()
     if damages.is_empty() {
         return Ok(());
     }
-    let rows = damages.iter().take(TOLD).map(|damage| {
-        vec![printable(&damage.what), damage.at.to_string(), damage.bytes.to_string()]
-    });
+    let rows = damages
+        .iter()
+        .take(TOLD)
+        .map(|damage| vec![shown(&damage.what), damage.at.to_string(), damage.bytes.to_string()]);
     let rows = rows.collect();
     writeln!(out, "\n{}", table(&["damage", "at byte", "bytes"], rows, 1, None))?;
     let more = count.saturating_sub(TOLD as u64);
@@ -228,11 +228,14 @@ fn seconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e9
 }
 
+/// Returns a path without what could upset a terminal.
+fn path_shown(path: &Path) -> String {
+    shown(&path.to_string_lossy())
+}
+
 /// Returns a text from a file without what could upset a terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|char| if is_hidden(char) { char::REPLACEMENT_CHARACTER } else { char })
-        .collect()
+fn shown(text: &str) -> String {
+    printable(text).into_owned()
 }
 
 #[cfg(test)]

@@ -159,7 +159,8 @@ impl Summary {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let Self { messages, bytes, elapsed, .. } = *self;
-        let rate = Throughput { elapsed, messages: messages.saturating_sub(1), bytes };
+        let rate = Throughput::between(elapsed, messages, bytes);
+        let known = |rate: f64, of: &Throughput| of.has_rate().then_some(rate);
         let microseconds = |time: Duration| time.as_nanos() as f64 / 1e3;
         let lateness = self.lateness.as_ref().map(|lateness| {
             json!({
@@ -187,8 +188,8 @@ impl Summary {
             "messages": messages,
             "bytes": bytes,
             "seconds": elapsed.as_secs_f64(),
-            "messages_per_second": rate.message_rate(),
-            "bytes_per_second": rate.data_rate(),
+            "messages_per_second": known(rate.message_rate(), &rate),
+            "bytes_per_second": known(rate.data_rate(), &rate),
             "lateness": lateness,
             "headers_again": self.headers_again,
             "headers_first": self.headers_first,

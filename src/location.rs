@@ -10,8 +10,7 @@ use crate::error::{Error, Result};
 use crate::recording::{
     FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, is_mcap, open_recording,
 };
-use crate::stream::{Address, Options, Stream};
-use crate::stream::{Attach, StreamSource};
+use crate::stream::{Address, Attach, Options, Stream, StreamSource};
 
 /// The address of a stream, or the path of a recording.
 ///

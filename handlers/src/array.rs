@@ -239,6 +239,9 @@ pub enum ArrayError {
     /// The header names no type, or not by a text.
     #[error("the header has no 'type'")]
     NoType,
+    /// The sender says that there is no array: it sends no bytes, and describes none.
+    #[error("the sender says that there is no array")]
+    Absent,
     /// The header tells a compression that nobody has specified.
     #[error("nothing is known of the compression '{0}'")]
     Unspecified(Box<str>),

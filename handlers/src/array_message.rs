@@ -25,6 +25,7 @@ use crate::json::Json;
 use crate::message::Message;
 use crate::outline::{Axes, Outline};
 use crate::parts::Parts;
+use crate::walk::{Read, ReadError, Shown, Unread, Visitor};
 use crate::warning::Warning;
 
 /// The htype of this format, for errors.
@@ -98,6 +99,20 @@ impl ArrayMessage {
         Ok(Self { header, data })
     }
 
+    /// Visits what the message holds.
+    pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
+        visitor.part("header", &self.header);
+        visitor.key("data");
+        visitor.list();
+        for (array, part) in self.data.iter().zip(1..) {
+            match array {
+                Some(array) => visitor.unread(Box::new(Part { array, part })),
+                None => visitor.json(&|| Value::Null),
+            }
+        }
+        visitor.end();
+    }
+
     /// Makes the parts of the message.
     ///
     /// # Errors
@@ -136,6 +151,26 @@ impl ArrayMessage {
             }
         }
         warnings
+    }
+}
+
+/// The array of a part, called by its number, the header being 000.
+struct Part<'d> {
+    array: &'d Array,
+    part: usize,
+}
+
+impl Unread for Part<'_> {
+    fn name(&self) -> Option<String> {
+        Some(format!("{:03}", self.part))
+    }
+
+    fn read(&self) -> Result<Read, ReadError> {
+        Ok(Read::Array(self.array.clone()))
+    }
+
+    fn show(&self, read: Result<Read, ReadError>) -> Shown {
+        read.unwrap_or(Read::Absent).into()
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::byte_order_mark::without_byte_order_mark;
 use crate::error::{EncodeError, Place};
 use crate::field::Valid;
 use crate::non_number;
@@ -19,7 +20,8 @@ use crate::warning::Warning;
 /// as most messages are decoded for their binary parts. As long as nobody edits the value the part
 /// is encoded to the bytes it came from. Two are equal if their values are.
 ///
-/// `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON does not have, are read as null.
+/// `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON does not have, are read as null. A
+/// byte order mark before the text is skipped.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -59,9 +61,10 @@ impl Json {
     ///
     /// What is wrong in the text, if it is not JSON in UTF-8.
     pub fn parse(text: Bytes) -> Result<Self, serde_json::Error> {
-        let valid = match serde_json::from_slice::<Valid>(&text) {
+        let readable = without_byte_order_mark(&text);
+        let valid = match serde_json::from_slice::<Valid>(readable) {
             Ok(Valid) => None,
-            Err(error) => match non_number::replaced(&text, &error) {
+            Err(error) => match non_number::replaced(readable, &error) {
                 Some(valid) if serde_json::from_slice::<Valid>(&valid).is_ok() => Some(valid),
                 _ => return Err(error),
             },
@@ -99,7 +102,7 @@ impl Json {
     pub fn value(&self) -> &Value {
         match &self.0 {
             State::Received { text, valid, value } => {
-                value.get_or_init(|| build(valid.as_deref().unwrap_or(text)))
+                value.get_or_init(|| build(readable(text, valid.as_deref())))
             }
             State::Unreadable(_) => &Value::Null,
             State::Edited(value) => value,
@@ -127,10 +130,15 @@ impl Json {
         self.value().get(key)
     }
 
+    /// Tells whether the part stands for nothing: it is empty, or null.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self.to_bytes().trim_ascii(), b"" | b"null")
+    }
+
     /// Tells whether the value is an object.
     pub fn is_object(&self) -> bool {
         match &self.0 {
-            State::Received { text, .. } => text.trim_ascii_start().starts_with(b"{"),
+            State::Received { text, .. } => begins_object(text),
             State::Unreadable(_) => false,
             State::Edited(value) => value.is_object(),
         }
@@ -144,7 +152,7 @@ impl Json {
     /// Reads the fields that formats share, if the value is an object that has them.
     pub(crate) fn outline(&self) -> Outline<'_> {
         match &self.0 {
-            State::Received { text, valid, .. } => Outline::of(valid.as_deref().unwrap_or(text)).0,
+            State::Received { text, valid, .. } => Outline::of(readable(text, valid.as_deref())).0,
             State::Unreadable(_) => Outline::default(),
             State::Edited(value) => Outline::read(&**value).0,
         }
@@ -179,6 +187,16 @@ impl Json {
             State::Edited(_) => self.encode(htype, part),
         }
     }
+}
+
+/// Returns the text to read: without a byte order mark, and with null in place of what is no number.
+fn readable<'a>(text: &'a [u8], valid: Option<&'a [u8]>) -> &'a [u8] {
+    valid.unwrap_or_else(|| without_byte_order_mark(text))
+}
+
+/// Tells whether a text begins as a JSON object does.
+pub(crate) fn begins_object(text: &[u8]) -> bool {
+    without_byte_order_mark(text).trim_ascii_start().starts_with(b"{")
 }
 
 /// Builds the value of a text that was checked.
@@ -278,6 +296,21 @@ mod tests {
         part.value_mut();
         assert_eq!(part.to_bytes(), expected.to_string());
         assert!(!part.has_non_numbers());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_and_sent_as_it_came() {
+        for text in ["{\"frame\":3}", "{\"frame\":3, \"x\":NaN}"] {
+            let marked = format!("\u{feff}{text}");
+            let part = Json::parse(marked.clone().into()).unwrap();
+            assert_eq!((part.value(), part.is_object()), (parse(text).value(), true));
+            assert_eq!(
+                (part.peek(), part.warning(1)),
+                (parse(text).peek(), parse(text).warning(1))
+            );
+            assert_eq!(part.encode("a-1.0", 1).unwrap(), marked);
+        }
+        assert!(Json::parse("\u{feff}\u{feff}{}".into()).is_err());
     }
 
     #[test]

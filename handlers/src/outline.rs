@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::array::{Array, ArrayError, byte_length};
 use crate::bsread::Timestamp;
+use crate::byte_order_mark::without_byte_order_mark;
 use crate::dectris::stream2;
 use crate::dtype::{ByteOrder, Dtype};
 use crate::field::{Count, Extents, Moment, Shape, Text, Valid};
@@ -54,6 +55,7 @@ impl<'a> Outline<'a> {
     ///
     /// The error is the fault, a data error if the part is JSON but not an object.
     pub(crate) fn of(part: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
+        let part = without_byte_order_mark(part);
         let mut deserializer = serde_json::Deserializer::from_slice(part);
         if stream2::is_stream2(part) {
             // What else it tells is read by its decoder, or at a glance.
@@ -126,6 +128,15 @@ impl<'a> Outline<'a> {
         let name = self.dtype.as_deref().ok_or(ArrayError::NoType)?;
         let (dtype, _) = Dtype::parse_ordered(name)?;
         byte_length(dtype, &self.extents(Axes::FastFirst)?)
+    }
+
+    /// Tells whether what is described has no elements: its type is undefined or its shape empty, or
+    /// one of them is not told.
+    pub(crate) fn is_empty(&self) -> bool {
+        let has_type = !matches!(self.dtype.as_deref(), None | Some("" | "undefined"));
+        let extents = self.shape.as_ref().and_then(|Shape(extents)| extents.as_deref());
+        let has_shape = extents.is_some_and(|it| !it.is_empty() && !it.contains(&0));
+        !has_type || !has_shape
     }
 
     /// Returns the type, if it is told and known.

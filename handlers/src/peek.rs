@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(Peek::of(format!(r#"{{"htype":"{htype}"}}"#).as_bytes()).stage, stage);
         }
         let stage = |part: &[u8]| Peek::of(part).stage;
-        assert_eq!(stage(b"\xa2\x69series_id\x04\x64type\x65start"), Some(Stage::Start));
+        assert_eq!(stage(b"\xa2\x64type\x65start\x69series_id\x04"), Some(Stage::Start));
         assert_eq!(stage(b"\xd9\xd9\xf7\xa2\x64type\x63end\x69series_id\x04"), Some(Stage::End));
         assert_eq!(stage(b"\xa1\x64type\x65other"), None);
     }
@@ -132,6 +132,14 @@ mod tests {
         let peek = Peek::of(&part);
         assert_eq!((peek.series, peek.frame), (Some(4), Some(2)));
         assert_eq!(peek.time, Some(1_696_348_069_444_000_000));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let header = br#"{"htype":"dimage-1.0","series":4,"frame":17,"x":NaN}"#;
+        let marked = [b"\xef\xbb\xbf", &header[..]].concat();
+        assert_eq!(Peek::of(&marked), Peek::of(header));
+        assert_eq!(Peek::of(&marked).frame, Some(17));
     }
 
     #[test]

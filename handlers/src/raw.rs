@@ -15,6 +15,7 @@ use crate::error::{DecodeError, EncodeError};
 use crate::json::Json;
 use crate::message::Message;
 use crate::parts::Parts;
+use crate::walk::{Visitor, parts};
 
 /// The htype of this format, for errors.
 const HTYPE: &str = "raw-1.0";
@@ -45,6 +46,12 @@ impl Raw {
     /// If the header is missing or not a JSON object.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
         Ok(Self { header: parts.next_object()?, data: parts.rest().collect() })
+    }
+
+    /// Visits what the message holds.
+    pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
+        visitor.part("header", &self.header);
+        visitor.entry("data", &|| parts(&self.data));
     }
 
     /// Makes the parts of the message.

@@ -8,6 +8,7 @@ use crate::bsread;
 use crate::data::{Broken, Data};
 use crate::error::{DecodeError, EncodeError};
 use crate::format::Format;
+use crate::json::begins_object;
 use crate::message::Message;
 use crate::parts::Parts;
 
@@ -213,9 +214,7 @@ fn run(handler: &dyn Handler, mut parts: Parts<'_>) -> Result<Data, DecodeError>
 fn unreadable(message: &Message) -> Option<DecodeError> {
     match message.parts().first() {
         None => Some(DecodeError::NoParts),
-        Some(part) if part.trim_ascii_start().starts_with(b"{") => {
-            Parts::new(message).next_json().err()
-        }
+        Some(part) if begins_object(part) => Parts::new(message).next_json().err(),
         Some(_) => None,
     }
 }
@@ -312,6 +311,18 @@ mod tests {
             let data = Registry::default().decode(Message::new([part]));
             assert_eq!(error(&data), "part 1 is not valid JSON");
         }
+    }
+
+    #[test]
+    fn a_header_with_a_byte_order_mark_is_read_as_without() {
+        let registry = Registry::default();
+        let header = r#"{"htype":"array-1.0","type":"int32","shape":[2],"frame":0}"#;
+        let marked = message(&[&format!("\u{feff}{header}"), "abcdefgh"]);
+        let data = registry.decode(marked.clone());
+        assert_eq!(data, registry.decode(message(&[header, "abcdefgh"])));
+        assert!(matches!(data, Data::Array(_)), "{data:?}");
+        assert_eq!(registry.encode(&data).unwrap(), marked);
+        assert_eq!(error(&registry.decode(message(&["\u{feff}{"]))), "part 1 is not valid JSON");
     }
 
     #[test]

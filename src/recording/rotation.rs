@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 use super::recorder::{Fsync, RecordWriter, htype};
 use super::{McapOptions, McapWriter, is_mcap};
 use crate::endpoint::{Origin, Received, Timestamp};
-use crate::error::WithCauses;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WithCauses};
 
 /// When a recording goes on in another file; never, where nothing is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -25,6 +25,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
+use mflow_handlers::without_byte_order_mark;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,8 +33,7 @@ use super::clash::Clash;
 use super::tolerant::tolerated;
 use crate::error::Error;
 use crate::location::Location;
-use crate::stream::Attach;
-use crate::stream::{Mode, Options};
+use crate::stream::{Attach, Mode, Options};
 
 /// What to split, and to where.
 #[derive(Clone, Debug, PartialEq)]
@@ -221,6 +221,7 @@ impl Config {
     }
 
     fn parse(text: &[u8]) -> Result<Self, Problem> {
+        let text = without_byte_order_mark(text);
         expect_objects(text)?;
         let json = &mut serde_json::Deserializer::from_slice(text);
         let raw: RawConfig = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
@@ -436,6 +437,14 @@ mod tests {
             ..OutputConfig::new("tcp://host:9997".parse().unwrap())
         };
         assert_eq!(config, Config { source, streams: vec![bound, connected] });
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let text = r#"{"source": {"address": "tcp://h:1"}, "streams": [{"address": "tcp://*:2"}]}"#;
+        let marked = Config::parse(format!("\u{feff}{text}").as_bytes());
+        assert_eq!(marked, Config::parse(text.as_bytes()));
+        assert!(marked.is_ok(), "{marked:?}");
     }
 
     #[test]

@@ -10,8 +10,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::Stop;
-use crate::frame::{COPY_INTO_FRAME, INLINE, Slot};
-use crate::frame::{Frame, Frames};
+use crate::frame::{COPY_INTO_FRAME, Frame, Frames, INLINE, Slot};
 
 /// How often a wait for the last receipts looks whether there was any progress.
 const LOOK: Duration = Duration::from_millis(50);

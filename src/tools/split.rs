@@ -8,8 +8,7 @@ use super::run::{Beside, Run, Watched};
 use super::{Ending, Failure, Limits, Observer, sum_up, tell_departures, tell_notices};
 use crate::counted::Counted;
 use crate::endpoint::{Source, Stop, Unconfirmed, WaitSet};
-use crate::error::WithCauses;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WithCauses};
 use crate::routing::{Config, Output, Split};
 
 /// How often at most it is told of an output that it takes messages, or takes none.

@@ -209,6 +209,11 @@ pub(crate) fn vector(case: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("handlers/tests/vectors").join(case)
 }
 
+/// Returns the path of messages, or files, that were read wrongly once.
+pub(crate) fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name)
+}
+
 /// Returns the names and contents of the `.raw` files of a folder, sorted.
 pub(crate) fn recording(folder: impl AsRef<Path>) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(folder)

@@ -1,6 +1,7 @@
 //! [`Channel`]: a channel at one pulse, whose value is read when it is asked for.
 
 use bytes::Bytes;
+use serde_json::{Value as Json, json};
 
 use super::codec::{Compression, UnknownCompression};
 use super::definition::Definition;
@@ -13,6 +14,7 @@ use crate::compression::{CompressionError, Options};
 use crate::dtype::{ByteOrder, Dtype, UnknownType};
 use crate::error::chain;
 use crate::field::Extents;
+use crate::walk::{self, Read, ReadError, Shown, Unread};
 use crate::warning::Warning;
 
 /// A channel at one pulse. Its value is read, and decompressed, each time it is asked for.
@@ -204,6 +206,36 @@ impl<'m> Channel<'m> {
             }
         }
         warnings
+    }
+}
+
+/// The channel is called by its name alone.
+impl Unread for Channel<'_> {
+    fn name(&self) -> Option<String> {
+        Some(Channel::name(self).to_owned())
+    }
+
+    fn read(&self) -> Result<Read, ReadError> {
+        match Channel::read(self, &Options::default()).map_err(ReadError::new)? {
+            Some(Value::Array(array)) => Ok(Read::Array(array)),
+            Some(value) => Ok(Read::Value(value.to_json())),
+            None => Ok(Read::Absent),
+        }
+    }
+
+    /// What nobody knows to read is shown as bytes.
+    fn show(&self, read: Result<Read, ReadError>) -> Shown {
+        if matches!(read, Ok(Read::Absent)) {
+            return Json::Null.into();
+        }
+        let is_unknown = self.definition.kind().is_err() || self.definition.compression().is_err();
+        let timestamp = self.timestamp().map_or(Json::Null, Json::from);
+        let mut object =
+            json!({ "value": read.map_or(Json::Null, Read::into_json), "timestamp": timestamp });
+        if let Some(raw) = self.raw().filter(|_| is_unknown) {
+            object["raw"] = walk::bytes(raw);
+        }
+        object.into()
     }
 }
 

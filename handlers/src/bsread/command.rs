@@ -13,6 +13,7 @@ use crate::error::{DecodeError, EncodeError};
 use crate::json::Json;
 use crate::message::Message;
 use crate::parts::Parts;
+use crate::walk::{Visitor, extra_parts};
 use crate::warning::{self, Warning};
 
 macro_rules! commands {
@@ -34,6 +35,12 @@ macro_rules! commands {
             /// If the header is missing or not a JSON object.
             pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
                 Ok(Self { header: parts.next_object()?, extra: parts.rest().collect() })
+            }
+
+            /// Visits what the message holds.
+            pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
+                visitor.part("header", &self.header);
+                extra_parts(&self.extra, visitor);
             }
 
             /// Makes the parts of the message.

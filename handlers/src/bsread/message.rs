@@ -14,6 +14,7 @@ use crate::json::Json;
 use crate::message::Message;
 use crate::parts::Parts;
 use crate::tail::Tail;
+use crate::walk::Visitor;
 use crate::warning::Warning;
 
 /// The misspelled key of one sender of 2015.
@@ -122,6 +123,23 @@ impl Bsread {
         let hash = main_header.get("hash").and_then(Value::as_str);
         let data_header = read(part, compression, hash).map_err(|error| error.at(parts.place()))?;
         Ok(Self::new(main_header, data_header, parts.tail()))
+    }
+
+    /// Visits what the message holds.
+    pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
+        visitor.part("main_header", &self.main_header);
+        visitor.part("data_header", self.data_header.json());
+        visitor.entry("pulse_id", &|| self.pulse_id().into());
+        visitor.entry("global_timestamp", &|| {
+            self.global_timestamp().map_or(Value::Null, Value::from)
+        });
+        visitor.key("channels");
+        visitor.map();
+        for channel in self.channels() {
+            visitor.key(channel.name());
+            visitor.unread(Box::new(channel));
+        }
+        visitor.end();
     }
 
     /// Makes the parts of the message.

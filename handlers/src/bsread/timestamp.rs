@@ -6,7 +6,7 @@
 //! ```
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::dtype::ByteOrder;
 
@@ -87,6 +87,13 @@ impl Timestamp {
         // Milliseconds. What `ns` tells beside them is part of one, or the whole of the second's.
         let milliseconds = if (0..1_000_000).contains(&nanoseconds) { seconds % 1000 } else { 0 };
         Self::new(seconds / 1000, nanoseconds.saturating_add(milliseconds * 1_000_000))
+    }
+}
+
+/// The seconds and the nanoseconds, as canonical JSON has them.
+impl From<Timestamp> for Value {
+    fn from(Timestamp { seconds, nanoseconds }: Timestamp) -> Self {
+        json!([seconds, nanoseconds])
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::kind::Kind;
 use crate::array::Array;
 use crate::dtype::ByteOrder;
+use crate::walk;
 
 macro_rules! values {
     ($($kind:ident $number:ty;)*) => {
@@ -164,6 +165,21 @@ impl From<&str> for Value {
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::Text(text)
+    }
+}
+
+impl Value {
+    /// Returns the value as canonical JSON.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Bool(value) => (*value).into(),
+            Self::Float32(value) => walk::float((*value).into()),
+            Self::Float64(value) => walk::float(*value),
+            Self::Uint64(value) => (*value).into(),
+            Self::Text(text) => text.as_str().into(),
+            Self::Array(array) => walk::array(array),
+            value => value.as_i64().into(),
+        }
     }
 }
 

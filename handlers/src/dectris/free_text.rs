@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::json::Json;
+use crate::json::{Json, begins_object};
 use crate::warning::Warning;
 
 /// A part that should be text, and is often JSON, but whose content the sender's site decides.
@@ -40,7 +40,7 @@ impl FreeText {
     /// does and is none. Other text is nothing to be warned of.
     pub(super) fn warning(&self, part: usize) -> Option<Warning> {
         let text = self.text().ok_or(Warning::NotText { part });
-        match text.map(|text| text.trim_ascii_start().starts_with('{')) {
+        match text.map(|text| begins_object(text.as_bytes())) {
             Err(warning) => Some(warning),
             Ok(false) => None,
             Ok(true) => match self.json() {
@@ -75,7 +75,17 @@ mod tests {
 
     #[test]
     fn only_what_is_neither_json_nor_text_is_warned_of() {
-        for text in ["", "run 7", "[draft] run 7", "7", "{}", " {\"run\": 7}", "[1]", "\u{e9}"] {
+        for text in [
+            "",
+            "run 7",
+            "[draft] run 7",
+            "7",
+            "{}",
+            " {\"run\": 7}",
+            "\u{feff}{}",
+            "[1]",
+            "\u{e9}",
+        ] {
             assert_eq!(FreeText::from(text).warning(5), None, "{text}");
         }
         let bytes = FreeText::from(Bytes::from_static(b"\xff{"));

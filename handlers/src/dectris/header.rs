@@ -19,7 +19,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::free_text::FreeText;
-use super::{in_order, no_array, unexpected_htype};
+use super::{in_order, no_array, tail, unexpected_htype};
 use crate::array::{Array, ArrayError};
 use crate::dtype::ByteOrder;
 use crate::error::{DecodeError, EncodeError, Place};
@@ -27,6 +27,7 @@ use crate::json::Json;
 use crate::message::Message;
 use crate::outline::Axes;
 use crate::parts::Parts;
+use crate::walk::{Read, ReadError, Shown, Unread, Visitor};
 use crate::warning::{self, Warning};
 
 /// The htype of this format, for errors.
@@ -88,13 +89,60 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// If the description is incomplete or does not fit the bytes.
+    /// [`ArrayError::Absent`] if the detector has no such table; others if the description is
+    /// incomplete or does not fit the bytes.
     pub fn array(&self) -> Result<Array, ArrayError> {
+        if self.is_absent() {
+            return Err(ArrayError::Absent);
+        }
         self.description.outline().array(Axes::FastFirst, ByteOrder::Little, self.blob.clone())
+    }
+
+    /// Tells whether the detector has no such table: it sends no bytes then, and describes none.
+    pub fn is_absent(&self) -> bool {
+        self.blob.is_empty() && self.description.outline().is_empty()
+    }
+
+    /// Tells what was tolerated in the description. Of a table that is absent there may be none.
+    fn warnings(&self, part: usize, htype: &'static str) -> Vec<Warning> {
+        if self.is_absent() && self.description.is_nothing() {
+            return Vec::new();
+        }
+        match self.description.warning(part) {
+            Some(warning @ Warning::NotJson { .. }) => vec![warning],
+            tolerated => {
+                let unexpected = unexpected_htype(&self.description, part, htype);
+                tolerated.into_iter().chain(unexpected).collect()
+            }
+        }
     }
 
     fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
         Ok(Self { description: parts.next_json_or_bytes()?, blob: parts.next_part()? })
+    }
+}
+
+/// A table, called by its name alone.
+struct NamedTable<'d> {
+    name: &'static str,
+    table: &'d Table,
+}
+
+impl Unread for NamedTable<'_> {
+    fn name(&self) -> Option<String> {
+        Some(self.name.to_owned())
+    }
+
+    fn read(&self) -> Result<Read, ReadError> {
+        match self.table.array() {
+            Ok(array) => Ok(Read::Array(array)),
+            Err(ArrayError::Absent) => Ok(Read::Absent),
+            Err(error) => Err(ReadError::new(error)),
+        }
+    }
+
+    fn show(&self, read: Result<Read, ReadError>) -> Shown {
+        read.map_or_else(|_| Shown::beside(&self.table.blob), Shown::from)
     }
 }
 
@@ -183,6 +231,31 @@ impl DetectorHeader {
         })
     }
 
+    /// Visits what the message holds.
+    pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
+        visitor.part("header", &self.header);
+        if let Some(config) = &self.config {
+            visitor.part("part_2", config);
+        }
+        if let Some(tables) = &self.tables {
+            visitor.part("part_3", &tables.flatfield.description);
+            visitor.part("part_5", &tables.pixel_mask.description);
+            visitor.part("part_7", &tables.countrate_table.description);
+            visitor.key("tables");
+            visitor.map();
+            for (name, table) in [
+                ("flatfield", &tables.flatfield),
+                ("pixel_mask", &tables.pixel_mask),
+                ("countrate_table", &tables.countrate_table),
+            ] {
+                visitor.key(name);
+                visitor.unread(Box::new(NamedTable { name, table }));
+            }
+            visitor.end();
+        }
+        tail(self.appendix.as_ref(), &self.extra, visitor);
+    }
+
     /// Makes the parts of the message.
     ///
     /// # Errors
@@ -224,15 +297,10 @@ impl DetectorHeader {
         }
         warnings.extend(self.config.as_ref().and_then(|config| config.warning(2)));
         for (table, part, htype) in self.tables.iter().flat_map(Tables::in_order) {
-            match table.description.warning(part) {
-                Some(warning @ Warning::NotJson { .. }) => warnings.push(warning),
-                tolerated => {
-                    warnings.extend(tolerated);
-                    warnings.extend(unexpected_htype(&table.description, part, htype));
-                }
-            }
-            if let Err(error) = table.array() {
-                warnings.push(no_array(part + 1, &error));
+            warnings.extend(table.warnings(part, htype));
+            match table.array() {
+                Ok(_) | Err(ArrayError::Absent) => {}
+                Err(error) => warnings.push(no_array(part + 1, &error)),
             }
         }
         if let Ok(detail) = self.detail() {
@@ -356,6 +424,41 @@ mod tests {
             assert_eq!(header.encode().unwrap(), message);
             let mask = header.tables.unwrap().pixel_mask.array();
             assert_eq!(mask, Array::from_elements(b"cd", &[1, 2]));
+        }
+    }
+
+    #[test]
+    fn a_table_that_the_detector_does_not_have_is_absent() {
+        for description in [
+            r#"{"htype":"dflatfield-1.0","shape":[],"type":"undefined"}"#,
+            r#"{"htype":"dflatfield-1.0","shape":[2,1],"type":"undefined"}"#,
+            r#"{"htype":"dflatfield-1.0","shape":[],"type":"float32"}"#,
+            r#"{"htype":"dflatfield-1.0","shape":[0,0],"type":"float32"}"#,
+            r#"{"htype":"dflatfield-1.0","shape":null,"type":null}"#,
+            r#"{"htype":"dflatfield-1.0"}"#,
+            "null",
+            "",
+        ] {
+            let mask = r#"{"htype":"dpixelmask-1.0","shape":[2,1],"type":"uint8"}"#;
+            let rate = r#"{"htype":"dcountrate_table-1.0","shape":[1,1],"type":"uint8"}"#;
+            let message = message(ALL, &["{}", description, "", mask, "ab", rate, "c"]);
+            let header = decode(&message).unwrap();
+            assert_eq!(header.warnings(), [], "{description}");
+            assert_eq!(header.encode().unwrap(), message);
+            let tables = header.tables.unwrap();
+            assert_eq!(tables.flatfield.array(), Err(ArrayError::Absent), "{description}");
+            assert_eq!(tables.pixel_mask.array(), Array::from_elements(b"ab", &[1, 2]));
+        }
+        // What is described should be there, and what is there should be described.
+        for (description, blob) in [
+            (r#"{"htype":"dflatfield-1.0","shape":[2,1],"type":"uint8"}"#, ""),
+            (r#"{"htype":"dflatfield-1.0","shape":[],"type":"undefined"}"#, "ab"),
+        ] {
+            let header =
+                decode(&message(ALL, &["{}", description, blob, TABLE, "ab", TABLE, "ab"]))
+                    .unwrap();
+            let warning = header.warnings().into_iter().next();
+            assert!(matches!(warning, Some(Warning::NoArray { part: 4, .. })), "{warning:?}");
         }
     }
 

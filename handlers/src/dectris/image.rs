@@ -18,15 +18,16 @@ use serde_json::{Value, json};
 
 use super::encoding::{Encoding, UnknownEncoding};
 use super::free_text::FreeText;
-use super::in_order;
+use super::{in_order, tail, text_or_bytes};
 use crate::array::{Array, ArrayError};
 use crate::compression::{Codec, CompressionError, Element, Options, decode_lz4_block};
 use crate::dtype::Dtype;
-use crate::error::{DecodeError, EncodeError};
+use crate::error::{DecodeError, EncodeError, chain};
 use crate::json::Json;
 use crate::message::Message;
 use crate::outline::{Axes, Outline};
 use crate::parts::Parts;
+use crate::walk::{Read, ReadError, Shown, Unread, Visitor};
 use crate::warning::{self, Warning};
 
 /// The htype of this format, for errors.
@@ -132,7 +133,7 @@ impl Image {
     /// # Errors
     ///
     /// [`PixelError`] if the description is unknown or does not fit the blob, or the blob is
-    /// damaged.
+    /// damaged; for [`ArrayError::Absent`] if the sender says that there are no pixels.
     pub fn pixels(&self) -> Result<Array, PixelError> {
         self.pixels_with(&Options::default())
     }
@@ -144,6 +145,9 @@ impl Image {
     /// As [`pixels`](Self::pixels).
     pub fn pixels_with(&self, options: &Options) -> Result<Array, PixelError> {
         let outline = self.description.outline();
+        if self.blob.is_empty() && outline.is_empty() {
+            return Err(ArrayError::Absent.into());
+        }
         let encoding = encoding(&outline)?;
         let blob = if encoding.is_plain() {
             self.blob.clone()
@@ -158,7 +162,9 @@ impl Image {
     /// Checks all of the pixels that can be checked without decompressing them.
     fn check(&self) -> Result<(), PixelError> {
         let outline = self.description.outline();
-        if encoding(&outline)?.is_plain() {
+        if self.blob.is_empty() && outline.is_empty() {
+            Ok(())
+        } else if encoding(&outline)?.is_plain() {
             self.pixels().map(drop)
         } else {
             Ok(outline.byte_length().map(drop)?)
@@ -211,6 +217,19 @@ impl Image {
         })
     }
 
+    /// Visits what the message holds.
+    pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
+        visitor.part("header", &self.header);
+        visitor.part("part_2", &self.description);
+        match &self.config {
+            Some(config) => text_or_bytes("part_4", config, visitor),
+            None => visitor.entry("part_4", &|| Value::Null),
+        }
+        visitor.key("image");
+        visitor.unread(Box::new(Pixels(self)));
+        tail(self.appendix.as_ref(), &self.extra, visitor);
+    }
+
     /// Makes the parts of the message.
     ///
     /// # Errors
@@ -251,6 +270,31 @@ impl Image {
         warnings.extend(self.appendix.as_ref().and_then(|appendix| appendix.warning(5)));
         warnings.extend(warning::extra_parts(5, self.extra.len()));
         warnings
+    }
+}
+
+/// The pixels of an image.
+struct Pixels<'d>(&'d Image);
+
+impl Unread for Pixels<'_> {
+    fn read(&self) -> Result<Read, ReadError> {
+        match self.0.pixels() {
+            Ok(pixels) => Ok(Read::Array(pixels)),
+            Err(PixelError::NotTheArray(ArrayError::Absent)) => Ok(Read::Absent),
+            Err(error) => Err(ReadError::new(error)),
+        }
+    }
+
+    fn show(&self, read: Result<Read, ReadError>) -> Shown {
+        read.map_or_else(
+            |error| Shown {
+                // Other errors are among the warnings without decompressing anything.
+                warning: matches!(error.get_ref().downcast_ref(), Some(PixelError::Compression(_)))
+                    .then(|| chain(&error)),
+                ..Shown::beside(&self.0.blob)
+            },
+            Shown::from,
+        )
     }
 }
 
@@ -396,6 +440,21 @@ mod tests {
             image.pixels(),
             Err(PixelError::Compression(CompressionError::TooLarge { limit: 25755, .. }))
         ));
+    }
+
+    #[test]
+    fn an_image_that_says_it_has_no_pixels_has_none_and_one_that_describes_them_is_damaged() {
+        let mut image = compressed("lz4<", Vec::new());
+        let has_none = |image: &Image| {
+            matches!(image.pixels(), Err(PixelError::NotTheArray(ArrayError::Absent)))
+        };
+        assert!(!has_none(&image));
+        let kind = json!({"htype": "dimage_d-1.0", "type": "undefined", "shape": [], "size": 0});
+        image.description = kind.into();
+        assert!(has_none(&image));
+        assert_eq!(image.warnings(), []);
+        image.blob = Bytes::from_static(b"x");
+        assert!(!has_none(&image));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use bytes::Bytes;
 use crate::error::{EncodeError, Place, chain};
 use crate::json::Json;
 use crate::message::Message;
+use crate::walk::{Visitor, bytes, extra_parts};
 use crate::warning::Warning;
 
 /// Makes a message of parts of which the later ones may be left out, but none before one that is
@@ -44,6 +45,22 @@ fn in_order(
         }
     }
     Ok(message)
+}
+
+/// Visits a text under a key if it is JSON, else as bytes under another.
+pub(crate) fn text_or_bytes<'d>(key: &str, text: &FreeText, visitor: &mut dyn Visitor<'d>) {
+    match text.json() {
+        Some(json) => visitor.part(key, &json),
+        None => visitor.entry(&format!("{key}_raw"), &|| bytes(text.bytes())),
+    }
+}
+
+/// Visits what may follow the parts of a format.
+fn tail<'d>(appendix: Option<&FreeText>, extra: &[Bytes], visitor: &mut dyn Visitor<'d>) {
+    if let Some(appendix) = appendix {
+        text_or_bytes("appendix", appendix, visitor);
+    }
+    extra_parts(extra, visitor);
 }
 
 /// Tells of a part whose htype is not the one of its position.

@@ -12,6 +12,7 @@ use crate::error::{DecodeError, EncodeError};
 use crate::json::Json;
 use crate::message::Message;
 use crate::parts::Parts;
+use crate::walk::{Visitor, extra_parts};
 use crate::warning::{self, Warning};
 
 /// The htype of this format, for errors.
@@ -50,6 +51,12 @@ impl SeriesEnd {
     /// If the header is missing or not a JSON object.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
         Ok(Self { header: parts.next_object()?, extra: parts.rest().collect() })
+    }
+
+    /// Visits what the message holds.
+    pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
+        visitor.part("header", &self.header);
+        extra_parts(&self.extra, visitor);
     }
 
     /// Makes the parts of the message.

@@ -56,7 +56,7 @@ pub(crate) fn open(
             Box::new(labels.into_iter().fold(writer, |writer, _| writer.with_labels()))
         }
         Format::Npy => arrays(cli, path, Npy)?,
-        Format::Png => arrays(cli, path, Png)?,
+        Format::Png => arrays(cli, path, Png::default())?,
         Format::Raw => {
             let recorder = if is_mcap(path) {
                 cli.recording.start_file(path, mode, notes(cli, &receiving, sources)?)?

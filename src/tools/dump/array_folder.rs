@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mflow_handlers::{Array, Broken, Data, Message, Registry};
 
-use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
-use crate::error::WithCauses;
-use crate::error::{Error, Result};
+use crate::endpoint::{Offer, Origin, Received, Sink, Unconfirmed, WaitSet};
+use crate::error::{Error, Result, WithCauses};
 
 /// How many damaged messages are told of one by one; all are counted.
 const TOLD: u64 = 10;
@@ -24,14 +24,20 @@ pub trait ArrayFile: Send {
     /// The extension of the files.
     const EXTENSION: &'static str;
 
+    /// Learns from a message what is needed for the arrays of it, or of later ones of its source.
+    fn observe(&mut self, origin: &Arc<Origin>, data: &Data) {
+        let _ = (origin, data);
+    }
+
     /// Tells whether an array is one for such a file; others are left out.
     fn takes(&self, array: &Array) -> bool;
 
-    /// Writes the file of an array that is [taken](Self::takes).
+    /// Writes the file of an array that is [taken](Self::takes), which has some name in the message
+    /// that was observed last.
     ///
     /// # Errors
     /// Where `out` takes no more.
-    fn write(&self, array: &Array, out: &mut dyn Write) -> io::Result<()>;
+    fn write(&self, name: &str, array: &Array, out: &mut dyn Write) -> io::Result<()>;
 }
 
 /// What to do with a folder that holds such files already.
@@ -49,7 +55,8 @@ pub enum Existing {
 /// ```text
 /// folder/000000_image.npy              message 0
 /// folder/000001_data.threshold_1.npy   message 1, a channel of a DECTRIS stream V2
-/// folder/000002_SAT%3ACAM.npy          message 2, a channel of bsread named SAT:CAM
+/// folder/000002_images.0.profile.npy   message 2, an array in a list of maps
+/// folder/000003_SAT%3ACAM.npy          message 3, a channel of bsread named SAT:CAM
 /// ```
 ///
 /// Messages are numbered as they are received, those without arrays too. The names are those of
@@ -137,7 +144,7 @@ impl<F: ArrayFile> ArrayFolder<F> {
             match named.array {
                 Ok(array) if self.file.takes(&array) => {
                     let name = format!("{:06}_{name}.{}", self.next, F::EXTENSION);
-                    self.write_file(&self.folder.join(name), &array)?;
+                    self.write_file(&named.name, &self.folder.join(name), &array)?;
                     self.files += 1;
                 }
                 Ok(_) => {}
@@ -151,10 +158,10 @@ impl<F: ArrayFile> ArrayFolder<F> {
     }
 
     /// Writes a file that does not exist yet, whole or not at all.
-    fn write_file(&self, path: &Path, array: &Array) -> Result<()> {
+    fn write_file(&self, name: &str, path: &Path, array: &Array) -> Result<()> {
         let write = || {
             let mut out = BufWriter::new(File::create_new(path)?);
-            let written = self.file.write(array, &mut out).and_then(|()| out.flush());
+            let written = self.file.write(name, array, &mut out).and_then(|()| out.flush());
             written.inspect_err(|_| {
                 let _ = fs::remove_file(path);
             })
@@ -179,6 +186,7 @@ impl<F: ArrayFile> Sink for ArrayFolder<F> {
 
     fn offer(&mut self, received: &Received) -> Result<Offer> {
         let data = self.handlers.decode(Message::from(received.frames.clone()));
+        self.file.observe(&received.origin, &data);
         let is_whole = self.write(&data)?;
         self.damaged += u64::from(!is_whole);
         self.next += 1;

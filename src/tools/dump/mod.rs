@@ -3,6 +3,8 @@
 //! Each form is a [`Sink`], and [`run`] carries messages into any of them.
 
 mod array_folder;
+#[cfg(feature = "cli")]
+mod flags;
 mod json;
 mod npy;
 #[cfg(feature = "cli")]

@@ -34,7 +34,7 @@ impl ArrayFile for Npy {
         true
     }
 
-    fn write(&self, array: &Array, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, _name: &str, array: &Array, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(&head(array))?;
         out.write_all(array.bytes())
     }
@@ -83,7 +83,7 @@ mod tests {
     fn the_file_is_what_numpy_writes() {
         let array = Array::from_elements(&[1_u16, 2, 3, 4, 5, 6], &[2, 3]).unwrap();
         let mut file = Vec::new();
-        Npy.write(&array.to_order(ByteOrder::Big), &mut file).unwrap();
+        Npy.write("image", &array.to_order(ByteOrder::Big), &mut file).unwrap();
         let text = "{'descr': '>u2', 'fortran_order': False, 'shape': (2, 3), }";
         let mut expected = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
         expected.extend(format!("{text:117}\n").bytes());

@@ -1,12 +1,16 @@
 //! [`Png`]: an image as a picture to look at.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use half::f16;
-use mflow_handlers::{Array, Dtype, Element};
+use mflow_handlers::{Array, Data, Dtype, Element};
 use png::{BitDepth, ColorType, Compression, Encoder, Filter};
 
 use super::array_folder::ArrayFile;
+use super::flags::Flags;
+use crate::endpoint::Origin;
+use crate::routing::BySource;
 
 /// The colour of a pixel without value: in the palette behind all grays.
 const MASKED: u8 = 255;
@@ -25,38 +29,66 @@ const BRIGHTER_SHARE: f64 = 0.9;
 /// Writes images as pictures of 8 bits: 255 grays, and a dark red for pixels without value.
 ///
 /// An image is an array of two dimensions, or the first plane of one of three; no complex one, and
-/// none without pixels. Without value are the greatest of an unsigned type, which stands for gaps,
-/// masked and saturated pixels, and what is no finite number.
+/// none without pixels. Without value are those that detectors flag gaps, bad and saturated pixels by:
+///
+/// ```text
+/// unsigned types   the greatest two values; of 8 bits the greatest alone
+/// signed types     the least two values, and the greatest
+/// floats           what is no finite number
+/// any type         what the header of the series masks, if one was seen, and what is saturated by it
+/// ```
 ///
 /// The darkest 1 % of the other pixels are black, the brightest 0.5 % white, and in between it is
 /// linear. Where these are one value, as in images with few photons, white is what 90 % of the pixels
 /// above it do not exceed: each photon is seen. Percentiles are taken of at most 2^20 pixels, evenly spread.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Png;
+#[derive(Clone, Debug)]
+pub struct Png {
+    headers: BySource<Arc<Flags>>,
+    /// That of the series of the message that is written.
+    flags: Arc<Flags>,
+}
+
+impl Default for Png {
+    fn default() -> Self {
+        let flags = Arc::<Flags>::default();
+        Self { headers: BySource::new(Arc::clone(&flags)), flags }
+    }
+}
 
 impl ArrayFile for Png {
     const EXTENSION: &'static str = "png";
+
+    fn observe(&mut self, origin: &Arc<Origin>, data: &Data) {
+        if let Some(flags) = Flags::of_header(data) {
+            *self.headers.of(origin) = Arc::new(flags);
+        }
+        let header = self.headers.of(origin);
+        self.flags = if header.is_of_series_of(data) { Arc::clone(header) } else { Arc::default() };
+    }
 
     fn takes(&self, array: &Array) -> bool {
         let is_real = !matches!(array.dtype(), Dtype::Complex64 | Dtype::Complex128);
         is_real && extents(array).is_some()
     }
 
-    fn write(&self, array: &Array, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, name: &str, array: &Array, out: &mut dyn Write) -> io::Result<()> {
         let Some((width, height)) = extents(array) else { return Ok(()) };
+        let plane = &array.shape()[array.shape().len() - 2..];
+        let flagged =
+            Flagged { mask: self.flags.mask(name, plane), saturation: self.flags.saturation() };
         let pixels = match array.dtype() {
-            Dtype::Uint8 => grays::<u8>(array),
-            Dtype::Uint16 => grays::<u16>(array),
-            Dtype::Uint32 => grays::<u32>(array),
-            Dtype::Uint64 => grays::<u64>(array),
-            Dtype::Int8 => grays::<i8>(array),
-            Dtype::Int16 => grays::<i16>(array),
-            Dtype::Int32 => grays::<i32>(array),
-            Dtype::Int64 => grays::<i64>(array),
-            Dtype::Bool => grays::<u8>(array),
-            Dtype::Float16 => grays::<f16>(array),
-            Dtype::Float32 => grays::<f32>(array),
-            Dtype::Float64 => grays::<f64>(array),
+            Dtype::Uint8 => grays::<u8>(array, &flagged),
+            Dtype::Uint16 => grays::<u16>(array, &flagged),
+            Dtype::Uint32 => grays::<u32>(array, &flagged),
+            Dtype::Uint64 => grays::<u64>(array, &flagged),
+            Dtype::Int8 => grays::<i8>(array, &flagged),
+            Dtype::Int16 => grays::<i16>(array, &flagged),
+            Dtype::Int32 => grays::<i32>(array, &flagged),
+            Dtype::Int64 => grays::<i64>(array, &flagged),
+            Dtype::Bool => grays::<u8>(array, &flagged),
+            Dtype::Float16 => grays::<f16>(array, &flagged),
+            Dtype::Float32 => grays::<f32>(array, &flagged),
+            Dtype::Float64 => grays::<f64>(array, &flagged),
             Dtype::Complex64 | Dtype::Complex128 => return Ok(()),
         };
         let mut encoder = Encoder::new(out, width, height);
@@ -91,12 +123,19 @@ fn palette() -> Vec<u8> {
     grays.chain([MASKED_COLOUR]).flatten().collect()
 }
 
+/// What the header of the series says of the pixels.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flagged<'a> {
+    mask: Option<&'a [bool]>,
+    saturation: Option<u64>,
+}
+
 /// Returns the place in the palette of each pixel of the first plane.
-fn grays<P: Pixel>(array: &Array) -> Vec<u8> {
+fn grays<P: Pixel>(array: &Array, flagged: &Flagged<'_>) -> Vec<u8> {
     let plane = array.shape().iter().rev().take(2).product();
     let elements = array.elements::<P>().expect("the type is that of the array");
-    let pixels = &elements[..plane];
-    let (black, white) = scale(pixels);
+    let pixels = Pixels { pixels: &elements[..plane], flagged: *flagged };
+    let (black, white) = scale(&pixels);
     // Half of each, so that nothing overflows.
     let range = white / 2.0 - black / 2.0;
     let gray = |value: f64| {
@@ -109,13 +148,32 @@ fn grays<P: Pixel>(array: &Array) -> Vec<u8> {
         let gray = (share.clamp(0.0, 1.0) * f64::from(WHITE)).round() as u8;
         gray
     };
-    pixels.iter().map(|pixel| pixel.value().map_or(MASKED, gray)).collect()
+    pixels.values(1).map(|value| value.map_or(MASKED, gray)).collect()
+}
+
+/// The pixels of a plane.
+struct Pixels<'a, P> {
+    pixels: &'a [P],
+    flagged: Flagged<'a>,
+}
+
+impl<P: Pixel> Pixels<'_, P> {
+    /// Returns the value of each `step`-th pixel, none where it is flagged.
+    fn values(&self, step: usize) -> impl Iterator<Item = Option<f64>> {
+        let Flagged { mask, saturation } = self.flagged;
+        #[expect(clippy::cast_precision_loss, reason = "the difference cannot be seen")]
+        let saturation = saturation.map_or(f64::INFINITY, |count| count as f64);
+        (0..self.pixels.len()).step_by(step).map(move |index| {
+            let is_masked = mask.is_some_and(|mask| mask[index]);
+            self.pixels[index].value().filter(|&value| !is_masked && value < saturation)
+        })
+    }
 }
 
 /// Returns the values that are black and white.
-fn scale<P: Pixel>(pixels: &[P]) -> (f64, f64) {
-    let step = pixels.len().div_ceil(SAMPLED).max(1);
-    let sample = sorted(pixels.iter().step_by(step).filter_map(|pixel| pixel.value()));
+fn scale<P: Pixel>(pixels: &Pixels<'_, P>) -> (f64, f64) {
+    let step = pixels.pixels.len().div_ceil(SAMPLED).max(1);
+    let sample = sorted(pixels.values(step).flatten());
     let (Some(black), Some(white)) = (at(&sample, BLACK_SHARE), at(&sample, WHITE_SHARE)) else {
         return (0.0, 0.0);
     };
@@ -123,8 +181,7 @@ fn scale<P: Pixel>(pixels: &[P]) -> (f64, f64) {
         return (black, white);
     }
     // They are few, and the sample may have none of them.
-    let values = pixels.iter().filter_map(|pixel| pixel.value());
-    let brighter = sorted(values.filter(|&value| value > black));
+    let brighter = sorted(pixels.values(1).flatten().filter(|&value| value > black));
     (black, at(&brighter, BRIGHTER_SHARE).unwrap_or(black))
 }
 
@@ -148,14 +205,14 @@ fn at(sorted: &[f64], share: f64) -> Option<f64> {
 
 /// An element that can be shown.
 trait Pixel: Element {
-    /// Returns the value, none where it stands for the want of one.
+    /// Returns the value, none if it is one that detectors use as a flag.
     fn value(self) -> Option<f64>;
 }
 
 macro_rules! pixels {
     ($($element:ty: |$pixel:ident| $value:expr;)*) => {$(
         impl Pixel for $element {
-            #[allow(clippy::cast_precision_loss, reason = "nobody sees the difference")]
+            #[allow(clippy::cast_precision_loss, reason = "the difference cannot be seen")]
             fn value(self) -> Option<f64> {
                 let $pixel = self;
                 $value
@@ -166,13 +223,13 @@ macro_rules! pixels {
 
 pixels! {
     u8: |pixel| (pixel != Self::MAX).then(|| pixel.into());
-    u16: |pixel| (pixel != Self::MAX).then(|| pixel.into());
-    u32: |pixel| (pixel != Self::MAX).then(|| pixel.into());
-    u64: |pixel| (pixel != Self::MAX).then_some(pixel as f64);
-    i8: |pixel| Some(pixel.into());
-    i16: |pixel| Some(pixel.into());
-    i32: |pixel| Some(pixel.into());
-    i64: |pixel| Some(pixel as f64);
+    u16: |pixel| (pixel < Self::MAX - 1).then(|| pixel.into());
+    u32: |pixel| (pixel < Self::MAX - 1).then(|| pixel.into());
+    u64: |pixel| (pixel < Self::MAX - 1).then_some(pixel as f64);
+    i8: |pixel| (Self::MIN + 2..Self::MAX).contains(&pixel).then(|| pixel.into());
+    i16: |pixel| (Self::MIN + 2..Self::MAX).contains(&pixel).then(|| pixel.into());
+    i32: |pixel| (Self::MIN + 2..Self::MAX).contains(&pixel).then(|| pixel.into());
+    i64: |pixel| (Self::MIN + 2..Self::MAX).contains(&pixel).then_some(pixel as f64);
     f16: |pixel| Some(pixel.into()).filter(|value: &f64| value.is_finite());
     f32: |pixel| Some(pixel.into()).filter(|value: &f64| value.is_finite());
     f64: |pixel| Some(pixel).filter(|value| value.is_finite());
@@ -182,10 +239,15 @@ pixels! {
 mod tests {
     use super::*;
 
+    fn grays<P: Pixel>(array: &Array) -> Vec<u8> {
+        super::grays::<P>(array, &Flagged::default())
+    }
+
     #[test]
     fn the_scale_goes_from_one_percentile_to_the_other() {
         let values: Vec<u16> = (0..=1000).collect();
-        assert_eq!(scale(&values), (10.0, 995.0));
+        let pixels = Pixels { pixels: &values[..], flagged: Flagged::default() };
+        assert_eq!(scale(&pixels), (10.0, 995.0));
         let array = Array::from_elements(&values, &[7, 143]).unwrap();
         let grays = grays::<u16>(&array);
         assert_eq!((grays[0], grays[10], grays[995], grays[1000]), (0, 0, WHITE, WHITE));
@@ -217,10 +279,37 @@ mod tests {
     }
 
     #[test]
+    fn values_that_detectors_use_as_flags_have_their_colour_and_do_not_change_the_scale() {
+        fn check<P: Pixel>(flags: &[P], [black, white]: [P; 2]) {
+            let pixels = [&[black, white], flags].concat();
+            let grays = grays::<P>(&Array::from_elements(&pixels, &[1, pixels.len()]).unwrap());
+            let masked = vec![MASKED; flags.len()];
+            assert_eq!(grays, [&[0, WHITE], &masked[..]].concat(), "{}", P::DTYPE);
+        }
+        check(&[u8::MAX], [0, u8::MAX - 1]);
+        check(&[u16::MAX, u16::MAX - 1], [0, u16::MAX - 2]);
+        check(&[u32::MAX, u32::MAX - 1], [0, u32::MAX - 2]);
+        check(&[u64::MAX, u64::MAX - 1], [0, 7]);
+        check(&[i8::MIN, i8::MIN + 1, i8::MAX], [i8::MIN + 2, i8::MAX - 1]);
+        check(&[i16::MIN, i16::MIN + 1, i16::MAX], [i16::MIN + 2, i16::MAX - 1]);
+        check(&[i32::MIN, i32::MIN + 1, i32::MAX], [-1, 3]);
+        check(&[i64::MIN, i64::MIN + 1, i64::MAX], [-1, 3]);
+        check(&[f32::NAN, f32::NEG_INFINITY], [-1.0, 3.0]);
+    }
+
+    #[test]
+    fn what_the_header_masks_and_what_is_saturated_have_their_colour() {
+        let array = Array::from_elements(&[1_i32, 5, 900, 9, 10], &[1, 5]).unwrap();
+        let mask = [false, false, true, false, false];
+        let flagged = Flagged { mask: Some(&mask), saturation: Some(10) };
+        assert_eq!(super::grays::<i32>(&array, &flagged), [0, 127, MASKED, WHITE, MASKED]);
+    }
+
+    #[test]
     fn images_have_two_dimensions_or_planes_of_them() {
         let takes = |shape: &[usize]| {
             let length = shape.iter().product();
-            Png.takes(&Array::from_elements(&vec![0_u8; length], shape).unwrap())
+            Png::default().takes(&Array::from_elements(&vec![0_u8; length], shape).unwrap())
         };
         assert!(takes(&[1, 1]) && takes(&[3, 2, 2]));
         for shape in [&[][..], &[3], &[0, 3], &[3, 0], &[0, 2, 2], &[1, 1, 1, 1]] {

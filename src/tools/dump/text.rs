@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use mflow_handlers::without_byte_order_mark;
+
 use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -89,6 +91,7 @@ fn show(number: u64, part: usize, frame: &Frame, out: &mut dyn Write) -> io::Res
 
 /// Returns the text of JSON on one line; none where it is not that.
 fn json_text(bytes: &[u8]) -> Option<String> {
+    let bytes = without_byte_order_mark(bytes);
     // What else is JSON begins with none of the bytes that data have most often.
     if !matches!(bytes.first(), Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
     {
@@ -153,6 +156,11 @@ mod tests {
             assert_eq!(shown(json.as_bytes()), format!("     3   1 {:>10}  {json}\n", json.len()));
         }
         assert_eq!(shown(b"nil"), "     3   1          3  6e696c\n");
+    }
+
+    #[test]
+    fn json_behind_a_byte_order_mark_is_text() {
+        assert_eq!(shown("\u{feff}{}".as_bytes()), "     3   1          5  {}\n");
     }
 
     #[test]

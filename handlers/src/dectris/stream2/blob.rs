@@ -61,6 +61,11 @@ impl Blob {
         }
     }
 
+    /// Tells whether the bytes are compressed.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.algorithm.is_some()
+    }
+
     pub(super) fn codec(&self) -> Result<Option<Codec>, TypedArrayError> {
         match self.algorithm.clone() {
             None => Ok(None),

@@ -14,6 +14,9 @@ pub(super) trait Field: Sized {
     /// What is expected, for warnings.
     const EXPECTED: &'static str;
 
+    /// How many levels of maps are around the arrays that the field holds; `None` if it holds none.
+    const LEVELS: Option<usize> = None;
+
     fn read(item: Item<'_>) -> Option<Self>;
 
     fn write(&self, writer: &mut Writer);
@@ -348,10 +351,10 @@ impl Field for Cbor {
 
 impl Field for TypedArray {
     const EXPECTED: &'static str = "a typed array";
+    const LEVELS: Option<usize> = Some(0);
 
     fn read(item: Item<'_>) -> Option<Self> {
-        // Null says that there is none.
-        (item.scalar()? != Head::Null).then(|| item.keep().into())
+        (!item.is_nothing()).then(|| item.keep().into())
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -369,11 +372,18 @@ impl Field for TypedArray {
 
 impl<T: Field> Field for ByName<T> {
     const EXPECTED: &'static str = "a map";
+    const LEVELS: Option<usize> = match T::LEVELS {
+        Some(levels) => Some(levels + 1),
+        None => None,
+    };
 
     fn read(item: Item<'_>) -> Option<Self> {
         let mut values = Vec::new();
         for (key, value) in pairs(item)? {
-            values.push((key.name()?.to_owned(), T::read(value)?));
+            // A channel may have none.
+            if !value.is_nothing() {
+                values.push((key.name()?.to_owned(), T::read(value)?));
+            }
         }
         Some(Self(values))
     }

@@ -81,6 +81,9 @@ pub(super) trait Fields: Default {
     /// Returns what is expected under a key, if it is that of a field.
     fn expected(key: &str) -> Option<&'static str>;
 
+    /// Returns how many levels of maps are around the arrays under a key, if it should hold any.
+    fn levels(key: &str) -> Option<usize>;
+
     /// Visits the arrays, each with its name.
     fn arrays(&self, visit: &mut dyn FnMut(&str, &TypedArray));
 }
@@ -143,6 +146,13 @@ macro_rules! fields {
             fn expected(key: &str) -> Option<&'static str> {
                 match key {
                     $(stringify!($field) => Some(<$type>::EXPECTED),)*
+                    _ => None,
+                }
+            }
+
+            fn levels(key: &str) -> Option<usize> {
+                match key {
+                    $(stringify!($field) => <$type>::LEVELS,)*
                     _ => None,
                 }
             }

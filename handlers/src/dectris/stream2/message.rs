@@ -261,6 +261,10 @@ impl Fields for Other {
         None
     }
 
+    fn levels(_: &str) -> Option<usize> {
+        None
+    }
+
     fn arrays(&self, _: &mut dyn FnMut(&str, &TypedArray)) {}
 }
 

@@ -17,14 +17,13 @@
 //! 55799 ({"type": "end", "series_id": 4, "series_unique_id": "01H…"})
 //! ```
 //!
-//! In practice every field may be missing, and the tag may. A message has no htype; it is found by its
-//! first bytes and goes by the name `stream2`. How arrays lie in it is told with [`TypedArray`].
+//! In practice every field may be missing, and the tag may. A message has no htype; it is found by the
+//! tag, or by `type` as the first key, and goes by the name `stream2`. How arrays lie in it is told with [`TypedArray`].
 //! Jungfraujoch of PSI sends the same with more fields and types: they are kept.
 //!
 //! Sources: DECTRIS's documentation of stream V2, and recorded messages.
 
 mod blob;
-mod canonical;
 mod column_major;
 mod field;
 mod fields;
@@ -33,6 +32,7 @@ mod peek;
 mod reader;
 mod typed_array;
 mod value;
+mod walk;
 mod writer;
 
 use bytes::Bytes;
@@ -43,7 +43,6 @@ use crate::message::Message;
 use crate::parts::Parts;
 use crate::warning::{self, Warning};
 
-pub(crate) use canonical::canonical;
 pub(crate) use peek::{Glance, is_stream2, peek};
 
 pub use field::{ByName, DateTime, Rational};
@@ -136,33 +135,6 @@ impl Stream2 {
     /// Returns the parts behind the first one, which the format does not know.
     pub fn more_parts(&self) -> &[Bytes] {
         each!(self, message => &message.more_parts)
-    }
-
-    /// Returns the arrays with their names: those of the fields, and what else is one.
-    pub(crate) fn arrays(&self) -> Vec<(String, TypedArray)> {
-        let mut arrays = Vec::new();
-        let mut visit = |name: &str, array: &TypedArray| arrays.push((name.into(), array.clone()));
-        let others = match self {
-            Self::Start(start) => {
-                start.arrays(&mut visit);
-                start.extra()
-            }
-            Self::Image(image) => {
-                image.arrays(&mut visit);
-                image.extra()
-            }
-            Self::End(end) => end.extra(),
-            Self::Other(other) => &other.entries,
-        };
-        for (key, value) in &others.0 {
-            if let (Some(name), Some(Head::Tag(tag))) =
-                (text(key.item()), value.item().reader().next().ok())
-                && typed_array::is_array_tag(tag)
-            {
-                visit(&name, &TypedArray::from(value.clone()));
-            }
-        }
-        arrays
     }
 
     /// Reads the parts of a message.
@@ -341,14 +313,16 @@ fn unreadable<T: Fields>(message: &T) -> Vec<Warning> {
     for (key, value) in &message.extra().0 {
         let name = text(key.item()).unwrap_or_default();
         if let Some(expected) = T::expected(&name)
-            && value.item().scalar() != Some(Head::Null)
+            && !value.item().is_nothing()
         {
             let reason = format!("expected {expected}").into();
             warnings.push(Warning::Field { field: name.into(), reason });
         }
     }
     message.arrays(&mut |name, array| {
-        if let Err(error) = array.check() {
+        if let Err(error) = array.check()
+            && error != TypedArrayError::Absent
+        {
             warnings.push(Warning::Field { field: name.into(), reason: chain(&error).into() });
         }
     });

@@ -6,7 +6,7 @@ use super::reader::{CborError, Head, MESSAGE_DEPTH, Reader};
 use crate::peek::Stage;
 
 /// Tells whether a part is a message of this format: the tag that CBOR describes itself by, or a map
-/// whose first key is a text.
+/// whose first key is `type`, with a text. Pixels may begin as any map does.
 pub(crate) fn is_stream2(part: &[u8]) -> bool {
     // JSON and most else ends here.
     if !matches!(part.first(), Some(0xa0..=0xbf | 0xd9)) {
@@ -15,7 +15,10 @@ pub(crate) fn is_stream2(part: &[u8]) -> bool {
     let mut reader = Reader::new(part);
     match reader.next() {
         Ok(Head::Tag(tag)) => tag == SELF_DESCRIBED,
-        Ok(Head::Map(_)) => matches!(part.get(reader.position()), None | Some(0x60..=0x7f)),
+        Ok(Head::Map(_)) => {
+            matches!(reader.next(), Ok(Head::Text(Some(key))) if key == "type")
+                && matches!(reader.next_untagged(), Ok(Head::Text(Some(_))))
+        }
         _ => false,
     }
 }

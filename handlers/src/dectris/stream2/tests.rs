@@ -157,8 +157,8 @@ fn damaged_messages_are_broken_with_a_reason() {
     );
     assert_eq!(error(b"\xd9\xd9\xf7\x80"), "part 1 of 'stream2' is CBOR, but not a map");
     assert_eq!(
-        error(b"\xa1\x61x\xff"),
-        "part 1 of 'stream2' is not valid CBOR: there is no value at byte 3"
+        error(b"\xd9\xd9\xf7\xa1\x61x\xff"),
+        "part 1 of 'stream2' is not valid CBOR: there is no value at byte 6"
     );
 }
 
@@ -186,10 +186,25 @@ fn a_message_is_found_by_its_first_bytes() {
     assert_eq!(end.stage, Some(Stage::End));
     assert_eq!(peek(b"\xa1\x64type\x65start").stage, Some(Stage::Start));
     assert_eq!(peek(b"\xa1\x64type\x65other").stage, None);
-    assert_eq!(peek(b"\xa1").htype.as_deref(), Some("stream2"));
-    for other in
-        [&b"\xa1\x01\x02"[..], b"\xd9\xd9\xf8\xa0", b"\x80", b"", b"\xa1\xff", b"\xd9", b"\xb9\x00"]
-    {
+    assert_eq!(peek(b"\xd9\xd9\xf7").htype.as_deref(), Some("stream2"));
+    assert_eq!(peek(b"\xbf\x7f\x62ty\x62pe\xff\xc0\x61x").htype.as_deref(), Some("stream2"));
+    let others: [&[u8]; 13] = [
+        b"\xa1",
+        b"\xa1\x01\x02",
+        b"\xd9\xd9\xf8\xa0",
+        b"\x80",
+        b"",
+        b"\xa1\xff",
+        b"\xd9",
+        b"\xb9\x00",
+        // A map and a text, as any pixels may begin; the key of another format; no text as type.
+        b"\xa5\x61\x00\x00\x00\x00",
+        b"\xa2\x69series_id\x04\x64type\x63end",
+        b"\xa1\x64type\x04",
+        b"\xa1\x64type\x41e",
+        b"\xa1\x64type\x62\xff\xfe",
+    ];
+    for other in others {
         assert_eq!(peek(other), Peek::default(), "{other:x?}");
     }
 }

@@ -53,6 +53,10 @@ pub struct TypedArray(Cbor);
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TypedArrayError {
+    /// The sender says that there is no array: null stands for it or for its elements, or no bytes do
+    /// and its dimensions tell of none.
+    #[error("the sender says that there is no array")]
+    Absent,
     /// The value is no array with a type.
     #[error("expected a typed array")]
     NotTyped,
@@ -102,6 +106,28 @@ enum Content {
     Typed(u64, Blob),
     /// Numbers one by one.
     Plain(Array),
+}
+
+impl Layout {
+    /// Returns the layout, unless it says that there is no array: no bytes, or numbers, stand where
+    /// those of one element would, or compressed ones of so many as are told by themselves alone.
+    fn unless_absent(self) -> Result<Self, TypedArrayError> {
+        let is_told = match self.dimensions.as_deref() {
+            Some(extents) => !extents.is_empty() && !extents.contains(&0),
+            None => false,
+        };
+        let is_empty = match &self.content {
+            Content::Typed(_, blob) => blob.bytes.is_empty(),
+            Content::Plain(array) => array.is_empty(),
+        };
+        // Without dimensions, or with one of 0, no bytes that are not compressed are an empty array.
+        let is_plain = !matches!(&self.content, Content::Typed(_, blob) if blob.is_compressed());
+        let is_scalar = self.dimensions.as_ref().is_some_and(Extents::is_empty);
+        match is_empty && !is_told && (is_scalar || !is_plain) {
+            true => Err(TypedArrayError::Absent),
+            false => Ok(self),
+        }
+    }
 }
 
 impl TypedArray {
@@ -263,6 +289,7 @@ impl TypedArray {
         let item = self.0.item();
         let mut reader = item.reader();
         match reader.next()? {
+            Head::Null | Head::Undefined => Err(TypedArrayError::Absent),
             Head::Tag(tag @ (ROW_MAJOR | COLUMN_MAJOR)) => {
                 let Head::Array(mut items) = reader.next()? else {
                     return Err(TypedArrayError::Dimensions);
@@ -274,11 +301,11 @@ impl TypedArray {
                 }
                 let content = content(&mut reader, item)?;
                 let is_column_major = tag == COLUMN_MAJOR;
-                Ok(Layout { dimensions: Some(dimensions), is_column_major, content })
+                Layout { dimensions: Some(dimensions), is_column_major, content }.unless_absent()
             }
             Head::Tag(tag @ 64..=87) => {
-                let content = Content::Typed(tag, Blob::read(&mut reader, item)?);
-                Ok(Layout { dimensions: None, is_column_major: false, content })
+                let content = typed(tag, &mut reader, item)?;
+                Layout { dimensions: None, is_column_major: false, content }.unless_absent()
             }
             _ => Err(TypedArrayError::NotTyped),
         }
@@ -354,13 +381,21 @@ fn dimensions(reader: &mut Reader<'_>) -> Result<Extents, TypedArrayError> {
 
 fn content(reader: &mut Reader<'_>, item: Item<'_>) -> Result<Content, TypedArrayError> {
     match reader.next()? {
-        Head::Tag(tag @ 64..=87) => Ok(Content::Typed(tag, Blob::read(reader, item)?)),
+        Head::Null | Head::Undefined => Err(TypedArrayError::Absent),
+        Head::Tag(tag @ 64..=87) => typed(tag, reader, item),
         Head::Tag(HOMOGENEOUS) => match reader.next()? {
             Head::Array(items) => plain(reader, items),
             _ => Err(TypedArrayError::NotTyped),
         },
         Head::Array(items) => plain(reader, items),
         _ => Err(TypedArrayError::NotTyped),
+    }
+}
+
+fn typed(tag: u64, reader: &mut Reader<'_>, item: Item<'_>) -> Result<Content, TypedArrayError> {
+    match reader.clone().next()? {
+        Head::Null | Head::Undefined => Err(TypedArrayError::Absent),
+        _ => Ok(Content::Typed(tag, Blob::read(reader, item)?)),
     }
 }
 

@@ -132,6 +132,11 @@ impl<'a> Item<'a> {
         self.reader().next_untagged().ok()
     }
 
+    /// Tells whether the value says that there is none: null, or undefined.
+    pub(super) fn is_nothing(self) -> bool {
+        matches!(self.scalar(), Some(Head::Null | Head::Undefined))
+    }
+
     /// Shares the value's bytes.
     pub(super) fn keep(self) -> Cbor {
         Cbor(self.source.slice_ref(self.bytes))

@@ -1,13 +1,13 @@
 //! [`NamedArray`]: the arrays that a message holds, whatever its format.
 //!
-//! What the values of a message mean is left to the formats; what is no array is left to them too.
+//! Where they lie is left to the formats, which walk their values.
 
-use crate::array::{Array, ArrayError};
-use crate::bsread::{Channel, Value, ValueError};
-use crate::compression::Options;
+use serde_json::Value;
+
+use super::walk;
+use crate::array::Array;
 use crate::data::Data;
-use crate::dectris::PixelError;
-use crate::dectris::stream2::TypedArrayError;
+use crate::walk::{Read, ReadError, Unread, Visitor};
 
 /// An array of a message with its name in it, or why it cannot be read.
 #[derive(Debug)]
@@ -16,24 +16,6 @@ pub struct NamedArray {
     pub name: String,
     /// The array, decompressed.
     pub array: Result<Array, ReadError>,
-}
-
-/// Why an array of a message cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The pixels of an image.
-    #[error(transparent)]
-    Pixels(#[from] PixelError),
-    /// A table of a detector.
-    #[error(transparent)]
-    Table(#[from] ArrayError),
-    /// An array in CBOR.
-    #[error(transparent)]
-    Cbor(#[from] TypedArrayError),
-    /// The value of a channel.
-    #[error(transparent)]
-    Value(#[from] ValueError),
 }
 
 /// The arrays of a message, each read when it is its turn.
@@ -46,11 +28,13 @@ impl Data {
     /// array-1.0     001, 002, …      the number of the part, the header being 000
     /// dheader-1.0   flatfield, pixel_mask, countrate_table
     /// dimage-1.0    image
-    /// stream2       data.threshold_1, flatfield.threshold_1, …   the field, and the channel in it
+    /// stream2       data.threshold_1, images.0.profile, …   keys and indices on the way to it
     /// bsr_m         the names of the channels that hold an array
     /// ```
     ///
-    /// Single values and texts of bsread are no arrays, nor is what other formats hold.
+    /// These are all arrays that the [canonical](crate::canonical) JSON shows. Single values and texts
+    /// of bsread are no arrays, nor is what other formats hold. What should be read and cannot be is
+    /// returned with its error, whether or not it would have been an array.
     ///
     /// ```
     /// use mflow_handlers::{Array, ArrayMessage, Data};
@@ -62,46 +46,76 @@ impl Data {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn arrays(&self) -> Arrays<'_> {
-        match self {
-            Self::Array(message) => {
-                Box::new(message.data.iter().zip(1..).filter_map(|(array, part)| {
-                    Some(named(format!("{part:03}"), Ok(array.clone()?)))
-                }))
-            }
-            Self::Header(header) => {
-                let tables = header.tables.iter().flat_map(|tables| {
-                    [
-                        ("flatfield", &tables.flatfield),
-                        ("pixel_mask", &tables.pixel_mask),
-                        ("countrate_table", &tables.countrate_table),
-                    ]
-                });
-                Box::new(tables.map(|(name, table)| named(name, table.array().map_err(Into::into))))
-            }
-            Self::Image(image) => Box::new(std::iter::once_with(|| {
-                named("image", image.pixels().map_err(Into::into))
-            })),
-            Self::Stream2(message) => {
-                let arrays = message.arrays().into_iter();
-                Box::new(arrays.map(|(name, array)| named(name, array.array().map_err(Into::into))))
-            }
-            Self::Bsread(message) => Box::new(message.channels().filter_map(channel)),
-            _ => Box::new(std::iter::empty()),
-        }
+        let mut collector = Collector::default();
+        walk(self, &mut collector);
+        let read = |(name, unread): (String, Box<dyn Unread + '_>)| match unread.read() {
+            Ok(Read::Array(array)) => Some(NamedArray { name, array: Ok(array) }),
+            Ok(_) => None,
+            Err(error) => Some(NamedArray { name, array: Err(error) }),
+        };
+        Box::new(collector.found.into_iter().filter_map(read))
     }
 }
 
-fn named(name: impl Into<String>, array: Result<Array, ReadError>) -> NamedArray {
-    NamedArray { name: name.into(), array }
+/// Collects what has to be read, with its name.
+#[derive(Default)]
+struct Collector<'d> {
+    path: Vec<Step>,
+    found: Vec<(String, Box<dyn Unread + 'd>)>,
 }
 
-fn channel(channel: Channel<'_>) -> Option<NamedArray> {
-    let array = match channel.read(&Options::default()) {
-        Ok(Some(Value::Array(array))) => Ok(array),
-        Ok(_) => return None,
-        Err(error) => Err(error.into()),
-    };
-    Some(named(channel.name(), array))
+/// A step of a path: the key of a map, or the index of a list, of the value that is next.
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl Collector<'_> {
+    /// Goes on to the next value of a list.
+    fn step(&mut self) {
+        if let Some(Step::Index(index)) = self.path.last_mut() {
+            *index += 1;
+        }
+    }
+
+    fn name(&self) -> String {
+        let steps = self.path.iter().map(|step| match step {
+            Step::Key(key) => key.clone(),
+            Step::Index(index) => index.to_string(),
+        });
+        steps.collect::<Vec<_>>().join(".")
+    }
+}
+
+impl<'d> Visitor<'d> for Collector<'d> {
+    fn map(&mut self) {
+        self.path.push(Step::Key(String::new()));
+    }
+
+    fn list(&mut self) {
+        self.path.push(Step::Index(0));
+    }
+
+    fn key(&mut self, name: &str) {
+        if let Some(Step::Key(key)) = self.path.last_mut() {
+            name.clone_into(key);
+        }
+    }
+
+    fn end(&mut self) {
+        self.path.pop();
+        self.step();
+    }
+
+    fn json(&mut self, _: &dyn Fn() -> Value) {
+        self.step();
+    }
+
+    fn unread(&mut self, unread: Box<dyn Unread + 'd>) {
+        let name = unread.name().unwrap_or_else(|| self.name());
+        self.found.push((name, unread));
+        self.step();
+    }
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub use location::{Location, open_sink, open_source};
 pub use merge::Merge;
 pub use mflow_handlers as handlers;
 pub use monitor::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
-pub use options::{Attach, Mode, Options, UnknownMode};
+pub use options::{Attach, Mode, OldPeers, Options, UnknownMode};
 pub use statistics::{Statistics, Throughput, ThroughputStatistics};
 pub use stop::Stop;
 pub use stream::{Decoded, Messages, More, Offer, Stream, Tally, Unconfirmed};

@@ -69,8 +69,8 @@ pub use location::{Location, open_sink, open_source};
 pub use measure::{Throughput, ThroughputStatistics};
 pub use mflow_handlers as handlers;
 pub use stream::{
-    Address, Attach, Decoded, Libzmq, Messages, Mode, Monitor, MonitorOptions, More, Options,
-    PeerEvent, PeerEventKind, Statistics, Stream, UnknownMode, libzmq,
+    Address, Attach, Decoded, Libzmq, Messages, Mode, Monitor, MonitorOptions, More, OldPeers,
+    Options, PeerEvent, PeerEventKind, Statistics, Stream, UnknownMode, libzmq,
 };
 
 // What of theirs stands in signatures of this crate.

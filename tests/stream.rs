@@ -442,6 +442,12 @@ fn streams_speak_ipv6() {
     }
     let (mut sender, mut receiver) = pair_at("tcp://[::1]:*", Options::push(), Options::pull());
     assert!(sender.endpoint().starts_with("tcp://[::1]:"), "{}", sender.endpoint());
+    // An interface has a name and a number.
+    for zone in ["lo", "1"] {
+        let address = sender.endpoint().replace("[::1]", &format!("[::1%{zone}]"));
+        let zoned = connect(&address, Options::pull()).unwrap();
+        drop(zoned);
+    }
     sender.send([&b"six"[..]]).unwrap();
     assert_eq!(receiver.receive_raw().unwrap(), Some(message(&[b"six"])));
 }

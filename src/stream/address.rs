@@ -72,7 +72,8 @@ impl Address {
     pub fn is_loopback(&self) -> bool {
         let host = self.0.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
         host.is_some_and(|(host, _)| {
-            let ip = host.trim_matches(['[', ']']).parse();
+            let host = without_brackets(host);
+            let ip = host.split_once('%').map_or(host, |(ip, _zone)| ip).parse();
             ip.map_or(["localhost", "lo"].contains(&host), |ip: IpAddr| ip.is_loopback())
         })
     }
@@ -119,11 +120,18 @@ impl Address {
         };
         // `tcp://source;target` connects to the target from a chosen local address.
         let target = rest.rsplit(';').next().unwrap_or(rest);
-        match target.to_socket_addrs() {
+        // The resolver of the system knows the zones of IPv6 by name, and no brackets.
+        let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
+        match (without_brackets(host), port.parse().unwrap_or(0)).to_socket_addrs() {
             Ok(mut found) => Ok(found.all(|address| address.is_ipv6())),
             Err(source) => Err(Error::Resolve { address: self.0.clone(), source }),
         }
     }
+}
+
+/// Returns a host as resolvers know it: that of an IPv6 address without its brackets.
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 impl FromStr for Address {
@@ -238,6 +246,7 @@ mod tests {
             "tcp://127.0.0.1:9999",
             "tcp://127.1.2.3:*",
             "tcp://[::1]:9",
+            "tcp://[::1%lo]:9",
             "tcp://localhost:9",
             "tcp://lo:*",
         ] {
@@ -257,6 +266,8 @@ mod tests {
             ("tcp://[::1]:9", true),
             ("tcp://127.0.0.1:9", false),
             ("tcp://127.0.0.1:0;[::1]:9", true),
+            ("tcp://[fe80::1%1]:9", true),
+            ("tcp://[fe80::1%lo]:9", true),
             ("ipc://[::1]", false),
         ] {
             assert_eq!(resolve(text), is_ipv6, "{text}");

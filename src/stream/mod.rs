@@ -38,16 +38,15 @@ use mflow_handlers::Registry;
 use crate::endpoint::{Stop, WaitSet};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Frames};
-use monitor::MonitorThread;
-use receipt::Receipts;
-
 use hold::Hold;
+use monitor::{MonitorThread, Subject};
+use receipt::Receipts;
 
 pub use address::Address;
 pub(crate) use endpoint::StreamSource;
 pub use libzmq::{Libzmq, libzmq};
 pub use monitor::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
-pub use options::{Attach, Mode, Options, UnknownMode};
+pub use options::{Attach, Mode, OldPeers, Options, UnknownMode};
 pub use receive::{Decoded, Messages};
 pub use send::More;
 pub use statistics::Statistics;
@@ -58,6 +57,12 @@ const KEEPALIVE_AFTER: i32 = 30;
 const KEEPALIVE_INTERVAL: i32 = 10;
 /// How often it asks in vain before it gives the connection up.
 const KEEPALIVES: i32 = 3;
+
+/// The domain of ZAP of a socket that refuses peers of old versions.
+const ZAP_DOMAIN: &str = "mflow";
+/// The largest command that a PUSH accepts, as a receiver sends no messages: those of a handshake are
+/// smaller.
+const MOST_FROM_RECEIVER: i64 = 1024;
 
 /// A connected or bound socket that carries whole messages one way.
 ///
@@ -77,6 +82,7 @@ pub struct Stream {
     monitor: MonitorThread,
     mode: Mode,
     attach: Attach,
+    admits_old: bool,
     address: Address,
     endpoint: String,
     timeout: Option<Duration>,
@@ -106,17 +112,23 @@ impl Stream {
             Some(context) => context.clone(),
             None => zmq::Context::new(),
         };
-        let socket = set_up(&context, is_ipv6, &options)
+        let mut socket = set_up(&context, is_ipv6, &options)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
         let hold = if options.mode == Mode::Push { Hold::new(&socket) } else { Ok(None) };
         let hold = hold.map_err(|source| Error::System { what: "sending", source })?;
-        let monitor = MonitorThread::start(&context, &socket)
+        let subject = Subject {
+            mode: options.mode,
+            attach: options.attach,
+            admits_old: options.admits_old(),
+        };
+        let monitor = MonitorThread::start(&context, &mut socket, subject)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
         let mut stream = Self {
             socket,
             monitor,
             mode: options.mode,
             attach: options.attach,
+            admits_old: subject.admits_old,
             endpoint: address.to_string(),
             address,
             timeout: options.timeout,
@@ -196,10 +208,20 @@ impl Stream {
         self.send_timeout = timeout.into();
     }
 
-    /// Returns how many peers have gone so far.
+    /// Returns how many peers have disconnected so far. Those of a PUSH that admits
+    /// [old peers](crate::stream::OldPeers) include whatever has connected and was none.
     #[must_use]
     pub fn departures(&self) -> usize {
-        self.monitor.departures()
+        let loses = self.mode == Mode::Push && self.admits_old;
+        self.monitor.departures() + if loses { self.strangers() } else { 0 }
+    }
+
+    /// Returns how many connections have ended so far that never had a handshake of ZMTP 3: of port
+    /// scanners and browsers, sockets of the wrong kind, and peers that speak an
+    /// [old version](crate::stream::OldPeers).
+    #[must_use]
+    pub fn strangers(&self) -> usize {
+        self.monitor.strangers()
     }
 
     /// Tells whether nobody was ever connected to a stream that publishes.
@@ -220,12 +242,25 @@ impl Stream {
     /// Adds the socket to what a wait is for.
     pub(crate) fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         descriptor::watch(&self.socket, set);
+        self.monitor.readiness(set);
+    }
+
+    /// Connects again where libzmq has given the connection up; tells whether it had.
+    fn reopen(&self) -> Result<bool> {
+        if !self.monitor.take_reopen() {
+            return Ok(false);
+        }
+        // It fails when there is nothing left to disconnect.
+        let _ = uninterrupted(|| self.socket.disconnect(self.address.as_str()));
+        uninterrupted(|| self.socket.connect(self.address.as_str()))
+            .map_err(|source| Error::Connect { address: self.address.to_string(), source })?;
+        Ok(true)
     }
 
     /// Waits until it is worth trying again what was just tried in vain.
     fn wait(&self, end: Option<Instant>) -> Result<bool> {
         let mut set = WaitSet::new();
-        descriptor::watch(&self.socket, &mut set);
+        self.readiness(&mut set);
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         set.wait(&self.stop, left)
             .map_err(|source| Error::Wait { name: self.address.to_string(), source })
@@ -266,7 +301,18 @@ fn set_up(
     let socket = context.socket(options.mode.socket_type())?;
     let queue = i32::try_from(options.queue_size).unwrap_or(i32::MAX);
     socket.set_sndhwm(queue)?;
-    socket.set_rcvhwm(queue)?;
+    if options.mode == Mode::Push {
+        // Nobody reads what a peer sends: a full queue of it would keep the peer for ever.
+        socket.set_rcvhwm(0)?;
+        socket.set_maxmsgsize(MOST_FROM_RECEIVER)?;
+    } else {
+        socket.set_rcvhwm(queue)?;
+    }
+    if !options.admits_old() {
+        // libzmq knows no other way to refuse them. Where no handler is there to be asked, peers of
+        // ZMTP 3 are let in.
+        socket.set_zap_domain(ZAP_DOMAIN)?;
+    }
     if let Some(bytes) = options.send_buffer {
         socket.set_sndbuf(i32::try_from(bytes).unwrap_or(i32::MAX))?;
     }

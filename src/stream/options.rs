@@ -28,6 +28,16 @@ impl Mode {
         matches!(self, Self::Push | Self::Pub)
     }
 
+    /// Returns the mode of the peers.
+    pub(crate) const fn counterpart(self) -> Self {
+        match self {
+            Self::Push => Self::Pull,
+            Self::Pull => Self::Push,
+            Self::Pub => Self::Sub,
+            Self::Sub => Self::Pub,
+        }
+    }
+
     pub(crate) const fn socket_type(self) -> zmq::SocketType {
         match self {
             Self::Push => zmq::PUSH,
@@ -79,6 +89,41 @@ pub enum Attach {
     Bind,
 }
 
+/// Which streams admit peers that speak ZMTP 1 or 2, the protocol of libzmq before 4.0 (2013) and of
+/// JeroMQ before 0.5.
+///
+/// libzmq cannot tell a peer of ZMTP 1 from anything else that connects: one byte of a port scanner,
+/// or an HTTP request, makes a peer that is given messages as any other, and they are lost. Such a
+/// peer says nothing of its kind either, so what it sends to a PULL is received as messages. Peers of
+/// these versions are not counted by a [`Monitor`](crate::stream::Monitor).
+///
+/// A stream that refuses them sets the ZAP domain of its socket, to `mflow`: a handler that a shared
+/// context has for ZAP is asked about its peers too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OldPeers {
+    /// Those that can take no message from others: a PULL or SUB that connects admits the detector at
+    /// the address, whatever its firmware, and a PUB gives every peer all messages. A PUSH, and a
+    /// PULL or SUB that binds, refuses them.
+    #[default]
+    Harmless,
+    /// All streams admit them: there is a receiver, or a sender that connects, with an old library.
+    Admitted,
+    /// All streams refuse them.
+    Refused,
+}
+
+impl OldPeers {
+    /// Tells whether a stream admits them.
+    pub(crate) const fn are_admitted(self, mode: Mode, attach: Attach) -> bool {
+        match (self, mode, attach) {
+            (Self::Admitted, _, _)
+            | (Self::Harmless, Mode::Pub, _)
+            | (Self::Harmless, Mode::Pull | Mode::Sub, Attach::Connect) => true,
+            (Self::Harmless | Self::Refused, _, _) => false,
+        }
+    }
+}
+
 /// How a stream behaves: its mode, its queue, how long it waits.
 ///
 /// ```
@@ -112,6 +157,8 @@ pub struct Options {
     pub io_threads: u16,
     /// What a SUB stream wants: messages whose first part starts with one of these; all by default.
     pub subscriptions: Vec<Vec<u8>>,
+    /// Whether peers of ZMTP 1 and 2 are admitted; where they are harmless by default.
+    pub old_peers: OldPeers,
     /// Ends every wait of the stream.
     pub stop: Stop,
     /// What decodes and encodes messages; the built-in formats by default.
@@ -226,6 +273,18 @@ impl Options {
         self
     }
 
+    /// Sets whether peers of ZMTP 1 and 2 are admitted.
+    #[must_use]
+    pub fn old_peers(mut self, old_peers: OldPeers) -> Self {
+        self.old_peers = old_peers;
+        self
+    }
+
+    /// Tells whether the stream admits peers of ZMTP 1 and 2.
+    pub(crate) const fn admits_old(&self) -> bool {
+        self.old_peers.are_admitted(self.mode, self.attach)
+    }
+
     /// Sets what ends every wait of the stream.
     #[must_use]
     pub fn stop(mut self, stop: &Stop) -> Self {
@@ -260,6 +319,7 @@ impl Default for Options {
             send_buffer: None,
             io_threads: 1,
             subscriptions: Vec::new(),
+            old_peers: OldPeers::default(),
             stop: Stop::never(),
             handlers: Registry::default(),
             context: None,

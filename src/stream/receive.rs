@@ -106,7 +106,11 @@ impl Stream {
                     }
                 }
                 Err(zmq::Error::EINTR) => {}
-                Err(zmq::Error::EAGAIN) if frames.is_empty() => return Ok(None),
+                Err(zmq::Error::EAGAIN) if frames.is_empty() => {
+                    if !self.reopen()? {
+                        return Ok(None);
+                    }
+                }
                 Err(source) => return Err(self.receive_error(source)),
             }
         }
@@ -132,7 +136,11 @@ impl Stream {
                     }
                 }
                 Err(zmq::Error::EINTR) => {}
-                Err(zmq::Error::EAGAIN) if message.is_none() => break,
+                Err(zmq::Error::EAGAIN) if message.is_none() => {
+                    if !self.reopen()? {
+                        break;
+                    }
+                }
                 Err(source) => return Err(self.receive_error(source)),
             }
         }

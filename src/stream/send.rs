@@ -78,6 +78,7 @@ impl Stream {
         let Some(last) = frames.len().checked_sub(1) else {
             return Err(Error::NoParts { address: self.address.to_string() });
         };
+        self.reopen()?;
         if last > 0 && self.hold.is_some() && self.has_many_peers() {
             return self.offer_undisturbed(frames);
         }
@@ -93,7 +94,11 @@ impl Stream {
 
     /// Tells whether there may have been so many peers; nobody counts those within the process.
     fn has_many_peers(&self) -> bool {
-        self.monitor.most_peers() >= MANY_PEERS || self.address.is_inproc()
+        let most = match self.admits_old {
+            true => self.monitor.most_connections(),
+            false => self.monitor.most_peers(),
+        };
+        most >= MANY_PEERS || self.address.is_inproc()
     }
 
     /// Offers a message while libzmq hears of no peer that goes.

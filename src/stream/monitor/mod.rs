@@ -6,6 +6,10 @@
 //! Every stream has a thread named `mflow-monitor` that counts its peers for as long as it lives. A
 //! [`Monitor`] looks at the count; callbacks run on that thread, one at a time.
 
+mod connections;
+mod reopening;
+mod report;
+mod stranger;
 mod watch;
 
 use std::sync::Arc;
@@ -13,6 +17,7 @@ use std::time::Duration;
 
 use watch::Shared;
 
+pub(crate) use stranger::Subject;
 pub(crate) use watch::MonitorThread;
 
 /// What happened to a connection.
@@ -35,7 +40,8 @@ pub enum PeerEventKind {
     AcceptFailed,
     /// The peer speaks ZMTP: messages can flow.
     HandshakeSucceeded,
-    /// The peer does not speak ZMTP, or the wrong kind of it.
+    /// The peer does not speak ZMTP, an old version that the stream does not admit, or is a socket
+    /// of the wrong kind; or the connection ended before that was known.
     HandshakeFailed,
     /// The connection has ended.
     Disconnected,
@@ -46,7 +52,7 @@ pub enum PeerEventKind {
 }
 
 impl PeerEventKind {
-    fn from_raw(raw: u16) -> Self {
+    fn from_raw(raw: u32) -> Self {
         const KINDS: [(u32, PeerEventKind); 14] = [
             (zmq_sys::ZMQ_EVENT_LISTENING, PeerEventKind::Listening),
             (zmq_sys::ZMQ_EVENT_BIND_FAILED, PeerEventKind::BindFailed),
@@ -65,8 +71,8 @@ impl PeerEventKind {
         ];
         KINDS
             .iter()
-            .find(|(known, _)| *known == u32::from(raw))
-            .map_or(Self::Other(raw), |(_, kind)| *kind)
+            .find(|(known, _)| *known == raw)
+            .map_or_else(|| Self::Other(u16::try_from(raw).unwrap_or(0)), |(_, kind)| *kind)
     }
 }
 
@@ -78,6 +84,9 @@ pub struct PeerEvent {
     pub kind: PeerEventKind,
     /// The address it happened at.
     pub endpoint: String,
+    /// The other end of the connection, such as `tcp://10.0.0.3:40112`; empty when there is none, or
+    /// it has no name, as with `ipc://`.
+    pub remote: String,
     /// How many peers are connected now.
     pub peers: usize,
 }

@@ -6,13 +6,18 @@
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
+use super::connections::{Connections, Meaning};
+use super::reopening::Reopening;
+use super::report::{Failure, Next, Report, Reports};
+use super::stranger::{Subject, Warner};
 use super::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
 use crate::endpoint::{Stop, WaitSet};
+use crate::stream::Attach;
 
 /// The thread of one stream.
 pub(crate) struct MonitorThread {
@@ -25,10 +30,48 @@ pub(super) struct Shared {
     peers: AtomicUsize,
     most_peers: AtomicUsize,
     departures: AtomicUsize,
+    most_connections: AtomicUsize,
+    strangers: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
     /// Wakes the thread with a byte whenever a request is made.
     wake: PipeWriter,
+    /// Where the stream has a connection that may have to be opened again.
+    reopen: Option<Reopen>,
+}
+
+/// How the thread asks the stream, which alone may use the socket, to open its connection again.
+struct Reopen {
+    is_due: AtomicBool,
+    /// Whether there is a byte in the pipe, which wakes the stream.
+    has_rung: AtomicBool,
+    bell: PipeWriter,
+    heard: PipeReader,
+}
+
+impl Reopen {
+    fn new() -> io::Result<Self> {
+        let (heard, bell) = io::pipe()?;
+        Ok(Self { is_due: false.into(), has_rung: false.into(), bell, heard })
+    }
+
+    /// Asks the stream.
+    fn ask(&self) {
+        self.is_due.store(true, Ordering::Release);
+        if !self.has_rung.load(Ordering::Acquire) && (&self.bell).write(&[1]).is_ok() {
+            self.has_rung.store(true, Ordering::Release);
+        }
+    }
+
+    /// Tells the stream whether it was asked since it last looked.
+    fn take(&self) -> bool {
+        if !self.has_rung.load(Ordering::Relaxed) || !self.has_rung.swap(false, Ordering::AcqRel) {
+            return false;
+        }
+        // The byte is there.
+        let _ = (&self.heard).read(&mut [0]);
+        self.is_due.swap(false, Ordering::AcqRel)
+    }
 }
 
 #[derive(Default)]
@@ -85,6 +128,11 @@ impl Shared {
         }
     }
 
+    /// Notes how many connections there are, whoever is there.
+    fn set_connections(&self, connections: usize) {
+        self.most_connections.fetch_max(connections, Ordering::Relaxed);
+    }
+
     /// Tells how many peers there are now.
     fn set_peers(&self, peers: usize) {
         let _state = self.lock();
@@ -101,24 +149,32 @@ impl Shared {
 
 impl MonitorThread {
     /// Starts to watch a socket that is attached to nothing yet.
-    pub(crate) fn start(context: &zmq::Context, socket: &zmq::Socket) -> Result<Self, zmq::Error> {
-        let address = new_address();
+    pub(crate) fn start(
+        context: &zmq::Context,
+        socket: &mut zmq::Socket,
+        subject: Subject,
+    ) -> Result<Self, zmq::Error> {
         let (woken, wake) = io::pipe().map_err(|_| zmq::Error::EMFILE)?;
-        let reports = context.socket(zmq::PAIR)?;
-        reports.set_linger(0)?;
-        socket.monitor(&address, i32::from(u16::MAX))?;
-        reports.connect(&address)?;
+        let reopen = (subject.attach == Attach::Connect).then(Reopen::new).transpose();
+        let reopen = reopen.map_err(|_| zmq::Error::EMFILE)?;
+        let reports = Reports::of(context, socket)?;
         let shared = Arc::new(Shared {
             peers: AtomicUsize::new(0),
             most_peers: AtomicUsize::new(0),
             departures: AtomicUsize::new(0),
+            most_connections: AtomicUsize::new(0),
+            strangers: AtomicUsize::new(0),
             state: Mutex::default(),
             changed: Condvar::new(),
             wake,
+            reopen,
         });
         let watch = Watch {
             reports,
-            failed_handshakes: 0,
+            connections: Connections::default(),
+            reopening: Reopening::default(),
+            warner: Warner::new(subject),
+            is_bound: subject.attach == Attach::Bind,
             woken,
             options: MonitorOptions::default(),
             alone_since: None,
@@ -147,23 +203,38 @@ impl MonitorThread {
         self.shared.departures.load(Ordering::Relaxed)
     }
 
+    /// Returns the most connections that were ever open at once, whoever was there.
+    pub(crate) fn most_connections(&self) -> usize {
+        self.shared.most_connections.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many connections have ended that never had a handshake of ZMTP 3.
+    pub(crate) fn strangers(&self) -> usize {
+        self.shared.strangers.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether libzmq has given the connection up, once each time that it is to be opened
+    /// again.
+    pub(crate) fn take_reopen(&self) -> bool {
+        self.shared.reopen.as_ref().is_some_and(Reopen::take)
+    }
+
+    /// Adds what tells that the connection is to be opened again.
+    pub(crate) fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        if let Some(reopen) = &self.shared.reopen {
+            set.readable(reopen.heard.as_fd());
+        }
+    }
+
     /// Ends the watch over a socket that is about to close, and waits for the end of the thread.
     pub(crate) fn end(&mut self, socket: &zmq::Socket) {
         let Some(thread) = self.thread.take() else { return };
-        // A monitor of no events takes the place of ours, which ends the reports. Closing would do
-        // that too, but only after the socket has lingered.
-        let replaced = socket.monitor(&new_address(), 0);
+        let replaced = Reports::end(socket);
         if replaced.is_ok() && thread.thread().id() != thread::current().id() {
             // It panics in nothing but callbacks, and goes on then.
             let _ = thread.join();
         }
     }
-}
-
-/// Returns an address for the reports of one socket.
-fn new_address() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("inproc://mflow-monitor-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Says that the thread has ended, whichever way it did.
@@ -178,9 +249,11 @@ impl Drop for End {
 
 /// The thread's side.
 struct Watch {
-    reports: zmq::Socket,
-    /// Connections that will be reported as ended although they never counted.
-    failed_handshakes: usize,
+    reports: Reports,
+    connections: Connections,
+    reopening: Reopening,
+    warner: Warner,
+    is_bound: bool,
     woken: PipeReader,
     options: MonitorOptions,
     /// Since when nobody has been connected, as long as that was not told.
@@ -193,51 +266,67 @@ impl Watch {
     /// Counts and tells until the stream has closed.
     fn run(mut self) {
         loop {
-            let event = match read(&self.reports) {
-                Report::Event(kind, endpoint) => Some(self.count(kind, endpoint)),
-                Report::None => None,
-                Report::End => return,
+            let report = match self.reports.next() {
+                Next::Report(report) => Some(report),
+                Next::None => None,
+                Next::End => return,
             };
             // Whoever asked before something happened is told of it.
             self.take_request();
-            if let Some(event) = event {
-                self.tell(&event);
+            if let Some(report) = report {
+                self.deal_with(report);
                 continue;
+            }
+            let now = Instant::now();
+            if self.reopening.take(now)
+                && let Some(reopen) = &self.end.0.reopen
+            {
+                tracing::debug!("libzmq has given a connection up: opening it again");
+                reopen.ask();
             }
             self.tell_absence();
             let mut set = WaitSet::new();
-            crate::stream::descriptor::watch(&self.reports, &mut set);
+            crate::stream::descriptor::watch(self.reports.socket(), &mut set);
             set.readable(self.woken.as_fd());
-            self.absence_due().into_iter().for_each(|due| set.deadline(due));
+            let due = self.absence_due().into_iter().chain(self.reopening.due());
+            due.for_each(|due| set.deadline(due));
             if set.wait(&Stop::never(), None).is_err() {
                 return;
             }
         }
     }
 
-    /// Counts by handshakes, as a connection that does not get so far is no peer.
-    fn count(&mut self, kind: PeerEventKind, endpoint: String) -> PeerEvent {
-        let before = self.end.0.peers();
-        let peers = match kind {
-            PeerEventKind::HandshakeSucceeded => before + 1,
-            PeerEventKind::HandshakeFailed => {
-                self.failed_handshakes += 1;
-                before
-            }
-            PeerEventKind::Disconnected if self.failed_handshakes > 0 => {
-                self.failed_handshakes -= 1;
-                before
-            }
-            PeerEventKind::Disconnected => before.saturating_sub(1),
-            _ => before,
-        };
-        tracing::debug!(?kind, %endpoint, peers, "connection");
-        if peers != before {
-            let what = if peers > before { "has come" } else { "has gone" };
-            tracing::info!(%endpoint, peers, "a peer {what}");
-            self.end.0.set_peers(peers);
+    /// Counts and tells what has happened.
+    fn deal_with(&mut self, report: Report) {
+        let (before, now) = (self.connections.peers(), Instant::now());
+        let meaning = self.connections.note(&report);
+        let (shared, peers) = (&self.end.0, self.connections.peers());
+        shared.set_connections(self.connections.open());
+        if let Some(reopen) = &shared.reopen
+            && self.reopening.note(report.kind, now)
+        {
+            reopen.is_due.store(false, Ordering::Release);
         }
-        PeerEvent { kind, endpoint, peers }
+        let Report { kind, remote, .. } = &report;
+        let endpoint = if self.is_bound { &report.local } else { remote };
+        tracing::debug!(?kind, %endpoint, %remote, peers, "connection");
+        if peers != before {
+            let what = if peers > before { "connected" } else { "disconnected" };
+            tracing::info!(%endpoint, %remote, peers, "a peer has {what}");
+            shared.set_peers(peers);
+        }
+        let event =
+            |kind| PeerEvent { kind, endpoint: endpoint.clone(), remote: remote.clone(), peers };
+        let (event, failed) = (event(*kind), event(PeerEventKind::HandshakeFailed));
+        if let Meaning::Stranger(failure) = meaning {
+            shared.strangers.fetch_add(1, Ordering::Relaxed);
+            self.warner.warn(&report, failure, now);
+            // libzmq itself says nothing of that.
+            if failure == Failure::Unsaid {
+                self.tell(&failed);
+            }
+        }
+        self.tell(&event);
     }
 
     /// Returns when to tell that nobody is there.
@@ -291,30 +380,4 @@ impl Watch {
 /// would stall.
 fn panics(callback: impl FnOnce()) -> bool {
     panic::catch_unwind(AssertUnwindSafe(callback)).is_err()
-}
-
-/// What libzmq has reported.
-enum Report {
-    Event(PeerEventKind, String),
-    /// Nothing is there at present.
-    None,
-    /// The socket has closed: nothing will come any more.
-    End,
-}
-
-/// Takes one report off the socket.
-fn read(reports: &zmq::Socket) -> Report {
-    let parts = match reports.recv_multipart(zmq::DONTWAIT) {
-        Ok(parts) => parts,
-        Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => return Report::None,
-        Err(_) => return Report::End,
-    };
-    let raw =
-        parts.first().and_then(|head| head.first_chunk()).map_or(0, |raw| u16::from_ne_bytes(*raw));
-    if u32::from(raw) == zmq_sys::ZMQ_EVENT_MONITOR_STOPPED {
-        return Report::End;
-    }
-    let endpoint =
-        parts.get(1).map_or_else(String::new, |text| String::from_utf8_lossy(text).into());
-    Report::Event(PeerEventKind::from_raw(raw), endpoint)
 }

@@ -72,7 +72,9 @@ fn measure(
     out: &mut dyn Write,
 ) -> Result<Ending> {
     loop {
-        let most = if interval.is_zero() { 1 } else { run.remaining() };
+        // What waits in a stream has come before, but nothing waits in a recording.
+        let is_first = run.messages() == 0 && !source.is_live();
+        let most = if interval.is_zero() || is_first { 1 } else { run.remaining() };
         let tally = source.tally(most)?;
         let now = Instant::now();
         if tally.messages > 0 {

@@ -42,8 +42,8 @@ pub struct Summary {
     pub ending: Ending,
 }
 
-/// Measures what comes from a source, and prints it as the original does: once the first message has
-/// come, each interval when it is over, also if nothing came in it, and the summary in any case.
+/// Measures what comes from a source, and prints it as the original does: after the first message each
+/// interval when it is over, also if nothing came in it, and the summary in any case.
 ///
 /// # Errors
 /// Where the source or the output fails.

@@ -95,7 +95,7 @@ fn a_signal_ends_a_sender_without_peers() {
         generate.signal(signal);
         let ended = generate.end().expect(0);
         assert!(ended.stdout.contains("Terminated by user.\n"), "{}", ended.stdout);
-        assert!(ended.stdout.contains("No messages received.\n"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("No messages sent.\n"), "{}", ended.stdout);
 
         let folder = record(&dir, 1, 100);
         let replay = dir.start("m_replay", [folder.as_str(), "-a", ANY]);

@@ -44,8 +44,8 @@ pub struct Summary {
     pub ending: Ending,
 }
 
-/// Measures what comes from a source, and prints it as the original does: once the first message has
-/// come, each interval when it is over, also if nothing came in it, and the summary in any case.
+/// Measures what comes from a source, and prints it as the original does: after the first message each
+/// interval when it is over, also if nothing came in it, and the summary in any case.
 ///
 /// # Errors
 /// Where the source or the output fails.
@@ -74,7 +74,9 @@ fn measure(
     out: &mut dyn Write,
 ) -> Result<Ending> {
     loop {
-        let most = if interval.is_zero() { 1 } else { run.remaining() };
+        // What waits in a stream has come before, but nothing waits in a recording.
+        let is_first = run.messages() == 0 && !source.is_live();
+        let most = if interval.is_zero() || is_first { 1 } else { run.remaining() };
         let tally = source.tally(most)?;
         let now = Instant::now();
         if tally.messages > 0 {

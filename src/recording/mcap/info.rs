@@ -283,3 +283,19 @@ fn count_messages(reader: &mut McapReader) -> std::io::Result<Counts> {
     }
     Ok(counts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_of_the_intervals_between_messages_and_none_if_they_came_at_once() {
+        let rate = |nanoseconds: u64| {
+            let span = Some((7, 7 + nanoseconds));
+            rate(&Count { messages: 5, bytes: 50, span, gaps: None })
+        };
+        assert_eq!(rate(2_000_000_000), Some(2.0));
+        // Equal times are recorded a nanosecond apart.
+        assert_eq!(rate(4), None);
+    }
+}

@@ -202,6 +202,31 @@ fn a_series_that_lacks_images_ends_after_a_grace_and_exits_with_3() {
     assert_eq!(until_series_end(&dir, &unannounced, "--until-series-end=300ms", 0).1, 2);
 }
 
+#[test]
+fn a_stray_end_cuts_no_series_and_is_reported() {
+    let dir = Dir::new();
+    // A grace as short as this would end it between any two messages.
+    let option = "--until-series-end=0s";
+    let stale = [end(3), start(4), image(4, 0), image(4, 1), image(4, 2), end(4)];
+    let (told, count) = until_series_end(&dir, &stale, option, 0);
+    assert_eq!(count, 6);
+    let strays = "warning: other series than the one that was waited for: 1 end";
+    assert!(told.contains(strays), "{told}");
+    let ended = dir.run("m_dump", ["x.mcap", option, "-J"]).expect(0);
+    let last: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last, json!({"strays": {"starts": 0, "images": 0, "ends": 1}}));
+}
+
+#[test]
+fn a_series_that_another_start_cuts_short_exits_with_3() {
+    let dir = Dir::new();
+    let all = [start(4), image(4, 0), image(4, 1), image(4, 2), start(5), image(5, 0)];
+    let (told, count) = until_series_end(&dir, &all[..5], "--until-series-end=1000s", 3);
+    assert_eq!(count, 5);
+    assert!(told.contains("error: another series came"), "{told}");
+    assert!(told.contains("waited for: 1 start"), "{told}");
+}
+
 // ---- files ----
 
 /// Returns the names in a directory that begin with `run`, sorted.

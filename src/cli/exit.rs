@@ -143,6 +143,18 @@ impl Exit {
         }
     }
 
+    /// Ends with [`Damaged`](Self::Damaged) if a run that ended with one series cut another one short,
+    /// and says so.
+    #[must_use]
+    pub fn unless_cut(self, cuts_another: bool) -> Self {
+        if !cuts_another {
+            return self;
+        }
+        self.or_damaged(format_args!(
+            "another series came before the run ended with the first: it is cut short"
+        ))
+    }
+
     /// Ends with [`Missed`](Self::Missed) where a series was waited for that has not come to its end,
     /// and says so.
     #[must_use]

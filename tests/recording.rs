@@ -541,7 +541,7 @@ fn what_is_in_a_recording_is_told_as_text_and_json() {
         &format!("x.mcap: 5 messages, {}, closed", readable(size)),
         "2026-01-31T12:00:00.000Z to 2026-01-31T12:00:01.000Z, 1.000 s",
         "",
-        "channel messages bytes first s last s Hz gaps lost",
+        "channel messages bytes first s last s Hz lost dropped",
         "/eiger/dheader-1.0 1 94 B 0.000 0.000 - 0 0",
         "/eiger/dimage-1.0 3 279 B 0.250 0.750 4.000 3 0",
         "/eiger/dseries_end-1.0 1 98 B 1.000 1.000 - 0 0",
@@ -566,22 +566,22 @@ fn what_is_in_a_recording_is_told_as_text_and_json() {
     }
     let noon = 1_769_860_800_000_000_000_u64;
     let channel = |htype: &str, counts: [u64; 3], times: [u64; 2], rate: Option<f64>| {
-        let [messages, bytes, gaps] = counts;
+        let [messages, bytes, lost] = counts;
         json!({
             "topic": format!("/eiger/{htype}"), "source": "eiger", "htype": htype,
             "address": "tcp://eiger:9999", "mode": "PULL", "messages": messages, "bytes": bytes,
             "first": noon + times[0] * 250_000_000, "last": noon + times[1] * 250_000_000,
-            "rate": rate, "gaps": gaps, "lost": 0,
+            "rate": rate, "lost": lost, "dropped": 0,
         })
     };
     let summary = json!({
-        "received": "5", "bytes": "471", "gaps": "3", "lost": "0",
+        "received": "5", "bytes": "471", "lost": "3", "dropped": "0",
         "received /eiger/dheader-1.0": "1", "bytes /eiger/dheader-1.0": "94",
-        "gaps /eiger/dheader-1.0": "0", "lost /eiger/dheader-1.0": "0",
+        "lost /eiger/dheader-1.0": "0", "dropped /eiger/dheader-1.0": "0",
         "received /eiger/dimage-1.0": "3", "bytes /eiger/dimage-1.0": "279",
-        "gaps /eiger/dimage-1.0": "3", "lost /eiger/dimage-1.0": "0",
+        "lost /eiger/dimage-1.0": "3", "dropped /eiger/dimage-1.0": "0",
         "received /eiger/dseries_end-1.0": "1", "bytes /eiger/dseries_end-1.0": "98",
-        "gaps /eiger/dseries_end-1.0": "0", "lost /eiger/dseries_end-1.0": "0",
+        "lost /eiger/dseries_end-1.0": "0", "dropped /eiger/dseries_end-1.0": "0",
     });
     let expected = json!({
         "path": "x.mcap", "size": size, "is_closed": true, "messages": 5, "foreign": 0, "damaged": 0,
@@ -796,13 +796,13 @@ fn sources_without_names_are_named_in_their_order() {
 }
 
 #[test]
-fn gaps_of_what_was_left_out_are_explained() {
+fn that_what_was_left_out_counts_as_lost_is_explained() {
     let dir = Dir::new();
     let images: Vec<_> = (0..9).map(|frame| image(4, frame)).collect();
     for (options, is_told) in [(&[][..], false), (&["--every", "3"], true)] {
         recorded(&dir, &images, options);
         let told = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
-        let note = "note: the gaps are of what was left out, too: every 3";
+        let note = "note: what was left out counts as lost, too: every 3";
         assert_eq!(told.contains(note), is_told, "{told}");
     }
 }

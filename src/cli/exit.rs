@@ -110,7 +110,7 @@ impl Exit {
         source.failures().iter().fold(self, |exit, (_, error)| exit.or(Self::failed(error)))
     }
 
-    /// Says what is lost or damaged, and ends with [`Damaged`](Self::Damaged) where nothing has
+    /// Says what is lost, dropped or damaged, and ends with [`Damaged`](Self::Damaged) where nothing has
     /// failed.
     fn or_damaged(self, what: fmt::Arguments<'_>) -> Self {
         say(format_args!("error: {what}"));
@@ -175,7 +175,7 @@ impl Exit {
             let (messages, htype) =
                 (Counted(*messages, "message"), htype.as_deref().unwrap_or("raw"));
             exit.or_damaged(format_args!(
-                "'{source}': {messages} of {htype} lost, as the disk was too slow"
+                "'{source}': {messages} of {htype} dropped, as the disk was too slow"
             ))
         })
     }
@@ -297,7 +297,7 @@ fn hint(error: &Error) -> Option<&'static str> {
             Some("nothing is overwritten: give another name, or move the file away")
         }
         Error::File { verb: "write", path, .. } if is_mcap(path) && path.exists() => {
-            Some("what was written before is whole: m_dump --info tells what, and what was lost")
+            Some("what was written before is whole: m_dump --info tells what, and what was dropped")
         }
         Error::Unwritten { source, .. } => hint(source),
         Error::Memory { .. } => {

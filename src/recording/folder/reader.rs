@@ -71,7 +71,7 @@ impl FolderReader {
 
     /// Returns how many messages are missing between the first and the last one.
     #[must_use]
-    pub fn gaps(&self) -> u64 {
+    pub fn missing(&self) -> u64 {
         match (self.parts.first(), self.parts.last()) {
             (Some(first), Some(last)) => (last.message - first.message) - (self.messages - 1),
             _ => 0,
@@ -155,8 +155,8 @@ impl Source for FolderReader {
         if self.foreign > 0 {
             notices.push(format!("ignoring {}", Counted(self.foreign, "other file")));
         }
-        if self.gaps() > 0 {
-            notices.push(format!("{} missing in between", Counted(self.gaps(), "message")));
+        if self.missing() > 0 {
+            notices.push(format!("{} missing in between", Counted(self.missing(), "message")));
         }
         notices
     }

@@ -39,10 +39,10 @@ pub struct FolderWriter {
     next: u64,
     pipeline: Pipeline,
     /// The number of the first message, how many were given to be recorded since, and how many are
-    /// known to be lost.
+    /// known to be dropped.
     first: u64,
     given: u64,
-    lost: u64,
+    dropped: u64,
     has_failed: bool,
 }
 
@@ -77,7 +77,7 @@ impl FolderWriter {
             pipeline: Pipeline::new(),
             first: next,
             given: 0,
-            lost: 0,
+            dropped: 0,
             has_failed: false,
         })
     }
@@ -115,8 +115,8 @@ impl RecordWriter for FolderWriter {
         self.note(pushed)
     }
 
-    fn lose(&mut self, _origin: &Arc<Origin>, _htype: Option<&str>, messages: u64) {
-        self.lost += messages;
+    fn count_dropped(&mut self, _origin: &Arc<Origin>, _htype: Option<&str>, messages: u64) {
+        self.dropped += messages;
     }
 
     fn put_off(&self) -> usize {
@@ -140,12 +140,12 @@ impl RecordWriter for FolderWriter {
 
     /// Where writing has failed, the folder is looked at: messages before the first that could not be
     /// written are there, and none of the others.
-    fn lost(&self) -> u64 {
+    fn dropped(&self) -> u64 {
         if !self.has_failed {
-            return self.lost;
+            return self.dropped;
         }
         let next = list(Path::new(&self.name)).map_or(self.first, |list| list.end);
-        self.lost + self.given.saturating_sub(next.saturating_sub(self.first))
+        self.dropped + self.given.saturating_sub(next.saturating_sub(self.first))
     }
 }
 

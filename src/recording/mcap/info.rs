@@ -14,7 +14,7 @@ use super::index;
 use super::piece::{Piece, load};
 use super::reader::McapReader;
 use super::record::{Fields, Records};
-use super::session;
+use super::session::{self, ChannelSummary};
 use super::verify::read_index;
 use super::wire::{MESSAGE_HEAD, opcode};
 use crate::{Error, Mode, Result, Source};
@@ -25,7 +25,7 @@ pub enum Detail {
     /// As far as indexes and metadata tell: no data are read but chunks that lack an index.
     #[default]
     Index,
-    /// Every message is looked at: bytes are exact, and gaps are known.
+    /// Every message is looked at: bytes are exact, and what is lost is known.
     Messages,
 }
 
@@ -84,10 +84,11 @@ pub struct ChannelInfo {
     pub last: Option<u64>,
     /// Messages per second between the first and the last.
     pub rate: Option<f64>,
-    /// Frame numbers that are missing within their series, where that is known.
-    pub gaps: Option<u64>,
-    /// Messages that were received and could not be written, where the writer told.
+    /// Numbers of frames or pulses that did not come within their series, if messages have such
+    /// numbers.
     pub lost: Option<u64>,
+    /// Messages that were received and could not be written, if the writer has counted them.
+    pub dropped: Option<u64>,
 }
 
 /// A file within a recording.
@@ -116,7 +117,7 @@ struct Count {
     messages: u64,
     bytes: u64,
     span: Option<(u64, u64)>,
-    gaps: Option<u64>,
+    lost: Option<u64>,
 }
 
 impl Count {
@@ -172,7 +173,7 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     let keys = session::keys(channels.map(|(_, channel)| channel.topic.as_str()));
     let channels = contents.definitions.channels().zip(keys).map(|((id, channel), of)| {
         let count = counts.get(&id).copied().unwrap_or_default();
-        let told = |key: &str| told?.entries.get(&format!("{key} {of}"))?.parse::<u64>().ok();
+        let told = told.map(|it| ChannelSummary::read(&it.entries, &of)).unwrap_or_default();
         ChannelInfo {
             topic: channel.topic.clone(),
             source: channel.origin.label.clone(),
@@ -180,12 +181,12 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
             address: channel.origin.name.clone(),
             mode: channel.origin.mode.as_ref().map(Mode::to_string),
             messages: count.messages,
-            bytes: told("bytes").filter(|_| !exact).unwrap_or(count.bytes),
+            bytes: told.bytes.filter(|_| !exact).unwrap_or(count.bytes),
             first: count.span.map(|(first, _)| first),
             last: count.span.map(|(_, last)| last),
             rate: rate(&count),
-            gaps: count.gaps.or_else(|| told("gaps")),
-            lost: told("lost"),
+            lost: count.lost.or(told.lost),
+            dropped: told.dropped,
         }
     });
     info.channels = channels.collect();
@@ -270,13 +271,13 @@ fn count_messages(reader: &mut McapReader) -> std::io::Result<Counts> {
     let mut tallies: BTreeMap<u16, ChannelTally> = BTreeMap::new();
     while let Some((received, channel, _)) = reader.read_next()? {
         let peek = received.frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
-        tallies.entry(channel).or_default().follow(peek.series, peek.frame);
+        tallies.entry(channel).or_default().follow(&peek, &received.frames);
         let time = received.time.as_nanos();
         let bytes = received.frames.bytes() as u64;
         counts.entry(channel).or_default().add(1, bytes, time, time);
     }
     for (channel, count) in &mut counts {
-        count.gaps = tallies.get(channel).map(ChannelTally::gaps);
+        count.lost = tallies.get(channel).and_then(ChannelTally::lost);
     }
     Ok(counts)
 }

@@ -96,7 +96,7 @@ pub fn run(
     let (unwritten, ended) = match finished {
         Ok(Unconfirmed::Count(messages)) => (messages + refused, ended),
         Ok(Unconfirmed::Unknown) => (refused, ended),
-        // What failed before is told by it, and what is lost by that.
+        // What failed before is told by it, and what is dropped by that.
         Err(error) => (refused, Err(error)),
     };
     let watches = || series.iter().flat_map(BySource::iter).map(|followed| &followed.watch);

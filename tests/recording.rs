@@ -297,6 +297,48 @@ fn a_recording_goes_on_in_files_that_are_each_whole() {
 }
 
 #[test]
+fn a_large_start_is_stored_once_in_the_file_that_has_it_and_found_from_the_middle() {
+    let dir = Dir::new();
+    let header = br#"{"htype":"dheader-1.0","header_detail":"all","series":4}"#;
+    let start = Frames::from([&header[..], &vec![7; 2 << 20]]);
+    let messages = [start.clone(), image(4, 0), large(1), image(4, 2), large(3), end(4)];
+    record(&dir, &messages, &[]).expect(0);
+    let length = fs::metadata(dir.path("x.mcap")).unwrap().len();
+    assert!(length < 3_000_000, "{length}");
+    assert_eq!(info(&dir, "x.mcap")["attachments"], json!([]));
+    dir.run("m_dump", ["x.mcap", "--verify"]).expect(0);
+    let replay = |files: &[&str], from: &str| {
+        let arguments = ["--from", from, "--send-header-first", "-a", ANY];
+        let replay = dir.start("m_replay", files.iter().copied().chain(arguments));
+        let mut receiver = connect(&replay.endpoint(), Options::pull().timeout(PATIENCE)).unwrap();
+        let came = receiver.receive_raw().unwrap().expect("a message in time");
+        drop(replay);
+        came.parts().iter().map(|part| part.len()).collect::<Vec<_>>()
+    };
+    let lengths: Vec<_> = start.iter().map(|part| part.len()).collect();
+    assert_eq!(replay(&["x.mcap"], "3"), lengths);
+    // What is left of a file without an end points to it too, and what is saved of it.
+    let bytes = fs::read(dir.path("x.mcap")).unwrap();
+    fs::write(dir.path("cut.mcap"), &bytes[..bytes.len() - 1000]).unwrap();
+    dir.run("m_dump", ["cut.mcap", "--recover", "saved.mcap"]).expect(0);
+    for name in ["cut.mcap", "saved.mcap"] {
+        assert_eq!(replay(&[name], "3"), lengths, "{name}");
+    }
+    // The files of a recording have it where it is no message of theirs, and as one it is there once.
+    record_to(&dir, "run.mcap", &messages, &["--max-size", "2500KB"]).expect(0);
+    let names = runs(&dir);
+    assert!(names.len() > 1, "{names:?}");
+    let counts = names.iter().map(|it| info(&dir, it)["attachments"].as_array().unwrap().len());
+    assert!(counts.eq((0..names.len()).map(|file| usize::from(file > 0))));
+    let files = || names.iter().map(String::as_str);
+    dir.run("m_dump", files().chain(["--convert", "all.mcap"])).expect(0);
+    assert_eq!(info(&dir, "all.mcap")["attachments"], json!([]));
+    let last = names.last().unwrap();
+    dir.run("m_dump", [last, "--convert", "rest.mcap"]).expect(0);
+    assert_eq!(info(&dir, "rest.mcap")["attachments"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_start_that_was_in_a_file_between_is_kept_when_the_others_are_converted() {
     let dir = Dir::new();
     let (large, starts) = ((0..6).map(large), [start(4), start(5)]);

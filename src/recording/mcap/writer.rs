@@ -18,7 +18,7 @@ use super::parts::{framed_length, padding, part_head};
 use super::wire::{
     self, AttachmentHead, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead, RECORD_HEAD,
 };
-use super::{OWN_CHUNK, SESSION, SUMMARY, USER, session};
+use super::{OWN_CHUNK, SESSION, SMALL_START, START, SUMMARY, USER, session, starts};
 use crate::recording::Fsync;
 use crate::recording::paced_file::PacedFile;
 use crate::{Error, Frame, Frames, Origin, Received, Result, Timestamp};
@@ -192,7 +192,11 @@ impl McapWriter {
         written?;
         if peek.stage == Some(Stage::Start) {
             let time = Timestamp::from_nanos(log_time);
-            return self.keep_start(index, &Received { time, ..message.clone() });
+            let message = Received { time, ..message.clone() };
+            return match peek.series.filter(|_| frames.bytes() > SMALL_START) {
+                Some(series) => self.point_to_start(index, &message, series),
+                None => self.keep_start(index, &message),
+            };
         }
         Ok(())
     }
@@ -387,6 +391,16 @@ impl McapWriter {
             return Ok(());
         }
         self.attach_message(message)?;
+        self.starts.keep(channel, message);
+        Ok(())
+    }
+
+    /// Writes where the start message of a series is: it is too large to be written again.
+    fn point_to_start(&mut self, channel: usize, message: &Received, series: u64) -> Result<()> {
+        self.flush()?;
+        let (at, mut bytes) = (self.file.position(), Vec::new());
+        self.summary.add_metadata(&mut bytes, at, START, &starts::pointer(series, message.time));
+        self.append(&mut [IoSlice::new(&bytes)])?;
         self.starts.keep(channel, message);
         Ok(())
     }

@@ -204,6 +204,39 @@ fn a_file_that_is_taken_away_while_it_is_written_is_an_error() {
 }
 
 #[test]
+fn a_file_that_is_cut_and_written_on_is_an_error_at_the_end() {
+    let dir = Dir::new();
+    let (mut sender, path) = (sender(), dir.path("x.mcap"));
+    let dump = dir.start("m_dump", [sender.endpoint(), "-o", "x.mcap"]);
+    let length = || path.metadata().map_or(0, |it| it.len());
+    for number in 0..2 {
+        sender.send(numbered(number, 1 << 20)).unwrap();
+        wait_until("it to be written", || length() > 1 << 20);
+        if number == 0 {
+            File::options().write(true).open(&path).unwrap().set_len(100).unwrap();
+        }
+    }
+    let error = "error: cannot close 'x.mcap': it was made shorter while it was written";
+    assert_eq!(dump.interrupt().expect(1).errors(), [error]);
+}
+
+#[test]
+fn files_of_a_folder_that_are_removed_while_it_is_written_are_an_error_at_the_end() {
+    let dir = Dir::new();
+    let mut sender = sender();
+    dir.write("folder/000000_000.raw", "of another run");
+    let dump = dir.start("m_dump", [sender.endpoint(), "-o", "folder", "--force"]);
+    let file = |number: u64, part: u64| dir.path(format!("folder/{number:06}_{part:03}.raw"));
+    (0..4).for_each(|number| sender.send(numbered(number, 10)).unwrap());
+    wait_until("them to be written", || fs::read(file(4, 0)).is_ok_and(|it| !it.is_empty()));
+    for (number, part) in [(2, 0), (2, 1), (3, 1), (0, 0)] {
+        fs::remove_file(file(number, part)).unwrap();
+    }
+    let error = unwritten(1, "cannot close 'folder': 3 files were removed while it was written");
+    assert_eq!(dump.interrupt().expect(1).errors(), [error]);
+}
+
+#[test]
 fn a_file_of_several_that_is_removed_while_it_is_written_is_an_error_at_the_end() {
     let dir = Dir::new();
     let (mut sender, file) = (sender(), |number: u64| dir.path(format!("run-000{number}.mcap")));
@@ -728,4 +761,29 @@ fn a_recording_is_looked_at_while_it_is_recorded() {
     let (_sender, sent) = sending.join().unwrap();
     dump.interrupt().expect(0);
     assert_eq!(count(&dir.path("x.mcap"), 50_000), sent);
+}
+
+#[test]
+fn a_chunk_that_ends_before_it_starts_is_reported_as_damage() {
+    let dir = Dir::new();
+    let reversed = include_bytes!("cases/info-times-reversed.mcap");
+    fs::write(dir.path("x.mcap"), reversed).unwrap();
+    for detail in [&["--info", "-J"][..], &["--info", "-J", "-v"]] {
+        let told = parsed(&dir.run("m_dump", ["x.mcap"].iter().chain(detail)).expect(0));
+        assert_eq!(told["damaged_places"], 1, "{told}");
+        let notices = told["notices"].to_string();
+        assert!(notices.contains("damaged: a chunk ends before it starts"), "{notices}");
+    }
+    dir.run("m_dump", ["x.mcap", "--verify"]).expect(3);
+    dir.run("m_dump", ["x.mcap"]).expect(0);
+}
+
+#[test]
+fn a_message_of_the_greatest_number_is_read() {
+    let dir = Dir::new();
+    dir.write(&format!("folder/{}_000.raw", u64::MAX), "{}");
+    dir.run("m_dump", ["folder"]).expect(0);
+    dir.run("m_dump", ["folder", "--info"]).expect(0);
+    dir.run("m_replay", ["folder", "--from", "0", "-d", "10ms", "-a", "tcp://127.0.0.1:*"])
+        .expect(4);
 }

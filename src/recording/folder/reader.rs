@@ -180,7 +180,7 @@ impl Recording for FolderReader {
         match to {
             Seek::Message(number) => {
                 self.next = self.parts.partition_point(|part| part.message < number);
-                let behind = self.parts.last().map_or(0, |last| last.message + 1);
+                let behind = self.parts.last().map_or(0, |last| last.message.saturating_add(1));
                 self.position = self.parts.get(self.next).map_or(behind, |part| part.message);
                 Ok(())
             }

@@ -111,6 +111,9 @@ pub struct MetadataInfo {
     pub entries: BTreeMap<String, String>,
 }
 
+/// How many notices there are at most.
+const MAX_NOTICES: usize = 20;
+
 /// What was counted of a channel.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
@@ -124,6 +127,8 @@ impl Count {
     fn add(&mut self, messages: u64, bytes: u64, first: u64, last: u64) {
         self.messages = self.messages.saturating_add(messages);
         self.bytes = self.bytes.saturating_add(bytes);
+        // Times that a chunk tells may be reversed.
+        let (first, last) = (first.min(last), first.max(last));
         let (low, high) = self.span.unwrap_or((first, last));
         self.span = Some((low.min(first), high.max(last)));
     }
@@ -154,6 +159,14 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     info.size = store.length().map_err(failed())?;
     info.foreign =
         contents.pieces.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece.foreign));
+    let reversed = contents.pieces.iter().filter(|piece| piece.is_reversed());
+    for piece in reversed {
+        info.damaged_places = info.damaged_places.saturating_add(1);
+        if info.notices.len() < MAX_NOTICES {
+            let at = piece.start;
+            info.notices.push(format!("at byte {at}: damaged: a chunk ends before it starts"));
+        }
+    }
     for place in &contents.metadata {
         if let Some((name, entries)) = index::metadata(store, *place).map_err(failed())? {
             info.metadata.push(MetadataInfo { name, entries: entries.into_iter().collect() });
@@ -191,7 +204,8 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     });
     info.channels = channels.collect();
     info.channels.sort_by(|a, b| a.topic.cmp(&b.topic));
-    info.messages = info.channels.iter().map(|channel| channel.messages).sum();
+    let messages = info.channels.iter().map(|channel| channel.messages);
+    info.messages = messages.fold(0, u64::saturating_add);
     info.first = info.channels.iter().filter_map(|channel| channel.first).min();
     info.last = info.channels.iter().filter_map(|channel| channel.last).max();
     Ok(info)
@@ -202,7 +216,7 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
 fn rate(count: &Count) -> Option<f64> {
     let (first, last) = count.span?;
     let intervals = count.messages.checked_sub(1).filter(|intervals| *intervals > 0)?;
-    let duration = (last - first) as f64 / 1e9;
+    let duration = last.saturating_sub(first) as f64 / 1e9;
     (duration > 0.0).then(|| intervals as f64 / duration)
 }
 

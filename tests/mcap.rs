@@ -101,7 +101,7 @@ fn python_reads_messages_times_parts_attachments_and_metadata() {
     assert_eq!(metadata["mflow.session"]["address"], "tcp://camera:1");
     assert_eq!(metadata["mflow.user"], json!({"sample": "lysozyme"}));
     assert_eq!(metadata["mflow.summary"]["received"], "5");
-    assert_eq!(metadata["mflow.summary"]["lost /s1/raw"], "0");
+    assert_eq!(metadata["mflow.summary"]["dropped /s1/raw"], "0");
 
     let range = run(&["--start", "2000", "--end", "3001"]);
     let times: Vec<_> =
@@ -175,11 +175,12 @@ fn a_file_that_may_not_grow_is_a_clear_error_and_whole_up_to_there() {
     assert_eq!(summary.stats.unwrap().message_count, read as u64);
     let index = summary.metadata_indexes.last().unwrap();
     let told = mcap::read::metadata(&bytes, index).unwrap().metadata;
-    let lost: usize = told["lost"].parse().unwrap();
-    assert!(lost > 0);
-    let error = format!("{lost} lost: cannot write '{path_text}': File too large (os error 27)");
+    let dropped: usize = told["dropped"].parse().unwrap();
+    assert!(dropped > 0);
+    let error =
+        format!("{dropped} dropped: cannot write '{path_text}': File too large (os error 27)");
     assert!(finished.stdout.contains(&error), "{}", finished.stdout);
-    assert_eq!(told["received"], (read + lost).to_string());
+    assert_eq!(told["received"], (read + dropped).to_string());
 }
 
 /// Prints the error that ends the recording.
@@ -195,7 +196,7 @@ fn record_until_it_fails(path: &Path) {
     }
     match recorder.finish(PATIENCE).unwrap_err() {
         Error::Unwritten { messages, source } => {
-            println!("{messages} lost: {source}: {}", source.source().unwrap());
+            println!("{messages} dropped: {source}: {}", source.source().unwrap());
         }
         other => panic!("{other:?}"),
     }

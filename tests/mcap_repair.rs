@@ -91,7 +91,7 @@ fn a_recording_of_ours_is_sound_and_says_what_is_in_it() {
                 of.map(|number| numbered(number).bytes() as u64).sum::<u64>()
             };
             assert_eq!((a.bytes, b.bytes), (bytes(0), bytes(1)));
-            assert_eq!((a.gaps, a.lost), (Some(99), Some(0)));
+            assert_eq!((a.lost, a.dropped), (Some(99), Some(0)));
             assert_eq!(a.rate, Some(99.0 / 198e-9));
             let user = info.metadata.iter().find(|metadata| metadata.name == "mflow.user");
             assert_eq!(user.unwrap().entries["sample"], "lysozyme");
@@ -402,7 +402,7 @@ fn channels_of_one_topic_are_told_each_for_itself() {
     writer.finish().unwrap();
     let channels = info(&path, Detail::Index).unwrap().channels;
     let told: Vec<_> =
-        channels.iter().map(|it| (&*it.topic, it.mode.as_deref(), it.gaps)).collect();
+        channels.iter().map(|it| (&*it.topic, it.mode.as_deref(), it.lost)).collect();
     let topic = "/det/x-1.0";
     assert_eq!(told, [(topic, Some("PULL"), Some(0)), (topic, Some("SUB"), Some(7))]);
 }

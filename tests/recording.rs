@@ -202,6 +202,31 @@ fn a_series_that_lacks_images_ends_after_a_grace_and_exits_with_3() {
     assert_eq!(until_series_end(&dir, &unannounced, "--until-series-end=300ms", 0).1, 2);
 }
 
+#[test]
+fn a_stray_end_cuts_no_series_and_is_reported() {
+    let dir = Dir::new();
+    // A grace as short as this would end it between any two messages.
+    let option = "--until-series-end=0s";
+    let stale = [end(3), start(4), image(4, 0), image(4, 1), image(4, 2), end(4)];
+    let (told, count) = until_series_end(&dir, &stale, option, 0);
+    assert_eq!(count, 6);
+    let strays = "warning: other series than the one that was waited for: 1 end";
+    assert!(told.contains(strays), "{told}");
+    let ended = dir.run("m_dump", ["x.mcap", option, "-J"]).expect(0);
+    let last: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last, json!({"strays": {"starts": 0, "images": 0, "ends": 1}}));
+}
+
+#[test]
+fn a_series_that_another_start_cuts_short_exits_with_3() {
+    let dir = Dir::new();
+    let all = [start(4), image(4, 0), image(4, 1), image(4, 2), start(5), image(5, 0)];
+    let (told, count) = until_series_end(&dir, &all[..5], "--until-series-end=1000s", 3);
+    assert_eq!(count, 5);
+    assert!(told.contains("error: another series came"), "{told}");
+    assert!(told.contains("waited for: 1 start"), "{told}");
+}
+
 // ---- files ----
 
 /// Returns the names in a directory that begin with `run`, sorted.
@@ -269,6 +294,48 @@ fn a_recording_goes_on_in_files_that_are_each_whole() {
     assert_eq!(attachments.len(), 1);
     assert_eq!(attachments[0]["name"], "series-4-header");
     dir.run("m_dump", ["kept.mcap", "--verify"]).expect(0);
+}
+
+#[test]
+fn a_large_start_is_stored_once_in_the_file_that_has_it_and_found_from_the_middle() {
+    let dir = Dir::new();
+    let header = br#"{"htype":"dheader-1.0","header_detail":"all","series":4}"#;
+    let start = Frames::from([&header[..], &vec![7; 2 << 20]]);
+    let messages = [start.clone(), image(4, 0), large(1), image(4, 2), large(3), end(4)];
+    record(&dir, &messages, &[]).expect(0);
+    let length = fs::metadata(dir.path("x.mcap")).unwrap().len();
+    assert!(length < 3_000_000, "{length}");
+    assert_eq!(info(&dir, "x.mcap")["attachments"], json!([]));
+    dir.run("m_dump", ["x.mcap", "--verify"]).expect(0);
+    let replay = |files: &[&str], from: &str| {
+        let arguments = ["--from", from, "--send-header-first", "-a", ANY];
+        let replay = dir.start("m_replay", files.iter().copied().chain(arguments));
+        let mut receiver = connect(&replay.endpoint(), Options::pull().timeout(PATIENCE)).unwrap();
+        let came = receiver.receive_raw().unwrap().expect("a message in time");
+        drop(replay);
+        came.parts().iter().map(|part| part.len()).collect::<Vec<_>>()
+    };
+    let lengths: Vec<_> = start.iter().map(|part| part.len()).collect();
+    assert_eq!(replay(&["x.mcap"], "3"), lengths);
+    // What is left of a file without an end points to it too, and what is saved of it.
+    let bytes = fs::read(dir.path("x.mcap")).unwrap();
+    fs::write(dir.path("cut.mcap"), &bytes[..bytes.len() - 1000]).unwrap();
+    dir.run("m_dump", ["cut.mcap", "--recover", "saved.mcap"]).expect(0);
+    for name in ["cut.mcap", "saved.mcap"] {
+        assert_eq!(replay(&[name], "3"), lengths, "{name}");
+    }
+    // The files of a recording have it where it is no message of theirs, and as one it is there once.
+    record_to(&dir, "run.mcap", &messages, &["--max-size", "2500KB"]).expect(0);
+    let names = runs(&dir);
+    assert!(names.len() > 1, "{names:?}");
+    let counts = names.iter().map(|it| info(&dir, it)["attachments"].as_array().unwrap().len());
+    assert!(counts.eq((0..names.len()).map(|file| usize::from(file > 0))));
+    let files = || names.iter().map(String::as_str);
+    dir.run("m_dump", files().chain(["--convert", "all.mcap"])).expect(0);
+    assert_eq!(info(&dir, "all.mcap")["attachments"], json!([]));
+    let last = names.last().unwrap();
+    dir.run("m_dump", [last, "--convert", "rest.mcap"]).expect(0);
+    assert_eq!(info(&dir, "rest.mcap")["attachments"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -516,7 +583,7 @@ fn what_is_in_a_recording_is_told_as_text_and_json() {
         &format!("x.mcap: 5 messages, {}, closed", readable(size)),
         "2026-01-31T12:00:00.000Z to 2026-01-31T12:00:01.000Z, 1.000 s",
         "",
-        "channel messages bytes first s last s Hz gaps lost",
+        "channel messages bytes first s last s Hz lost dropped",
         "/eiger/dheader-1.0 1 94 B 0.000 0.000 - 0 0",
         "/eiger/dimage-1.0 3 279 B 0.250 0.750 4.000 3 0",
         "/eiger/dseries_end-1.0 1 98 B 1.000 1.000 - 0 0",
@@ -541,22 +608,22 @@ fn what_is_in_a_recording_is_told_as_text_and_json() {
     }
     let noon = 1_769_860_800_000_000_000_u64;
     let channel = |htype: &str, counts: [u64; 3], times: [u64; 2], rate: Option<f64>| {
-        let [messages, bytes, gaps] = counts;
+        let [messages, bytes, lost] = counts;
         json!({
             "topic": format!("/eiger/{htype}"), "source": "eiger", "htype": htype,
             "address": "tcp://eiger:9999", "mode": "PULL", "messages": messages, "bytes": bytes,
             "first": noon + times[0] * 250_000_000, "last": noon + times[1] * 250_000_000,
-            "rate": rate, "gaps": gaps, "lost": 0,
+            "rate": rate, "lost": lost, "dropped": 0,
         })
     };
     let summary = json!({
-        "received": "5", "bytes": "471", "gaps": "3", "lost": "0",
+        "received": "5", "bytes": "471", "lost": "3", "dropped": "0",
         "received /eiger/dheader-1.0": "1", "bytes /eiger/dheader-1.0": "94",
-        "gaps /eiger/dheader-1.0": "0", "lost /eiger/dheader-1.0": "0",
+        "lost /eiger/dheader-1.0": "0", "dropped /eiger/dheader-1.0": "0",
         "received /eiger/dimage-1.0": "3", "bytes /eiger/dimage-1.0": "279",
-        "gaps /eiger/dimage-1.0": "3", "lost /eiger/dimage-1.0": "0",
+        "lost /eiger/dimage-1.0": "3", "dropped /eiger/dimage-1.0": "0",
         "received /eiger/dseries_end-1.0": "1", "bytes /eiger/dseries_end-1.0": "98",
-        "gaps /eiger/dseries_end-1.0": "0", "lost /eiger/dseries_end-1.0": "0",
+        "lost /eiger/dseries_end-1.0": "0", "dropped /eiger/dseries_end-1.0": "0",
     });
     let expected = json!({
         "path": "x.mcap", "size": size, "is_closed": true, "messages": 5, "foreign": 0, "damaged": 0,
@@ -771,13 +838,13 @@ fn sources_without_names_are_named_in_their_order() {
 }
 
 #[test]
-fn gaps_of_what_was_left_out_are_explained() {
+fn that_what_was_left_out_counts_as_lost_is_explained() {
     let dir = Dir::new();
     let images: Vec<_> = (0..9).map(|frame| image(4, frame)).collect();
     for (options, is_told) in [(&[][..], false), (&["--every", "3"], true)] {
         recorded(&dir, &images, options);
         let told = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
-        let note = "note: the gaps are of what was left out, too: every 3";
+        let note = "note: what was left out counts as lost, too: every 3";
         assert_eq!(told.contains(note), is_told, "{told}");
     }
 }

@@ -175,13 +175,13 @@ fn assert_closed_in_spite(dir: &Dir, name: &str, size: usize, at_least: u64) -> 
     assert!(count >= at_least, "{count}");
     let told = parsed(&dir.run("m_dump", [name, "--info", "-J"]).expect(0));
     assert_eq!((&told["messages"], &told["is_closed"]), (&json!(count), &json!(true)));
-    let lost = told["channels"][0]["lost"].as_u64().unwrap();
-    assert!(lost > 0, "{told}");
+    let dropped = told["channels"][0]["dropped"].as_u64().unwrap();
+    assert!(dropped > 0, "{told}");
     let metadata = told["metadata"].as_array().unwrap();
     let summary = metadata.iter().find(|it| it["name"] == "mflow.summary").unwrap();
-    assert_eq!(summary["entries"]["received"], (count + lost).to_string());
+    assert_eq!(summary["entries"]["received"], (count + dropped).to_string());
     dir.run("m_dump", [name, "--verify"]).expect(0);
-    lost
+    dropped
 }
 
 #[test]
@@ -201,6 +201,39 @@ fn a_file_that_is_taken_away_while_it_is_written_is_an_error() {
         let expected = if cut.is_none() { unwritten(1, &error) } else { format!("error: {error}") };
         assert_eq!(ended.errors(), [expected]);
     }
+}
+
+#[test]
+fn a_file_that_is_cut_and_written_on_is_an_error_at_the_end() {
+    let dir = Dir::new();
+    let (mut sender, path) = (sender(), dir.path("x.mcap"));
+    let dump = dir.start("m_dump", [sender.endpoint(), "-o", "x.mcap"]);
+    let length = || path.metadata().map_or(0, |it| it.len());
+    for number in 0..2 {
+        sender.send(numbered(number, 1 << 20)).unwrap();
+        wait_until("it to be written", || length() > 1 << 20);
+        if number == 0 {
+            File::options().write(true).open(&path).unwrap().set_len(100).unwrap();
+        }
+    }
+    let error = "error: cannot close 'x.mcap': it was made shorter while it was written";
+    assert_eq!(dump.interrupt().expect(1).errors(), [error]);
+}
+
+#[test]
+fn files_of_a_folder_that_are_removed_while_it_is_written_are_an_error_at_the_end() {
+    let dir = Dir::new();
+    let mut sender = sender();
+    dir.write("folder/000000_000.raw", "of another run");
+    let dump = dir.start("m_dump", [sender.endpoint(), "-o", "folder", "--force"]);
+    let file = |number: u64, part: u64| dir.path(format!("folder/{number:06}_{part:03}.raw"));
+    (0..4).for_each(|number| sender.send(numbered(number, 10)).unwrap());
+    wait_until("them to be written", || fs::read(file(4, 0)).is_ok_and(|it| !it.is_empty()));
+    for (number, part) in [(2, 0), (2, 1), (3, 1), (0, 0)] {
+        fs::remove_file(file(number, part)).unwrap();
+    }
+    let error = unwritten(1, "cannot close 'folder': 3 files were removed while it was written");
+    assert_eq!(dump.interrupt().expect(1).errors(), [error]);
 }
 
 #[test]
@@ -235,11 +268,11 @@ fn a_full_disk_ends_a_recording_that_stays_whole() {
         let sending = send_to_the_end(sender, size);
         let ended = dump.end().expect(1);
         sending.join().unwrap();
-        let lost = assert_closed_in_spite(&dir, "disk/x.mcap", size, 7);
+        let dropped = assert_closed_in_spite(&dir, "disk/x.mcap", size, 7);
         let reason = "cannot write 'disk/x.mcap': No space left on device (os error 28)";
         // Thousands have commas.
         let errors: Vec<_> = ended.errors().iter().map(|error| error.replace(',', "")).collect();
-        assert_eq!(errors, [unwritten(lost, reason)]);
+        assert_eq!(errors, [unwritten(dropped, reason)]);
     }
 }
 
@@ -254,8 +287,8 @@ fn a_file_that_may_not_grow_ends_a_recording_that_stays_whole() {
     let sending = send_to_the_end(sender, 1 << 20);
     let ended = dump.end().expect(1);
     sending.join().unwrap();
-    let lost = assert_closed_in_spite(&dir, "x.mcap", 1 << 20, 4);
-    assert_eq!(ended.errors(), [unwritten(lost, TOO_LARGE)]);
+    let dropped = assert_closed_in_spite(&dir, "x.mcap", 1 << 20, 4);
+    assert_eq!(ended.errors(), [unwritten(dropped, TOO_LARGE)]);
 }
 
 #[test]
@@ -275,16 +308,16 @@ fn a_recording_that_fails_ends_a_split_only_where_it_is_all_there_is() {
         }
     }
     let ended = split.end().expect(1);
-    let lost = assert_closed_in_spite(&dir, "x.mcap", 1 << 20, 4);
+    let unwritable = assert_closed_in_spite(&dir, "x.mcap", 1 << 20, 4);
     let [failed, dropped] = ended.errors()[..] else { panic!("two errors: {}", ended.stderr) };
-    assert_eq!(failed, unwritten(lost, TOO_LARGE));
+    assert_eq!(failed, unwritten(unwritable, TOO_LARGE));
     let dropped = dropped.strip_suffix(" messages were dropped, as 'x.mcap' took no more");
     let dropped: u64 = dropped.unwrap().trim_start_matches("error: ").parse().unwrap();
     let written = count(&dir.path("x.mcap"), 1 << 20);
-    assert_eq!((dropped >= 19, written + lost + dropped), (true, 40));
+    assert_eq!((dropped >= 19, written + unwritable + dropped), (true, 40));
     let row = ended.stderr.lines().find(|line| line.starts_with("x.mcap ")).unwrap();
     let row: Vec<_> = row.split_whitespace().skip(1).map(|it| it.parse::<u64>().unwrap()).collect();
-    assert_eq!(row, [written + lost, dropped, lost]);
+    assert_eq!(row, [written + unwritable, dropped, unwritable]);
 
     let dir = Dir::new();
     let sender = patient_sender(Duration::from_secs(2));
@@ -292,8 +325,8 @@ fn a_recording_that_fails_ends_a_split_only_where_it_is_all_there_is() {
     let sending = send_to_the_end(sender, 1 << 20);
     let ended = split.end().expect(1);
     sending.join().unwrap();
-    let lost = assert_closed_in_spite(&dir, "x.mcap", 1 << 20, 4);
-    assert_eq!(ended.errors()[0], unwritten(lost, TOO_LARGE));
+    let dropped = assert_closed_in_spite(&dir, "x.mcap", 1 << 20, 4);
+    assert_eq!(ended.errors()[0], unwritten(dropped, TOO_LARGE));
     assert_eq!(ended.errors().last(), Some(&"error: no output is left"));
     assert!(!ended.stderr.contains("go on"), "{}", ended.stderr);
 }
@@ -515,16 +548,16 @@ fn a_disk_that_stalls_drops_and_tells_how_many_of_which() {
             let channels = told["channels"].as_array().unwrap();
             let channel = channels.iter().find(|channel| channel["htype"] == htype).unwrap();
             let number = |key: &str| channel[key].as_u64().unwrap();
-            (number("messages"), number("lost"))
+            (number("messages"), number("dropped"))
         };
         for (htype, sent) in [("rare-1.0", messages / 3), ("raw-1.0", messages - messages / 3)] {
-            let (written, lost) = of(htype);
-            assert!(written > 0 && lost > 0, "{htype}: {told}");
+            let (written, dropped) = of(htype);
+            assert!(written > 0 && dropped > 0, "{htype}: {told}");
             assert!(
-                written + lost >= sent.saturating_sub(1) && written + lost <= sent + 1,
+                written + dropped >= sent.saturating_sub(1) && written + dropped <= sent + 1,
                 "{htype} {sent}: {told}"
             );
-            let notice = format!("{lost} messages of {htype} lost, as the disk was too slow");
+            let notice = format!("{dropped} messages of {htype} dropped, as the disk was too slow");
             assert!(ended.stderr.replace(',', "").contains(&notice.replace(',', "")), "{told}");
         }
         let (rare, raw) = (of("rare-1.0"), of("raw-1.0"));
@@ -728,4 +761,29 @@ fn a_recording_is_looked_at_while_it_is_recorded() {
     let (_sender, sent) = sending.join().unwrap();
     dump.interrupt().expect(0);
     assert_eq!(count(&dir.path("x.mcap"), 50_000), sent);
+}
+
+#[test]
+fn a_chunk_that_ends_before_it_starts_is_reported_as_damage() {
+    let dir = Dir::new();
+    let reversed = include_bytes!("cases/info-times-reversed.mcap");
+    fs::write(dir.path("x.mcap"), reversed).unwrap();
+    for detail in [&["--info", "-J"][..], &["--info", "-J", "-v"]] {
+        let told = parsed(&dir.run("m_dump", ["x.mcap"].iter().chain(detail)).expect(0));
+        assert_eq!(told["damaged_places"], 1, "{told}");
+        let notices = told["notices"].to_string();
+        assert!(notices.contains("damaged: a chunk ends before it starts"), "{notices}");
+    }
+    dir.run("m_dump", ["x.mcap", "--verify"]).expect(3);
+    dir.run("m_dump", ["x.mcap"]).expect(0);
+}
+
+#[test]
+fn a_message_of_the_greatest_number_is_read() {
+    let dir = Dir::new();
+    dir.write(&format!("folder/{}_000.raw", u64::MAX), "{}");
+    dir.run("m_dump", ["folder"]).expect(0);
+    dir.run("m_dump", ["folder", "--info"]).expect(0);
+    dir.run("m_replay", ["folder", "--from", "0", "-d", "10ms", "-a", "tcp://127.0.0.1:*"])
+        .expect(4);
 }

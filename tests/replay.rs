@@ -124,6 +124,18 @@ fn a_long_pause_is_cut() {
 }
 
 #[test]
+fn a_long_pause_is_reported_with_what_cuts_it() {
+    let dir = Dir::new();
+    write(&dir, "in.mcap", &[(0, "a", "0"), (53 * 8766 * HOUR, "a", "1")]);
+    let replay = dir.start("m_replay", ["in.mcap", "-a", ANY]);
+    let mut receiver = receiver(&replay.endpoint());
+    assert_eq!(text(&mut receiver), "0");
+    let reported = replay.stderr_line("the next message is due in");
+    assert!(reported.contains("in 52 years: --max-gap sets"), "{reported}");
+    replay.interrupt().expect(0);
+}
+
+#[test]
 fn a_pause_in_a_recording_is_no_silence() {
     let dir = Dir::new();
     write(&dir, "in.mcap", &[(0, "a", "0"), (600, "a", "1")]);
@@ -493,6 +505,23 @@ fn a_key_ends_a_wait_for_peers() {
     assert_left_alone(&dir);
 }
 
+#[test]
+fn a_quit_ends_at_once_and_leaves_the_terminal_as_it_was() {
+    let dir = Dir::new();
+    if dir.shell("script --version").code != Some(0) {
+        return skip("there is no script(1) of util-linux");
+    }
+    write(&dir, "in.mcap", &[(0, "a", "0"), (HOUR, "a", "1")]);
+    let line = "ulimit -c 0; trap : QUIT; m_replay in.mcap -a ipc://here";
+    let (script, mut keys) = at_a_terminal(&dir, line);
+    let mut receiver = receiver(&format!("ipc://{}", dir.path("here").display()));
+    assert_eq!(text(&mut receiver), "0");
+    // Ctrl-\
+    keys.write_all(b"\x1c").unwrap();
+    script.end();
+    assert_ended_with(&dir, 131);
+}
+
 /// Starts a command at a terminal, and returns where its keys are pressed.
 fn at_a_terminal(dir: &Dir, command: &str) -> (Process, File) {
     let made = Command::new("mkfifo").arg(dir.path("keys")).status().unwrap();
@@ -505,7 +534,12 @@ fn at_a_terminal(dir: &Dir, command: &str) -> (Process, File) {
 
 /// Checks that the command has ended well, and that its terminal is as it was.
 fn assert_left_alone(dir: &Dir) {
-    assert_eq!(fs::read_to_string(dir.path("code")).unwrap(), "code 0\n");
+    assert_ended_with(dir, 0);
+}
+
+/// Checks how the command has ended, and that its terminal is as it was.
+fn assert_ended_with(dir: &Dir, code: i32) {
+    assert_eq!(fs::read_to_string(dir.path("code")).unwrap(), format!("code {code}\n"));
     let mode = fs::read_to_string(dir.path("after")).unwrap();
     let has = |flag: &str| mode.split([' ', ';', '\n']).any(|word| word == flag);
     assert!(has("icanon") && has("echo"), "{mode}");

@@ -24,6 +24,8 @@ pub(crate) struct Outline<'a> {
     pub(crate) htype: Option<Cow<'a, str>>,
     pub(crate) series: Option<u64>,
     pub(crate) frame: Option<u64>,
+    /// Under `pulse_id`.
+    pub(crate) pulse: Option<u64>,
     /// When it was taken, under `global_timestamp`; what stream V2 tells.
     pub(crate) time: Option<u64>,
     /// What it is to its series.
@@ -84,6 +86,7 @@ impl<'a> Outline<'a> {
             htype: own(outline.htype),
             series: outline.series,
             frame: outline.frame,
+            pulse: outline.pulse,
             time: outline.time,
             stage: outline.stage,
             encoding: own(outline.encoding),
@@ -192,6 +195,7 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
                 Some("htype") => outline.htype = map.next_value::<Text<'a>>()?.0,
                 Some("series") => outline.series = map.next_value::<Count>()?.0,
                 Some("frame") => outline.frame = map.next_value::<Count>()?.0,
+                Some("pulse_id") => outline.pulse = map.next_value::<Count>()?.0,
                 Some("global_timestamp") => {
                     outline.time =
                         map.next_value::<Moment>()?.0.and_then(Timestamp::unix_nanoseconds);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::bsread;
 use crate::dectris::stream2;
 use crate::outline::Outline;
 
@@ -31,6 +32,8 @@ pub struct Peek<'a> {
     pub series: Option<u64>,
     /// The number of the frame.
     pub frame: Option<u64>,
+    /// The number of the pulse, for a message of bsread.
+    pub pulse: Option<u64>,
     /// When the data were taken, where the sender tells it as a time of the world: the global
     /// timestamp of bsread, the begin of the exposure of the stream V2. Nanoseconds since 1970.
     pub time: Option<u64>,
@@ -67,15 +70,16 @@ impl<'a> Peek<'a> {
         if stream2::is_stream2(part) {
             let stream2::Glance { series, image, time, stage } = stream2::peek(part);
             let htype = Some(Cow::Borrowed(stream2::HTYPE));
-            return Self { htype, series, frame: image, time, stage };
+            return Self { htype, series, frame: image, pulse: None, time, stage };
         }
         Outline::of(part).0.into()
     }
 }
 
 impl<'a> From<Outline<'a>> for Peek<'a> {
-    fn from(Outline { htype, series, frame, time, stage, .. }: Outline<'a>) -> Self {
-        Self { htype, series, frame, time, stage }
+    fn from(Outline { htype, series, frame, pulse, time, stage, .. }: Outline<'a>) -> Self {
+        let is_bsread = htype.as_deref().is_some_and(bsread::is_main_header);
+        Self { htype, series, frame, pulse: pulse.filter(|_| is_bsread), time, stage }
     }
 }
 
@@ -140,6 +144,16 @@ mod tests {
         let marked = [b"\xef\xbb\xbf", &header[..]].concat();
         assert_eq!(Peek::of(&marked), Peek::of(header));
         assert_eq!(Peek::of(&marked).frame, Some(17));
+    }
+
+    #[test]
+    fn the_pulse_of_a_message_of_bsread_is_known() {
+        let pulse = |htype| {
+            let header = format!(r#"{{"pulse_id":7,"htype":"{htype}"}}"#);
+            Peek::of(header.as_bytes()).pulse
+        };
+        assert_eq!(["bsr_m-1.0", "bsr_m-1.1"].map(pulse), [Some(7); 2]);
+        assert_eq!(["array-1.0", "bsr_d-1.1", "bsr_m"].map(pulse), [None; 3]);
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Exit {
         source.failures().iter().fold(self, |exit, (_, error)| exit.or(Self::failed(error)))
     }
 
-    /// Says what is lost or damaged, and ends with [`Damaged`](Self::Damaged) where nothing has
+    /// Says what is lost, dropped or damaged, and ends with [`Damaged`](Self::Damaged) where nothing has
     /// failed.
     fn or_damaged(self, what: fmt::Arguments<'_>) -> Self {
         say(format_args!("error: {what}"));
@@ -143,6 +143,18 @@ impl Exit {
         }
     }
 
+    /// Ends with [`Damaged`](Self::Damaged) if a run that ended with one series cut another one short,
+    /// and says so.
+    #[must_use]
+    pub fn unless_cut(self, cuts_another: bool) -> Self {
+        if !cuts_another {
+            return self;
+        }
+        self.or_damaged(format_args!(
+            "another series came before the run ended with the first: it is cut short"
+        ))
+    }
+
     /// Ends with [`Missed`](Self::Missed) where a series was waited for that has not come to its end,
     /// and says so.
     #[must_use]
@@ -163,7 +175,7 @@ impl Exit {
             let (messages, htype) =
                 (Counted(*messages, "message"), htype.as_deref().unwrap_or("raw"));
             exit.or_damaged(format_args!(
-                "'{source}': {messages} of {htype} lost, as the disk was too slow"
+                "'{source}': {messages} of {htype} dropped, as the disk was too slow"
             ))
         })
     }
@@ -285,7 +297,7 @@ fn hint(error: &Error) -> Option<&'static str> {
             Some("nothing is overwritten: give another name, or move the file away")
         }
         Error::File { verb: "write", path, .. } if is_mcap(path) && path.exists() => {
-            Some("what was written before is whole: m_dump --info tells what, and what was lost")
+            Some("what was written before is whole: m_dump --info tells what, and what was dropped")
         }
         Error::Unwritten { source, .. } => hint(source),
         Error::Memory { .. } => {

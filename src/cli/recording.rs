@@ -66,7 +66,7 @@ struct McapFile {
 enum Policy {
     /// The sender waits
     Block,
-    /// It is counted, and lost
+    /// It is dropped and counted
     Drop,
 }
 

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP, and the end of a process whose file cannot be read.
+//! Ctrl-C, SIGTERM, SIGHUP and SIGQUIT, and the end of a process whose file cannot be read.
 
 #![allow(unsafe_code, reason = "the standard library knows no signals")]
 
@@ -54,6 +54,10 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
         }
     })
     .map_err(|error| failed(io::Error::other(error)))?;
+    let quit = action(libc::SIGQUIT).map_err(failed)?;
+    if quit.sa_sigaction == libc::SIG_DFL {
+        quit_with_the_terminal_restored().map_err(failed)?;
+    }
     ignore(libc::SIGXFSZ).map_err(failed)?;
     tell_of_lost_bytes().map_err(failed)?;
     if hangup.sa_sigaction == libc::SIG_IGN {
@@ -87,6 +91,25 @@ fn tell_of_lost_bytes() -> io::Result<()> {
     let handler = end as extern "C" fn(c_int) as libc::sighandler_t;
     // SAFETY: the handler does nothing but what a handler may.
     if unsafe { libc::signal(libc::SIGBUS, handler) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Has SIGQUIT give the terminal back its mode, and end the process at once as it does by itself.
+fn quit_with_the_terminal_restored() -> io::Result<()> {
+    extern "C" fn end(signal: c_int) {
+        restore_terminal_at_once();
+        // SAFETY: both calls may be made from a signal handler. The signal is held back until this
+        // returns, and ends the process then.
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
+    }
+    let handler = end as extern "C" fn(c_int) as libc::sighandler_t;
+    // SAFETY: the handler does nothing but what a handler may.
+    if unsafe { libc::signal(libc::SIGQUIT, handler) } == libc::SIG_ERR {
         return Err(io::Error::last_os_error());
     }
     Ok(())

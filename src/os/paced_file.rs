@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use rustix::fs::fstat;
+use rustix::fs::{Stat, fstat};
 
 use super::close::close;
 
@@ -41,6 +41,8 @@ pub(crate) fn is_in_memory(path: &Path) -> bool {
 pub(crate) struct PacedFile {
     file: File,
     position: u64,
+    /// Whether somebody has made it shorter: what was appended after that hides it.
+    is_shortened: bool,
     #[cfg(target_os = "linux")]
     pace: Option<linux::Pace>,
 }
@@ -57,6 +59,7 @@ impl PacedFile {
         Ok(Self {
             file,
             position: 0,
+            is_shortened: false,
             #[cfg(target_os = "linux")]
             pace,
         })
@@ -72,6 +75,7 @@ impl PacedFile {
     /// # Errors
     /// Where the system takes no more, or could not write what was appended before.
     pub(crate) fn append(&mut self, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+        self.is_shortened |= self.is_too_short(&fstat(&self.file)?);
         // Empty ones at the beginning would look like a file that takes nothing.
         IoSlice::advance_slices(&mut slices, 0);
         while !slices.is_empty() {
@@ -118,16 +122,20 @@ impl PacedFile {
         fstat(&self.file).is_ok_and(|file| file.st_nlink == 0)
     }
 
-    /// Checks that what was appended is still there; what is appended after it was cut off hides that.
+    fn is_too_short(&self, file: &Stat) -> bool {
+        u64::try_from(file.st_size).is_ok_and(|length| length < self.position)
+    }
+
+    /// Checks that what was appended is still there.
     ///
     /// # Errors
     /// Where somebody has removed the file or made it shorter.
     pub(crate) fn check_presence(&self) -> io::Result<()> {
         let file = fstat(&self.file)?;
-        let is_whole = u64::try_from(file.st_size).is_ok_and(|length| length >= self.position);
-        let reason = match (file.st_nlink, is_whole) {
+        let is_shortened = self.is_shortened || self.is_too_short(&file);
+        let reason = match (file.st_nlink, is_shortened) {
             (0, _) => "it was removed while it was written",
-            (_, false) => "it was made shorter while it was written",
+            (_, true) => "it was made shorter while it was written",
             _ => return Ok(()),
         };
         Err(io::Error::new(io::ErrorKind::NotFound, reason))

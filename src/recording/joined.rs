@@ -197,7 +197,9 @@ impl JoinedReader {
         for (place, part) in self.parts.iter_mut().enumerate() {
             part.seek(Seek::Message(match place {
                 _ if place < together.start => u64::MAX,
-                _ if place == together.start && together.len() == 1 => number - before,
+                _ if place == together.start && together.len() == 1 => {
+                    number.saturating_sub(before)
+                }
                 _ => 0,
             }))?;
         }

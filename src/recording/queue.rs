@@ -14,7 +14,7 @@ use crate::endpoint::{Origin, Received};
 use crate::error::Error;
 use crate::frame::Frame;
 
-/// How many kinds of lost messages are told apart; the rest counts as one.
+/// How many kinds of dropped messages are told apart; the rest counts as one.
 const MOST_KINDS: usize = 256;
 /// Who waits for room is told of it once there is so much, or half of a smaller queue is empty.
 const ROOM: usize = 64 << 20;
@@ -56,32 +56,32 @@ pub(super) enum Added {
 }
 
 /// Messages that were received and not written, by source and htype.
-pub(super) type Losses = BTreeMap<(String, String), Loss>;
+pub(super) type DroppedByKind = BTreeMap<(String, String), Dropped>;
 
-/// How many messages of one kind were lost.
+/// How many messages of one kind were dropped.
 #[derive(Clone, Debug)]
-pub(super) struct Loss {
+pub(super) struct Dropped {
     pub(super) origin: Arc<Origin>,
     pub(super) htype: Option<String>,
     pub(super) messages: u64,
 }
 
-/// Counts a lost message.
-fn lose(losses: &mut Losses, origin: &Arc<Origin>, htype: Option<&str>) {
+/// Counts a dropped message.
+fn count_dropped(dropped: &mut DroppedByKind, origin: &Arc<Origin>, htype: Option<&str>) {
     let mut kind = (origin.name.clone(), htype.unwrap_or_default().to_owned());
-    if losses.len() >= MOST_KINDS && !losses.contains_key(&kind) {
+    if dropped.len() >= MOST_KINDS && !dropped.contains_key(&kind) {
         kind = (String::new(), String::new());
     }
     let htype = (!kind.1.is_empty()).then(|| kind.1.clone());
-    let first = || Loss { origin: Arc::clone(origin), htype, messages: 0 };
-    losses.entry(kind).or_insert_with(first).messages += 1;
+    let first = || Dropped { origin: Arc::clone(origin), htype, messages: 0 };
+    dropped.entry(kind).or_insert_with(first).messages += 1;
 }
 
 /// What the writing thread finds when it looks.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     pub(super) messages: VecDeque<Queued>,
-    pub(super) losses: Losses,
+    pub(super) dropped: DroppedByKind,
     /// Whether nothing will come any more.
     pub(super) is_closed: bool,
 }
@@ -93,7 +93,7 @@ pub(super) struct Level {
     pub(super) bytes: usize,
     pub(super) peak: usize,
     pub(super) written: u64,
-    /// Those that were taken and are lost, known at the end.
+    /// Those that were taken and are not written, known at the end.
     pub(super) unwritten: u64,
 }
 
@@ -115,8 +115,8 @@ pub(super) struct Queue {
 struct State {
     messages: VecDeque<Queued>,
     /// Those that the writing thread does not know of yet.
-    losses: Losses,
-    all_losses: Losses,
+    dropped: DroppedByKind,
+    all_dropped: DroppedByKind,
     level: Level,
     is_closed: bool,
     is_finished: bool,
@@ -175,15 +175,15 @@ impl Queue {
     }
 
     /// Counts a message that is not to be written.
-    pub(super) fn lose(&self, origin: &Arc<Origin>, htype: Option<&str>) {
+    pub(super) fn count_dropped(&self, origin: &Arc<Origin>, htype: Option<&str>) {
         let mut state = self.lock();
-        lose(&mut state.losses, origin, htype);
-        lose(&mut state.all_losses, origin, htype);
+        count_dropped(&mut state.dropped, origin, htype);
+        count_dropped(&mut state.all_dropped, origin, htype);
     }
 
-    /// Returns all losses.
-    pub(super) fn losses(&self) -> Losses {
-        self.lock().all_losses.clone()
+    /// Returns all that were dropped.
+    pub(super) fn dropped(&self) -> DroppedByKind {
+        self.lock().all_dropped.clone()
     }
 
     /// Says that nothing will come any more.
@@ -215,11 +215,11 @@ impl Queue {
         }
         state.sleeps = false;
         std::mem::swap(&mut state.messages, &mut taken.messages);
-        std::mem::swap(&mut state.losses, &mut taken.losses);
+        std::mem::swap(&mut state.dropped, &mut taken.dropped);
         taken.is_closed = state.is_closed;
     }
 
-    /// Gives back the room of messages that are written or lost.
+    /// Gives back the room of messages that are written or dropped.
     pub(super) fn release(&self, messages: u64, bytes: usize) {
         let mut state = self.lock();
         let level = &mut state.level;
@@ -259,7 +259,7 @@ impl Queue {
         self.tell(&mut state);
     }
 
-    /// Says how many messages that were taken are lost.
+    /// Says how many messages that were taken are not written.
     pub(super) fn leave_unwritten(&self, messages: u64) {
         self.lock().level.unwritten = messages;
     }
@@ -420,12 +420,12 @@ mod tests {
     #[test]
     fn losses_are_counted_by_kind_and_kinds_are_bounded() {
         let origin = Origin::new("x");
-        let mut losses = Losses::new();
+        let mut dropped = DroppedByKind::new();
         for number in 0..600 {
-            lose(&mut losses, &origin, Some(&format!("h{}", number % 300)));
+            count_dropped(&mut dropped, &origin, Some(&format!("h{}", number % 300)));
         }
-        assert_eq!(losses.len(), MOST_KINDS + 1);
-        assert_eq!(losses.values().map(|loss| loss.messages).sum::<u64>(), 600);
-        assert_eq!(losses[&("x".into(), "h7".into())].messages, 2);
+        assert_eq!(dropped.len(), MOST_KINDS + 1);
+        assert_eq!(dropped.values().map(|kind| kind.messages).sum::<u64>(), 600);
+        assert_eq!(dropped[&("x".into(), "h7".into())].messages, 2);
     }
 }

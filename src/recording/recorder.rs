@@ -92,7 +92,7 @@ pub trait RecordWriter: Send {
     }
 
     /// Counts messages that were received and will not be written.
-    fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
+    fn count_dropped(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
         let _ = (origin, htype, messages);
     }
 
@@ -116,7 +116,7 @@ pub trait RecordWriter: Send {
     fn sync(&mut self) -> Result<()>;
 
     /// Closes the recording; also after an error, to save what is written. Nothing is called after it
-    /// but [`lost`](Self::lost).
+    /// but [`dropped`](Self::dropped).
     ///
     /// # Errors
     /// Where it cannot be closed as it should.
@@ -124,7 +124,7 @@ pub trait RecordWriter: Send {
 
     /// Returns how many messages that it was given, or told of, are not in the recording, as far as it
     /// knows.
-    fn lost(&self) -> u64 {
+    fn dropped(&self) -> u64 {
         0
     }
 }
@@ -138,8 +138,8 @@ impl RecordWriter for McapWriter {
         self.write_numbered(&message, number)
     }
 
-    fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
-        Self::lose(self, origin, htype, messages);
+    fn count_dropped(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
+        Self::count_dropped(self, origin, htype, messages);
     }
 
     fn flush_due(&self) -> Option<Instant> {
@@ -158,8 +158,8 @@ impl RecordWriter for McapWriter {
         self.end(fsync).map(drop)
     }
 
-    fn lost(&self) -> u64 {
-        Self::lost(self)
+    fn dropped(&self) -> u64 {
+        Self::dropped(self)
     }
 }
 
@@ -168,7 +168,7 @@ impl RecordWriter for McapWriter {
 /// The queue takes shares of the messages, never copies of large parts, and is bounded in bytes.
 /// A failed write is the error of the next [`offer`](Sink::offer), and of
 /// [`finish`](Sink::finish), which waits until everything is written and closes the recording; it
-/// tells too how many messages are lost by that. So does dropping it, without a word.
+/// tells too how many messages are dropped by that. So does dropping it, without a word.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -262,7 +262,7 @@ impl Sink for Recorder {
             Added::Taken => Offer::Taken,
             Added::Full if self.options.on_full == OnFull::Block => return Ok(Offer::Full),
             Added::Full => {
-                self.queue.lose(&message.origin, htype(message).as_deref());
+                self.queue.count_dropped(&message.origin, htype(message).as_deref());
                 Offer::Taken
             }
             Added::Failed => match self.failure() {
@@ -365,8 +365,8 @@ impl Gauge {
     /// Returns how many messages there was no room for, by the name of the source and the htype.
     #[must_use]
     pub fn dropped(&self) -> Vec<(String, Option<String>, u64)> {
-        let losses = self.queue.losses().into_iter();
-        losses.map(|((source, _), loss)| (source, loss.htype, loss.messages)).collect()
+        let dropped = self.queue.dropped().into_iter();
+        dropped.map(|((source, _), kind)| (source, kind.htype, kind.messages)).collect()
     }
 }
 

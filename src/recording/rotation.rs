@@ -45,7 +45,7 @@ pub struct RotatingWriter {
     /// Files before this one that are still there.
     kept: VecDeque<PathBuf>,
     /// Messages that are not in these.
-    lost: u64,
+    dropped: u64,
     /// The first file that somebody has removed while it was written.
     gone: Option<Error>,
     /// Whether the disk is to keep a file when it is full.
@@ -70,7 +70,7 @@ impl RotatingWriter {
             number: 0,
             first: None,
             kept: VecDeque::new(),
-            lost: 0,
+            dropped: 0,
             gone: None,
             fsync: Fsync::Never,
         })
@@ -102,7 +102,7 @@ impl RotatingWriter {
         (self.number, self.first) = (number, None);
         self.kept.push_back(full.path().to_owned());
         let closed = full.close(self.fsync);
-        self.lost += full.lost();
+        self.dropped += full.dropped();
         match closed {
             // What is still to come is no less worth recording.
             Err(error) if is_gone(&error) => {
@@ -176,14 +176,14 @@ impl RecordWriter for RotatingWriter {
         if self.is_full(&message) {
             let htype = htype(&message);
             self.rotate()
-                .inspect_err(|_| self.writer.lose(&message.origin, htype.as_deref(), 1))?;
+                .inspect_err(|_| self.writer.count_dropped(&message.origin, htype.as_deref(), 1))?;
         }
         self.first.get_or_insert(message.time);
         self.writer.record(message, number)
     }
 
-    fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
-        self.writer.lose(origin, htype, messages);
+    fn count_dropped(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
+        self.writer.count_dropped(origin, htype, messages);
     }
 
     fn flush_due(&self) -> Option<Instant> {
@@ -203,8 +203,8 @@ impl RecordWriter for RotatingWriter {
         self.gone.take().map_or(Ok(()), Err).and(closed)
     }
 
-    fn lost(&self) -> u64 {
-        self.lost + self.writer.lost()
+    fn dropped(&self) -> u64 {
+        self.dropped + self.writer.dropped()
     }
 }
 
@@ -317,7 +317,7 @@ mod tests {
         let error = writer.close(Fsync::Never).unwrap_err().to_string();
         assert!(error.ends_with("run-0000.mcap'"), "{error}");
         assert_eq!(
-            (writer.lost(), names(&folder)),
+            (writer.dropped(), names(&folder)),
             (2, ["run-0001.mcap", "run-0003.mcap"].map(String::from).into())
         );
         fs::remove_dir_all(folder).unwrap();

@@ -15,5 +15,5 @@ mod tolerant;
 pub(crate) use by_source::BySource;
 pub use config::{Config, OnFull, OutputConfig, SourceConfig};
 pub use filter::{Content, Filter, FilterOptions, Series};
-pub use series::SeriesWatch;
+pub use series::{SeriesWatch, Strays};
 pub use split::{Output, Split};

@@ -4,17 +4,23 @@
 //! may be lost. So a series is over only when its end was seen and all images that were announced
 //! have come, or when no more of it came for a while.
 
+use std::fmt;
+use std::ops::Add;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
+use crate::counted::Counted;
 use crate::frame::Frames;
 use mflow_handlers::dectris::stream2::Stream2;
 use mflow_handlers::{Data, Message, Peek, Registry, Stage};
 
-/// Follows one series at a time: the first one of which anything comes.
+/// Follows one series at a time: the first one of which a start or an image comes. An end alone
+/// begins nothing: it is left from a series that is over.
 ///
-/// Where its start was missed, and so was its end, the next one that starts is followed instead.
-/// One that has started is taken for ended when another one starts. Times are arguments; no clock
-/// is read. Memory: a few numbers.
+/// If its start was missed, the next one that starts is followed instead. One that has started is
+/// taken for ended when another one starts. Messages of other series are counted as [`Strays`].
+/// Times are arguments; no clock is read. Memory: a few numbers.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -31,7 +37,62 @@ use mflow_handlers::{Data, Message, Peek, Registry, Stage};
 pub struct SeriesWatch {
     grace: Duration,
     followed: Option<Followed>,
-    strays: u64,
+    strays: Strays,
+    cuts_another: bool,
+}
+
+/// Messages of other series than the one that is followed, by what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Strays {
+    /// Messages that start a series.
+    pub starts: u64,
+    /// Images.
+    pub images: u64,
+    /// Messages that end a series.
+    pub ends: u64,
+}
+
+impl Strays {
+    /// Counts a message.
+    fn count(&mut self, stage: Stage) {
+        match stage {
+            Stage::Start => self.starts += 1,
+            Stage::Image => self.images += 1,
+            Stage::End => self.ends += 1,
+        }
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Add for Strays {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            starts: self.starts + other.starts,
+            images: self.images + other.images,
+            ends: self.ends + other.ends,
+        }
+    }
+}
+
+/// Lists the kinds there are, as in `1 start, 3 images and 1 end`.
+impl fmt::Display for Strays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [(self.starts, "start"), (self.images, "image"), (self.ends, "end")];
+        let kinds = kinds.into_iter().filter(|(count, _)| *count > 0);
+        let kinds: Vec<_> = kinds.map(|(count, kind)| Counted(count, kind).to_string()).collect();
+        match kinds.as_slice() {
+            [] => f.write_str("none"),
+            [one] => f.write_str(one),
+            [first @ .., last] => write!(f, "{} and {last}", first.join(", ")),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +106,46 @@ struct Followed {
     latest: Instant,
 }
 
+impl Followed {
+    fn new(number: Option<u64>, now: Instant) -> Self {
+        let (has_start, announced, images, has_ended) = (false, None, 0, false);
+        Self { number, has_start, announced, images, has_ended, latest: now }
+    }
+
+    /// Adds a message of the series.
+    fn add(&mut self, stage: Stage, frames: &Frames, now: Instant) {
+        self.latest = now;
+        match stage {
+            // The number of a series that is over may come again: it is another one then.
+            Stage::Start if !self.has_start && self.has_ended => {
+                *self = Self {
+                    has_start: true,
+                    announced: announced(frames),
+                    ..Self::new(self.number, now)
+                };
+            }
+            // A start is sent again for those who came late.
+            Stage::Start => {
+                self.has_start = true;
+                self.announced = self.announced.or_else(|| announced(frames));
+            }
+            Stage::Image => self.images += 1,
+            Stage::End => self.has_ended = true,
+        }
+    }
+
+    /// Returns what came of it; its start did not.
+    fn as_strays(self) -> Strays {
+        Strays { starts: 0, images: self.images, ends: self.has_ended.into() }
+    }
+}
+
 impl SeriesWatch {
     /// Waits so long for images that are missing after the end, counted from the last message of
     /// the series.
     #[must_use]
     pub fn new(grace: Duration) -> Self {
-        Self { grace, followed: None, strays: 0 }
+        Self { grace, followed: None, strays: Strays::default(), cuts_another: false }
     }
 
     /// Looks at a message that came at `now`.
@@ -59,38 +154,28 @@ impl SeriesWatch {
         let peek = Peek::of(part.as_ref());
         let Some(stage) = peek.stage else { return };
         let number = peek.series;
-        let started = |announced| Followed {
-            number,
-            has_start: true,
-            announced,
-            images: 0,
-            has_ended: false,
-            latest: now,
-        };
         match (&mut self.followed, stage) {
-            (Some(followed), Stage::Start) if followed.has_start && followed.number != number => {
-                // Its end is lost. What is on its way still comes within the grace.
-                followed.has_ended = true;
-                self.strays += 1;
-            }
-            (Some(followed), Stage::Start) if followed.has_ended && followed.number != number => {
-                self.strays += 1;
+            (Some(followed), stage) if followed.number == number => {
+                followed.add(stage, frames, now);
             }
             (Some(followed), Stage::Start) if followed.has_start => {
-                // Sent again for those who came late.
-                followed.latest = now;
-                followed.announced = followed.announced.or_else(|| announced(frames));
+                // Its end may be lost. What is on its way still comes within the grace.
+                followed.has_ended = true;
+                self.cuts_another = true;
+                self.strays.count(stage);
             }
-            (_, Stage::Start) => self.followed = Some(started(announced(frames))),
-            (Some(followed), _) if followed.number != number => self.strays += 1,
-            (followed, stage) => {
-                let followed =
-                    followed.get_or_insert(Followed { has_start: false, ..started(None) });
-                followed.latest = now;
-                match stage {
-                    Stage::End => followed.has_ended = true,
-                    _ => followed.images += 1,
+            (None, Stage::End) => self.strays.count(stage),
+            (None, Stage::Image) | (_, Stage::Start) => {
+                if let Some(rest) = self.followed.take() {
+                    self.strays = self.strays + rest.as_strays();
                 }
+                let mut followed = Followed::new(number, now);
+                followed.add(stage, frames, now);
+                self.followed = Some(followed);
+            }
+            (Some(followed), _) => {
+                self.cuts_another |= stage == Stage::Image && followed.has_ended;
+                self.strays.count(stage);
             }
         }
     }
@@ -139,10 +224,17 @@ impl SeriesWatch {
         Some(followed.announced?.saturating_sub(followed.images))
     }
 
-    /// Returns how many messages belonged to another series than the one that is followed.
+    /// Returns how many messages belonged to other series than the one that is followed.
     #[must_use]
-    pub fn strays(&self) -> u64 {
+    pub fn strays(&self) -> Strays {
         self.strays
+    }
+
+    /// Tells whether another series is cut short if the run ends with the one that is followed: its
+    /// start came, or images of it did after the end of the one that is followed.
+    #[must_use]
+    pub fn cuts_another(&self) -> bool {
+        self.cuts_another
     }
 }
 
@@ -217,14 +309,17 @@ mod tests {
             ("dimage", 4),
             ("other", 4),
         ]);
-        assert_eq!((over, series.strays(), series.missing()), (None, 2, Some(2)));
+        let strays = Strays { starts: 0, images: 1, ends: 1 };
+        assert_eq!((over, series.strays(), series.missing()), (None, strays, Some(2)));
+        assert!(!series.cuts_another());
     }
 
     #[test]
     fn a_start_makes_good_for_one_that_was_missed() {
         let joined = [("dimage", 3), ("dheader", 4), ("dimage", 3), ("dimage", 4)];
         let (over, series) = over_after(&joined);
-        assert_eq!((over, series.missing(), series.strays()), (None, Some(2), 1));
+        let strays = Strays { images: 2, ..Strays::default() };
+        assert_eq!((over, series.missing(), series.strays()), (None, Some(2), strays));
     }
 
     #[test]
@@ -232,8 +327,40 @@ mod tests {
         let repeated = [("dheader", 4), ("dimage", 4), ("dheader", 4), ("dimage", 4)];
         let (over, series) = over_after(&repeated);
         assert_eq!((over, series.missing()), (None, Some(1)));
-        let (over, _) = over_after(&[("dheader", 4), ("dimage", 4), ("dheader", 5)]);
-        assert_eq!(over, Some(1 + GRACE.as_secs()));
+        let (over, series) = over_after(&[("dheader", 4), ("dimage", 4), ("dheader", 5)]);
+        assert_eq!((over, series.cuts_another()), (Some(1 + GRACE.as_secs()), true));
+    }
+
+    #[test]
+    fn an_end_without_a_start_or_an_image_begins_nothing() {
+        let stale = [("dseries_end", 3), ("dheader", 4), ("dimage", 4)];
+        let (over, series) = over_after(&stale);
+        let strays = Strays { ends: 1, ..Strays::default() };
+        assert_eq!((over, series.missing(), series.strays()), (None, Some(2), strays));
+        assert!(!over_after(&stale[..1]).1.has_begun());
+        // The rest of a series whose start was missed is none either, once another one starts.
+        let (over, series) = over_after(&[&[("dimage", 3)], &stale[..]].concat());
+        let strays = Strays { images: 1, ends: 1, ..Strays::default() };
+        assert_eq!((over, series.missing(), series.strays()), (None, Some(2), strays));
+        assert!(!series.cuts_another());
+        // Nor is the one before, if all have the same number.
+        let same = [("dimage", 4), ("dseries_end", 4), ("dheader", 4), ("dimage", 4)];
+        let (over, series) = over_after(&same);
+        assert_eq!((over, series.missing()), (None, Some(2)));
+    }
+
+    #[test]
+    fn a_series_that_comes_after_the_end_of_another_is_cut_short() {
+        let ended = [("dheader", 4), ("dimage", 4), ("dseries_end", 4)];
+        for of_another in [("dheader", 5), ("dimage", 5)] {
+            let (_, series) = over_after(&[&ended[..], &[of_another]].concat());
+            assert!(series.cuts_another(), "{of_another:?}");
+        }
+        let (_, series) = over_after(&[&ended[..], &[("dseries_end", 3)]].concat());
+        assert!(!series.cuts_another());
+        assert_eq!(series.strays().to_string(), "1 end");
+        let strays = Strays { starts: 1, images: 1000, ends: 2 };
+        assert_eq!(strays.to_string(), "1 start, 1,000 images and 2 ends");
     }
 
     #[test]

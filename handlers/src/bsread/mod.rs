@@ -49,3 +49,8 @@ pub use value::Value;
 
 /// The htype of this format, for errors.
 const HTYPE: &str = "bsr_m-1.1";
+
+/// Tells whether a message of this htype is one of pulses, whatever its version.
+pub(crate) fn is_main_header(htype: &str) -> bool {
+    htype.rsplit_once('-').is_some_and(|(name, _)| name == "bsr_m")
+}

@@ -100,7 +100,7 @@ const OF_DUMPING: [&str; 26] = [
 #[group(multiple = false)]
 pub(crate) struct Look {
     /// Tell what is in recordings; with -v, read every message of an MCAP file for exact bytes and
-    /// gaps
+    /// lost frames and pulses
     #[arg(long, conflicts_with_all = OF_DUMPING)]
     pub(crate) info: bool,
     /// Read MCAP files as a whole and tell what is wrong with them

@@ -71,12 +71,20 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         let left_out = summary.left_out;
         terminal.notice(format_args!("messages came, {left_out} of them: none passed the filters"));
     }
+    if !summary.strays.is_empty() {
+        let strays = summary.strays;
+        terminal.notice(format_args!("other series than the one that was waited for: {strays}"));
+        if cli.wants_json() {
+            dump::write_strays(&strays, &mut cli::stdout())?;
+        }
+    }
     let exit = Exit::Done
         .unless_broken_off(failure.as_ref())
         .unless_failed(source.as_ref())
         .unless_damaged(source.as_ref())
         .unless_unread(summary.damaged)
-        .unless_missing(summary.missing);
+        .unless_missing(summary.missing)
+        .unless_cut(summary.cuts_another);
     let exit = gauge.iter().fold(exit, Exit::unless_dropped);
     let name = source.name();
     Ok(exit

@@ -2,11 +2,12 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, fchmod, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::{PROBE, PartNumber};
@@ -18,6 +19,13 @@ use crate::os::close;
 const MODE: Mode = Mode::from_raw_mode(0o666);
 /// What a file may not be used for until it is whole.
 const READABLE: Mode = Mode::from_raw_mode(0o444);
+
+/// How many files there are of messages, and how many first parts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    pub(super) files: u64,
+    pub(super) messages: u64,
+}
 
 /// A folder that parts are written to.
 #[derive(Debug)]
@@ -70,6 +78,25 @@ impl Directory {
     /// Takes the file of a part away; returns whether it is gone. If it stays, readers skip it.
     pub(super) fn remove(&self, number: PartNumber) -> bool {
         self.unlink(&number.file_name())
+    }
+
+    /// Counts the files of these messages, and how many of them are first parts.
+    pub(super) fn count(&self, messages: &Range<u64>) -> Result<Counted> {
+        let failed = |error: Errno| Error::file("read", &self.path)(error.into());
+        let mut counted = Counted::default();
+        for entry in Dir::read_from(&self.opened).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let number = entry.file_name().to_str().ok().and_then(PartNumber::parse);
+            if let Some(number) = number.filter(|number| messages.contains(&number.message)) {
+                counted.files += 1;
+                counted.messages += u64::from(number.part == 0);
+            }
+        }
+        Ok(counted)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn failed(&self, number: PartNumber) -> impl FnOnce(io::Error) -> Error {

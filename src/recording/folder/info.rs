@@ -25,7 +25,7 @@ pub struct FolderInfo {
     /// Messages that lack a part, or of which the first one is not whole; readers skip them.
     pub incomplete: u64,
     /// Numbers between the first message and the last one that no message has.
-    pub gaps: u64,
+    pub missing: u64,
     /// Files and folders that belong to no message.
     pub foreign_files: u64,
 }
@@ -55,7 +55,7 @@ impl FolderInfo {
             info.messages += 1;
             info.incomplete += u64::from(!is_whole);
         }
-        info.gaps = (last - first) - (info.messages - 1);
+        info.missing = (last - first) - (info.messages - 1);
         Ok(info)
     }
 }
@@ -91,7 +91,7 @@ mod tests {
             files: 4,
             bytes: 10,
             incomplete: 2,
-            gaps: 3,
+            missing: 3,
             foreign_files: 2,
         };
         assert_eq!(FolderInfo::of(&folder).unwrap(), expected);

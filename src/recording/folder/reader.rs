@@ -73,7 +73,7 @@ impl FolderReader {
 
     /// Returns how many messages are missing between the first and the last one.
     #[must_use]
-    pub fn gaps(&self) -> u64 {
+    pub fn missing(&self) -> u64 {
         match (self.parts.first(), self.parts.last()) {
             (Some(first), Some(last)) => (last.message - first.message) - (self.messages - 1),
             _ => 0,
@@ -157,8 +157,8 @@ impl Source for FolderReader {
         if self.foreign > 0 {
             notices.push(format!("ignoring {}", Counted(self.foreign, "other file")));
         }
-        if self.gaps() > 0 {
-            notices.push(format!("{} missing in between", Counted(self.gaps(), "message")));
+        if self.missing() > 0 {
+            notices.push(format!("{} missing in between", Counted(self.missing(), "message")));
         }
         notices
     }
@@ -182,7 +182,7 @@ impl Recording for FolderReader {
         match to {
             Seek::Message(number) => {
                 self.next = self.parts.partition_point(|part| part.message < number);
-                let behind = self.parts.last().map_or(0, |last| last.message + 1);
+                let behind = self.parts.last().map_or(0, |last| last.message.saturating_add(1));
                 self.position = self.parts.get(self.next).map_or(behind, |part| part.message);
                 Ok(())
             }

@@ -1,6 +1,7 @@
 //! Writing a folder of `.raw` files.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use super::directory::Directory;
 use super::draft::Draft;
 use super::list;
 use super::pipeline::Pipeline;
+use crate::counted::Counted;
 use crate::endpoint::{Origin, Received};
 use crate::error::{Error, Result};
 use crate::frame::Frames;
@@ -41,10 +43,12 @@ pub struct FolderWriter {
     next: u64,
     pipeline: Pipeline,
     /// The number of the first message, how many were given to be recorded since, and how many are
-    /// known to be lost.
+    /// known to be dropped.
     first: u64,
     given: u64,
-    lost: u64,
+    dropped: u64,
+    /// How many files the messages have that were given.
+    files: u64,
     has_failed: bool,
 }
 
@@ -79,7 +83,8 @@ impl FolderWriter {
             pipeline: Pipeline::new(),
             first: next,
             given: 0,
-            lost: 0,
+            dropped: 0,
+            files: 0,
             has_failed: false,
         })
     }
@@ -99,6 +104,19 @@ impl FolderWriter {
         Draft::new(&self.directory, self.next, frames)
     }
 
+    /// Checks that all files that were written are still there.
+    fn check_presence(&mut self) -> Result<()> {
+        let found = self.directory.count(&(self.first..self.next))?;
+        let removed = self.files.saturating_sub(found.files);
+        if removed == 0 {
+            return Ok(());
+        }
+        self.dropped += self.given.saturating_sub(found.messages);
+        let reason = format!("{} removed while it was written", Counted(removed, "file").were());
+        let reason = io::Error::new(io::ErrorKind::NotFound, reason);
+        Err(Error::file("close", self.directory.path())(reason))
+    }
+
     fn note(&mut self, result: Result<()>) -> Result<()> {
         self.has_failed |= result.is_err();
         result
@@ -112,13 +130,14 @@ impl RecordWriter for FolderWriter {
 
     fn record(&mut self, message: Received, _number: u64) -> Result<()> {
         self.given += 1;
+        self.files += message.frames.len() as u64;
         let pushed = self.pipeline.push(self.draft(message.frames));
         self.next += u64::from(pushed.is_ok());
         self.note(pushed)
     }
 
-    fn lose(&mut self, _origin: &Arc<Origin>, _htype: Option<&str>, messages: u64) {
-        self.lost += messages;
+    fn count_dropped(&mut self, _origin: &Arc<Origin>, _htype: Option<&str>, messages: u64) {
+        self.dropped += messages;
     }
 
     fn put_off(&self) -> usize {
@@ -137,17 +156,19 @@ impl RecordWriter for FolderWriter {
 
     fn close(&mut self, _fsync: Fsync) -> Result<()> {
         let closed = self.pipeline.rest();
-        self.note(closed)
+        self.note(closed)?;
+        // After a failure, the folder is looked at anyway.
+        if self.has_failed { Ok(()) } else { self.check_presence() }
     }
 
     /// Where writing has failed, the folder is looked at: messages before the first that could not be
     /// written are there, and none of the others.
-    fn lost(&self) -> u64 {
+    fn dropped(&self) -> u64 {
         if !self.has_failed {
-            return self.lost;
+            return self.dropped;
         }
         let next = list(Path::new(&self.name)).map_or(self.first, |list| list.end);
-        self.lost + self.given.saturating_sub(next.saturating_sub(self.first))
+        self.dropped + self.given.saturating_sub(next.saturating_sub(self.first))
     }
 }
 

@@ -46,7 +46,8 @@ impl Contents {
         // Who writes chunks and no statistics is taken to have put all messages into the chunks.
         let Some(statistics) = &self.statistics else { return !self.pieces.is_empty() };
         // Chunks without message indexes do not tell how many they have: then there may be more.
-        let counts = self.pieces.iter().map(|piece| Some(piece.messages? + piece.foreign));
+        let counts =
+            self.pieces.iter().map(|piece| Some(piece.messages?.saturating_add(piece.foreign)));
         let known = counts.clone().flatten().fold(0_u64, u64::saturating_add);
         if statistics.chunks != 0 && statistics.chunks as usize != self.pieces.len() {
             return false;
@@ -155,8 +156,8 @@ fn piece(entry: &ChunkEntry<'_>, end: u64, definitions: &Definitions) -> Option<
         let entries = entries.filter(|entries| entries % 16 == 0).map(|entries| entries / 16);
         sure &= entries.is_some() && definitions.knows(*channel);
         match definitions.ours(*channel) {
-            Some(_) => ours += entries.unwrap_or(0),
-            None => foreign += entries.unwrap_or(0),
+            Some(_) => ours = u64::saturating_add(ours, entries.unwrap_or(0)),
+            None => foreign = u64::saturating_add(foreign, entries.unwrap_or(0)),
         }
     }
     Some(Piece {

@@ -15,7 +15,7 @@ use super::index;
 use super::piece::{Piece, load};
 use super::reader::McapReader;
 use super::record::{Fields, Records};
-use super::session;
+use super::session::{self, ChannelSummary};
 use super::verify::read_index;
 use super::wire::{MESSAGE_HEAD, opcode};
 use crate::endpoint::Source;
@@ -29,7 +29,7 @@ pub enum Detail {
     /// As far as indexes and metadata tell: no data are read but chunks that lack an index.
     #[default]
     Index,
-    /// Every message is looked at: bytes are exact, and gaps are known.
+    /// Every message is looked at: bytes are exact, and what is lost is known.
     Messages,
 }
 
@@ -88,10 +88,11 @@ pub struct ChannelInfo {
     pub last: Option<u64>,
     /// Messages per second between the first and the last.
     pub rate: Option<f64>,
-    /// Frame numbers that are missing within their series, where that is known.
-    pub gaps: Option<u64>,
-    /// Messages that were received and could not be written, where the writer told.
+    /// Numbers of frames or pulses that did not come within their series, if messages have such
+    /// numbers.
     pub lost: Option<u64>,
+    /// Messages that were received and could not be written, if the writer has counted them.
+    pub dropped: Option<u64>,
 }
 
 /// A file within a recording.
@@ -114,19 +115,24 @@ pub struct MetadataInfo {
     pub entries: BTreeMap<String, String>,
 }
 
+/// How many notices there are at most.
+const MAX_NOTICES: usize = 20;
+
 /// What was counted of a channel.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     messages: u64,
     bytes: u64,
     span: Option<(u64, u64)>,
-    gaps: Option<u64>,
+    lost: Option<u64>,
 }
 
 impl Count {
     fn add(&mut self, messages: u64, bytes: u64, first: u64, last: u64) {
         self.messages = self.messages.saturating_add(messages);
         self.bytes = self.bytes.saturating_add(bytes);
+        // Times that a chunk tells may be reversed.
+        let (first, last) = (first.min(last), first.max(last));
         let (low, high) = self.span.unwrap_or((first, last));
         self.span = Some((low.min(first), high.max(last)));
     }
@@ -157,6 +163,14 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     info.size = store.length().map_err(failed())?;
     info.foreign =
         contents.pieces.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece.foreign));
+    let reversed = contents.pieces.iter().filter(|piece| piece.is_reversed());
+    for piece in reversed {
+        info.damaged_places = info.damaged_places.saturating_add(1);
+        if info.notices.len() < MAX_NOTICES {
+            let at = piece.start;
+            info.notices.push(format!("at byte {at}: damaged: a chunk ends before it starts"));
+        }
+    }
     for place in &contents.metadata {
         if let Some((name, entries)) = index::metadata(store, *place).map_err(failed())? {
             info.metadata.push(MetadataInfo { name, entries: entries.into_iter().collect() });
@@ -176,7 +190,7 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     let keys = session::keys(channels.map(|(_, channel)| channel.topic.as_str()));
     let channels = contents.definitions.channels().zip(keys).map(|((id, channel), of)| {
         let count = counts.get(&id).copied().unwrap_or_default();
-        let told = |key: &str| told?.entries.get(&format!("{key} {of}"))?.parse::<u64>().ok();
+        let told = told.map(|it| ChannelSummary::read(&it.entries, &of)).unwrap_or_default();
         ChannelInfo {
             topic: channel.topic.clone(),
             source: channel.origin.label.clone(),
@@ -184,17 +198,18 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
             address: channel.origin.name.clone(),
             mode: channel.origin.mode.as_ref().map(Mode::to_string),
             messages: count.messages,
-            bytes: told("bytes").filter(|_| !exact).unwrap_or(count.bytes),
+            bytes: told.bytes.filter(|_| !exact).unwrap_or(count.bytes),
             first: count.span.map(|(first, _)| first),
             last: count.span.map(|(_, last)| last),
             rate: rate(&count),
-            gaps: count.gaps.or_else(|| told("gaps")),
-            lost: told("lost"),
+            lost: count.lost.or(told.lost),
+            dropped: told.dropped,
         }
     });
     info.channels = channels.collect();
     info.channels.sort_by(|a, b| a.topic.cmp(&b.topic));
-    info.messages = info.channels.iter().map(|channel| channel.messages).sum();
+    let messages = info.channels.iter().map(|channel| channel.messages);
+    info.messages = messages.fold(0, u64::saturating_add);
     info.first = info.channels.iter().filter_map(|channel| channel.first).min();
     info.last = info.channels.iter().filter_map(|channel| channel.last).max();
     Ok(info)
@@ -273,13 +288,13 @@ fn count_messages(reader: &mut McapReader) -> std::io::Result<Counts> {
     let mut tallies: BTreeMap<u16, ChannelTally> = BTreeMap::new();
     while let Some((received, channel, _)) = reader.read_next()? {
         let peek = received.frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
-        tallies.entry(channel).or_default().follow(peek.series, peek.frame);
+        tallies.entry(channel).or_default().follow(&peek, &received.frames);
         let time = received.time.as_nanos();
         let bytes = received.frames.bytes() as u64;
         counts.entry(channel).or_default().add(1, bytes, time, time);
     }
     for (channel, count) in &mut counts {
-        count.gaps = tallies.get(channel).map(ChannelTally::gaps);
+        count.lost = tallies.get(channel).and_then(ChannelTally::lost);
     }
     Ok(counts)
 }
@@ -292,7 +307,7 @@ mod tests {
     fn a_rate_is_of_the_intervals_between_messages_and_none_if_they_came_at_once() {
         let rate = |nanoseconds: u64| {
             let span = Some((7, 7 + nanoseconds));
-            rate(&Count { messages: 5, bytes: 50, span, gaps: None })
+            rate(&Count { messages: 5, bytes: 50, span, lost: None })
         };
         assert_eq!(rate(2_000_000_000), Some(2.0));
         // Equal times are recorded a nanosecond apart.

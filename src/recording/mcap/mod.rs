@@ -67,6 +67,13 @@ pub const USER: &str = "mflow.user";
 /// Metadata written when a recording is closed; there is none where its writer died.
 pub const SUMMARY: &str = "mflow.summary";
 
+/// Metadata that point to the start message of a series, which is a message of the file and too
+/// large to be an attachment as well: its `series` and its `time`.
+pub const START: &str = "mflow.start";
+/// The start message of a series that is a message of the file is an attachment too up to this many
+/// bytes.
+pub const SMALL_START: usize = 1 << 20;
+
 /// The channel that messages go to once there are [`MAX_HTYPES`] others.
 pub const OTHER: &str = "other";
 /// The htype of a channel whose messages have none.

@@ -41,14 +41,14 @@ impl Faults {
 
     /// Notes what the file was searched for what is left of.
     pub(super) fn pass_over(&mut self, damages: Damages) {
-        self.damaged_places += damages.count;
+        self.damaged_places = self.damaged_places.saturating_add(damages.count);
         let places = damages.first.into_iter().take(MAX_FAULTS);
         self.places.extend(places.map(|damage| (damage.at, damage.what.into())));
     }
 
     fn add(&mut self, at: u64, what: &'static str, messages: u64) {
         tracing::warn!("'{}': at byte {at}: {what}", self.name);
-        self.damaged += messages;
+        self.damaged = self.damaged.saturating_add(messages);
         // Nobody knows how many there were.
         self.damaged_places += u64::from(messages == 0);
         if self.places.len() < MAX_FAULTS {
@@ -171,7 +171,7 @@ impl Order {
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         if entries.is_empty() {
-            self.number += missing;
+            self.number = self.number.saturating_add(missing);
             return Ok(());
         }
         let start = piece.start;
@@ -228,9 +228,9 @@ impl Order {
     pub(super) fn skip(&mut self) {
         let Some(mut first) = self.active.peek_mut() else { return };
         first.next += 1;
-        self.number += 1;
+        self.number = self.number.saturating_add(1);
         if first.next == first.entries.len() {
-            self.number += first.missing;
+            self.number = self.number.saturating_add(first.missing);
             PeekMut::pop(first);
         }
     }

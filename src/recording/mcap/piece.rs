@@ -81,6 +81,11 @@ impl Piece {
         self.foreign = loaded.foreign;
     }
 
+    /// Tells whether it says that it ends before it starts, which cannot be.
+    pub(super) fn is_reversed(&self) -> bool {
+        self.kind == Kind::Chunk && self.first > self.last
+    }
+
     /// Returns what pieces are sorted by: time, and place where times are equal.
     pub(super) fn key(&self) -> (u64, u64) {
         (self.first, self.start)

@@ -11,7 +11,7 @@ use super::order::{Faults, Order};
 use super::piece::{self, Entry, Piece};
 use super::record;
 use super::scan::Scan;
-use super::starts::{self, SeriesStart};
+use super::starts::{self, SeriesStart, StartPlace};
 use crate::counted::Counted;
 use crate::endpoint::{Event, Origin, Received, Source, Timestamp, WaitSet};
 use crate::error::{Error, Result};
@@ -121,14 +121,14 @@ impl McapReader {
         self.scan.is_none()
     }
 
-    /// Returns the start messages of series that are attachments, the latest first: those of the series
-    /// that begin in the file, and ahead of its first message of such that began in another one.
+    /// Returns the start messages of series, the latest first: those of the series that begin in the
+    /// file, and ahead of its first message of such that began in another one.
     ///
     /// # Errors
     /// Where the file cannot be read.
     pub fn starts(&self) -> Result<Vec<SeriesStart>> {
         let by = Timestamp::from_nanos(u64::MAX);
-        let found = starts::find(&self.store, &self.contents.attachments, None, by);
+        let found = starts::find(&self.store, &self.contents, None, by);
         found.map_err(Error::file("read", &self.path))
     }
 
@@ -137,7 +137,33 @@ impl McapReader {
     /// # Errors
     /// Where the file cannot be read.
     pub fn read_start(&self, start: &SeriesStart) -> Result<Option<Frames>> {
-        start.read(&self.store).map_err(Error::file("read", &self.path))
+        match start.place {
+            StartPlace::Attachment(place) => {
+                starts::read(&self.store, place).map_err(Error::file("read", &self.path))
+            }
+            StartPlace::Message => {
+                let mut beside = Self::open(&self.path)?;
+                let found = beside.message_at(start.time, |it| start.is(&it.frames))?;
+                Ok(found.map(|message| message.frames))
+            }
+        }
+    }
+
+    /// Reads the message of a time that is the wanted one; none if it is not there.
+    fn message_at(
+        &mut self,
+        time: Timestamp,
+        is_wanted: impl Fn(&Received) -> bool,
+    ) -> Result<Option<Received>> {
+        self.seek(Seek::Time(time))?;
+        while let Event::Message(received) = self.poll()?
+            && received.time == time
+        {
+            if is_wanted(&received) {
+                return Ok(Some(received));
+            }
+        }
+        Ok(None)
     }
 
     /// Looks for more in a file without an end; tells whether there was some.
@@ -176,7 +202,7 @@ impl McapReader {
                 return Ok(read);
             }
             if self.position >= self.counted {
-                self.counted = self.position + 1;
+                self.counted = self.position.saturating_add(1);
                 let (position, name) = (self.position, &self.name);
                 tracing::info!(%name, "message {position} has no readable parts: skipped");
                 self.faults.damaged += 1;
@@ -353,8 +379,8 @@ impl Recording for McapReader {
         self.contents.definitions.origins()
     }
 
-    /// Looks among the attachments. They tell no source: where there are several, the message itself
-    /// does, if it is in the file.
+    /// Looks among the attachments, and among what the file points to. An attachment tells no source: if
+    /// there are several, the message itself does, if it is in the file.
     fn series_start(
         &mut self,
         origin: &Arc<Origin>,
@@ -362,27 +388,36 @@ impl Recording for McapReader {
         by: Timestamp,
     ) -> Result<Option<Received>> {
         let failed = |error| Error::file("read", &self.path)(error);
-        let attachments = &self.contents.attachments;
-        let found = starts::find(&self.store, attachments, Some(series), by).map_err(failed)?;
+        let found = starts::find(&self.store, &self.contents, Some(series), by).map_err(failed)?;
         let is_alone = self.origins().len() < 2;
         let mut beside = None;
         for start in found {
-            let Some(frames) = start.read(&self.store).map_err(failed)? else { continue };
-            let beside = match &mut beside {
-                _ if is_alone => {
-                    let origin = Arc::clone(origin);
-                    return Ok(Some(Received { frames, time: start.time, origin }));
+            let frames = match start.place {
+                StartPlace::Message => None,
+                StartPlace::Attachment(place) => {
+                    let Some(frames) = starts::read(&self.store, place).map_err(failed)? else {
+                        continue;
+                    };
+                    if is_alone {
+                        let origin = Arc::clone(origin);
+                        return Ok(Some(Received { frames, time: start.time, origin }));
+                    }
+                    Some(frames)
                 }
+            };
+            let beside = match &mut beside {
                 Some(beside) => beside,
                 None => beside.insert(Self::open(&self.path)?),
             };
-            beside.seek(Seek::Time(start.time))?;
-            while let Event::Message(received) = beside.poll()?
-                && received.time == start.time
-            {
-                if received.origin == *origin && received.frames == frames {
-                    return Ok(Some(received));
-                }
+            let found = beside.message_at(start.time, |message| {
+                let is_it = match &frames {
+                    Some(frames) => message.frames == *frames,
+                    None => start.is(&message.frames),
+                };
+                is_it && message.origin == *origin
+            })?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)

@@ -98,7 +98,8 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
         let reason = "there is no message of mflow.Message in it".to_owned();
         return Err(Error::NotARecording { path: path.to_owned(), reason });
     }
-    let foreign = contents.pieces.iter().map(|piece| piece.foreign).sum();
+    let foreign = contents.pieces.iter().map(|piece| piece.foreign);
+    let foreign = foreign.fold(0, u64::saturating_add);
     let options = options(&mut store, &contents, path, &mut damages);
     let mut reader = McapReader::of(path, store, contents);
     let mut writer = McapWriter::create(out, options)?;

@@ -354,7 +354,7 @@ impl Verifier {
             self.damages.add(at, 0, what);
         }
         let Some(statistics) = &summary.statistics else { return };
-        let messages = self.found.messages + self.found.foreign;
+        let messages = self.found.messages.saturating_add(self.found.foreign);
         let counts = statistics.messages == messages
             && u64::from(statistics.chunks) == self.found.chunks
             && u64::from(statistics.attachments) == self.found.attachments

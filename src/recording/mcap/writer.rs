@@ -18,7 +18,7 @@ use super::parts::{framed_length, padding, part_head};
 use super::wire::{
     self, AttachmentHead, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead, RECORD_HEAD,
 };
-use super::{OWN_CHUNK, SESSION, SUMMARY, USER, session};
+use super::{OWN_CHUNK, SESSION, SMALL_START, START, SUMMARY, USER, session, starts};
 use crate::endpoint::{Origin, Received, Timestamp};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Frames};
@@ -55,7 +55,7 @@ pub struct Written {
     /// The bytes of their parts.
     pub bytes: u64,
     /// Messages that were received and are not in the file.
-    pub lost: u64,
+    pub dropped: u64,
     /// The bytes of the file.
     pub size: u64,
 }
@@ -168,7 +168,7 @@ impl McapWriter {
         let peek = Peek::of(first.as_ref());
         let index = self.channel(&message.origin, peek.htype.as_deref());
         let channel = self.channels.get_mut(index);
-        channel.tally.follow(peek.series, peek.frame);
+        channel.tally.follow(&peek, frames);
         let log_time = message.time.as_nanos().max(self.last_time.saturating_add(1));
         self.last_time = log_time;
         let [b0, b1, b2, b3, ..] = number.to_le_bytes();
@@ -189,12 +189,16 @@ impl McapWriter {
             Ok(())
         });
         if written.is_err() {
-            self.channels.get_mut(index).tally.lost += 1;
+            self.channels.get_mut(index).tally.dropped += 1;
         }
         written?;
         if peek.stage == Some(Stage::Start) {
             let time = Timestamp::from_nanos(log_time);
-            return self.keep_start(index, &Received { time, ..message.clone() });
+            let message = Received { time, ..message.clone() };
+            return match peek.series.filter(|_| frames.bytes() > SMALL_START) {
+                Some(series) => self.point_to_start(index, &message, series),
+                None => self.keep_start(index, &message),
+            };
         }
         Ok(())
     }
@@ -232,7 +236,7 @@ impl McapWriter {
                     tally.messages += 1;
                     tally.bytes += entry.size;
                 }
-                Err(_) => tally.lost += 1,
+                Err(_) => tally.dropped += 1,
             }
         }
         match written {
@@ -260,9 +264,9 @@ impl McapWriter {
     }
 
     /// Counts messages that were received and will not be written.
-    pub fn lose(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
+    pub fn count_dropped(&mut self, origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
         let index = self.channel(origin, htype);
-        self.channels.get_mut(index).tally.lost += messages;
+        self.channels.get_mut(index).tally.dropped += messages;
     }
 
     /// Writes what waits and the summary.
@@ -297,9 +301,9 @@ impl McapWriter {
 
     /// Returns how many messages that were received are nowhere: all of them, once somebody has removed
     /// the file.
-    pub(crate) fn lost(&self) -> u64 {
-        let Written { messages, lost, .. } = self.written();
-        if self.file.is_removed() { messages + lost } else { lost }
+    pub(crate) fn dropped(&self) -> u64 {
+        let Written { messages, dropped, .. } = self.written();
+        if self.file.is_removed() { messages + dropped } else { dropped }
     }
 
     /// Returns what is in the file so far, and what is not.
@@ -309,7 +313,7 @@ impl McapWriter {
         tallies.fold(Written { size, ..Written::default() }, |sum, tally| Written {
             messages: sum.messages + tally.messages,
             bytes: sum.bytes + tally.bytes,
-            lost: sum.lost + tally.lost,
+            dropped: sum.dropped + tally.dropped,
             size,
         })
     }
@@ -389,6 +393,16 @@ impl McapWriter {
             return Ok(());
         }
         self.attach_message(message)?;
+        self.starts.keep(channel, message);
+        Ok(())
+    }
+
+    /// Writes where the start message of a series is: it is too large to be written again.
+    fn point_to_start(&mut self, channel: usize, message: &Received, series: u64) -> Result<()> {
+        self.flush()?;
+        let (at, mut bytes) = (self.file.position(), Vec::new());
+        self.summary.add_metadata(&mut bytes, at, START, &starts::pointer(series, message.time));
+        self.append(&mut [IoSlice::new(&bytes)])?;
         self.starts.keep(channel, message);
         Ok(())
     }

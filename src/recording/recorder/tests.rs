@@ -11,7 +11,7 @@ use crate::recording::{FolderWriter, McapOptions};
 enum Asked {
     Begin(Fsync),
     Record(u64),
-    Lose(Option<String>, u64),
+    Drop(Option<String>, u64),
     Flush,
     Sync,
     Close,
@@ -41,8 +41,8 @@ impl RecordWriter for Told {
         self.go.as_ref().map_or(Ok(()), |go| go.recv().unwrap_or(Ok(())))
     }
 
-    fn lose(&mut self, _origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
-        self.asked.send(Asked::Lose(htype.map(str::to_owned), messages)).unwrap();
+    fn count_dropped(&mut self, _origin: &Arc<Origin>, htype: Option<&str>, messages: u64) {
+        self.asked.send(Asked::Drop(htype.map(str::to_owned), messages)).unwrap();
     }
 
     fn flush_due(&self) -> Option<Instant> {
@@ -121,8 +121,8 @@ fn a_full_queue_drops_where_that_is_asked_for_and_counts_what_it_drops() {
     drop(go);
     assert_eq!(recorder.finish(PATIENCE).unwrap(), Unconfirmed::Count(0));
     let rest: Vec<_> = told.iter().filter(|asked| *asked != Asked::Flush).collect();
-    let lost = Asked::Lose(Some("x-1.0".into()), 2);
-    assert_eq!(rest, [lost, Asked::Close]);
+    let dropped = Asked::Drop(Some("x-1.0".into()), 2);
+    assert_eq!(rest, [dropped, Asked::Close]);
 }
 
 #[test]
@@ -149,14 +149,14 @@ fn a_writer_knows_ahead_of_all_when_the_disk_is_to_keep_what_it_writes() {
 }
 
 #[test]
-fn a_failed_write_is_told_at_the_next_offer_and_at_the_end_and_the_rest_is_lost() {
+fn a_failed_write_is_told_at_the_next_offer_and_at_the_end_and_the_rest_is_dropped() {
     let (mut recorder, go, told) = start(RecorderOptions::default());
     recorder.offer(&message()).unwrap();
     recorder.offer(&message()).unwrap();
     let full = || std::io::Error::from_raw_os_error(28);
     go.send(Err(Error::file("write", Path::new("told"))(full()))).unwrap();
     assert_eq!(told.recv().unwrap(), Asked::Record(0));
-    assert_eq!(told.recv().unwrap(), Asked::Lose(Some("x-1.0".into()), 1));
+    assert_eq!(told.recv().unwrap(), Asked::Drop(Some("x-1.0".into()), 1));
     let error = recorder.offer(&message()).unwrap_err();
     assert_eq!(error.to_string(), "cannot write 'told'");
     let source = std::error::Error::source(&error).unwrap().to_string();

@@ -61,9 +61,9 @@ impl<'a> Writing<'a> {
         loop {
             let flush_due = if self.has_failed { None } else { self.writer.flush_due() };
             self.queue.take(&mut taken, flush_due.into_iter().chain(self.next_sync).min());
-            for loss in std::mem::take(&mut taken.losses).into_values() {
-                self.writer.lose(&loss.origin, loss.htype.as_deref(), loss.messages);
-                self.dropped += loss.messages;
+            for kind in std::mem::take(&mut taken.dropped).into_values() {
+                self.writer.count_dropped(&kind.origin, kind.htype.as_deref(), kind.messages);
+                self.dropped += kind.messages;
             }
             let is_end = taken.is_closed && taken.messages.is_empty();
             while let Some(Queued { message, number, cost }) = taken.messages.pop_front() {
@@ -109,7 +109,7 @@ impl<'a> Writing<'a> {
 
     fn write(&mut self, message: Received, number: u64) {
         if self.has_failed {
-            self.writer.lose(&message.origin, htype(&message).as_deref(), 1);
+            self.writer.count_dropped(&message.origin, htype(&message).as_deref(), 1);
             return;
         }
         let written = self.writer.record(message, number);
@@ -156,7 +156,7 @@ impl<'a> Writing<'a> {
         if let Err(error) = self.writer.close(fsync) {
             self.queue.fail(error);
         }
-        self.queue.leave_unwritten(self.writer.lost().saturating_sub(self.dropped));
+        self.queue.leave_unwritten(self.writer.dropped().saturating_sub(self.dropped));
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use mflow_handlers::{Canonical, Message, Registry};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
 use crate::error::{Error, Result};
 use crate::printable::printable_json;
+use crate::routing::Strays;
 
 /// How much of a message is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,19 @@ struct Line<'a> {
     parts: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decoded: Option<Value>,
+}
+
+/// Writes the last line, of messages that came of other series than the one that was waited for.
+///
+/// ```text
+/// {"strays": {"starts": 0, "images": 3, "ends": 1}}
+/// ```
+///
+/// # Errors
+/// If the output fails.
+pub fn write_strays(strays: &Strays, out: &mut dyn Write) -> Result<()> {
+    let line = json!({ "strays": strays });
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Error::Output)
 }
 
 impl<W: Write> JsonWriter<W> {

@@ -11,7 +11,7 @@ mod npy;
 mod png;
 mod text;
 
-use std::ops::ControlFlow;
+use std::ops::{Add, ControlFlow};
 use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run};
@@ -19,10 +19,10 @@ use super::{Ending, Failure, Limits, Observer, sum_up, tell_notices};
 use crate::endpoint::{Offer, Received, Sink, Source, Stop, Unconfirmed, WaitSet};
 use crate::error::{Error, Result};
 use crate::frame::Frames;
-use crate::routing::{BySource, Filter, FilterOptions, SeriesWatch};
+use crate::routing::{BySource, Filter, FilterOptions, SeriesWatch, Strays};
 
 pub use array_folder::{ArrayFile, ArrayFolder, Existing};
-pub use json::{JsonContent, JsonWriter};
+pub use json::{JsonContent, JsonWriter, write_strays};
 pub use npy::Npy;
 #[cfg(feature = "cli")]
 pub use png::Png;
@@ -59,6 +59,10 @@ pub struct Summary {
     pub damaged: u64,
     /// How many images of the series did not come that were announced.
     pub missing: u64,
+    /// How many messages belonged to other series than those that were waited for.
+    pub strays: Strays,
+    /// Whether one of these series is cut short by the end of the run.
+    pub cuts_another: bool,
     /// Whether something else ended the run than the end of the series that was waited for.
     pub is_unfinished: bool,
     /// How many messages the sink has not written, as it hangs.
@@ -94,16 +98,19 @@ pub fn run(
     let (unwritten, ended) = match finished {
         Ok(Unconfirmed::Count(messages)) => (messages + refused, ended),
         Ok(Unconfirmed::Unknown) => (refused, ended),
-        // What failed before is told by it, and what is lost by that.
+        // What failed before is told by it, and what is dropped by that.
         Err(error) => (refused, Err(error)),
     };
+    let watches = || series.iter().flat_map(BySource::iter).map(|followed| &followed.watch);
     sum_up(ended, |ending| Summary {
         messages: run.messages(),
         bytes: run.progress().bytes,
         left_out: run.passed(),
         elapsed: run.elapsed(),
         damaged,
-        missing: series.iter().flat_map(BySource::iter).filter_map(Followed::missing).sum(),
+        missing: watches().filter_map(SeriesWatch::missing).sum(),
+        strays: watches().map(SeriesWatch::strays).fold(Strays::default(), Add::add),
+        cuts_another: watches().any(SeriesWatch::cuts_another),
         is_unfinished: series.is_some() && ending != Ending::SeriesEnded,
         unwritten,
         ending,
@@ -211,10 +218,6 @@ impl Followed {
         if self.of.accepts(frames) {
             self.watch.observe(frames, now);
         }
-    }
-
-    fn missing(&self) -> Option<u64> {
-        self.watch.missing()
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn info(
         true => Ok(()),
         false => writeln!(out, "\n{}", table(heads, rows, texts, columns)),
     };
-    let heads = ["channel", "messages", "bytes", "first s", "last s", "Hz", "gaps", "lost"];
+    let heads = ["channel", "messages", "bytes", "first s", "last s", "Hz", "lost", "dropped"];
     tell(&heads, channels(info), 1)?;
     tell(&["source", "from", "mode"], sources(info), 3)?;
     let attachments = info.attachments.iter().map(|attachment| {
@@ -52,7 +52,7 @@ pub(super) fn info(
     }
     if let Some((key, value)) = thinned {
         let (key, value) = (shown(key), shown(value));
-        writeln!(out, "note: the gaps are of what was left out, too: {key} {value}")?;
+        writeln!(out, "note: what was left out counts as lost, too: {key} {value}")?;
     }
     for notice in &info.notices {
         writeln!(out, "warning: {}", shown(notice))?;
@@ -63,11 +63,11 @@ pub(super) fn info(
     Ok(())
 }
 
-/// Returns what the recording says of messages that were left out on purpose, where there are gaps.
+/// Returns what the recording says of messages that were left out on purpose, if any are lost.
 fn thinned(info: &Info) -> Option<(&String, &String)> {
-    let has_gaps = info.channels.iter().any(|channel| channel.gaps.is_some_and(|gaps| gaps > 0));
+    let has_lost = info.channels.iter().any(|channel| channel.lost.is_some_and(|lost| lost > 0));
     let session = info.metadata.iter().find(|metadata| metadata.name == SESSION);
-    let mut entries = session.filter(|_| has_gaps)?.entries.iter();
+    let mut entries = session.filter(|_| has_lost)?.entries.iter();
     entries.find(|(key, _)| key.ends_with("every") || key.ends_with("modulo"))
 }
 
@@ -89,8 +89,8 @@ fn channels(info: &Info) -> Vec<Vec<String>> {
             after(channel.first),
             after(channel.last),
             channel.rate.map_or("-".into(), |rate| format!("{rate:.3}")),
-            count(channel.gaps),
             count(channel.lost),
+            count(channel.dropped),
         ]
     });
     rows.collect()
@@ -113,9 +113,9 @@ pub(super) fn folder_info(path: &Path, info: &FolderInfo, out: &mut dyn Write) -
     let (messages, files) = (Counted(info.messages, "message"), Counted(info.files, "file"));
     let bytes = DecimalBytes(info.bytes);
     writeln!(out, "{}: {messages} in {files}, {bytes}", path_shown(path))?;
-    if info.gaps > 0 {
-        let FolderInfo { first, last, gaps, .. } = *info;
-        let missing = Counted(gaps, "message");
+    if info.missing > 0 {
+        let FolderInfo { first, last, missing, .. } = *info;
+        let missing = Counted(missing, "message");
         writeln!(out, "{missing} missing between {first} and {last}")?;
     }
     if info.incomplete > 0 {
@@ -254,7 +254,7 @@ mod tests {
             first: Some(12_000_000),
             last: Some(9_282_436_000_000),
             rate: Some(133.0),
-            gaps: Some(0),
+            lost: Some(0),
             ..ChannelInfo::default()
         };
         let mut told = Info { messages: 1_234_567, channels: vec![channel], ..Info::default() };
@@ -287,7 +287,7 @@ mod tests {
         let expected = "\
 run.mcap: 1,234,567 messages, 0 B, closed
 
-channel                messages      bytes  first s    last s       Hz  gaps  lost
+channel                messages      bytes  first s    last s       Hz  lost  dropped
 ";
         assert_eq!(
             text(None).lines().take(3).collect::<Vec<_>>(),

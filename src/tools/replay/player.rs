@@ -26,6 +26,9 @@ const ASK: Duration = Duration::from_millis(20);
 /// How often to tell how long a long wait still takes.
 const TELL: Duration = Duration::from_secs(1);
 
+/// A longer wait is reported.
+const LONG: Duration = Duration::from_secs(10);
+
 /// A replay under way.
 pub(super) struct Player<'a> {
     recording: &'a mut dyn Recording,
@@ -49,6 +52,8 @@ pub(super) struct Player<'a> {
     /// How many messages to send in spite of a pause.
     steps: u32,
     asked: Option<Instant>,
+    /// The longest wait that was reported.
+    reported: Duration,
     /// The outlet that a message waits for.
     waiting_for: Option<usize>,
 }
@@ -103,6 +108,7 @@ impl<'a> Player<'a> {
             before_pass: 0,
             steps: 0,
             asked: None,
+            reported: Duration::ZERO,
             waiting_for: None,
         }
     }
@@ -261,6 +267,7 @@ impl<'a> Player<'a> {
                 due.into_iter().for_each(|due| set.deadline(due));
                 let left = due.map_or(Duration::MAX, |due| due - now);
                 is_short = left < ASK;
+                self.report(left, observer);
                 if left > TELL {
                     observer.resting(Rest::Next(left));
                     set.deadline(now + TELL);
@@ -275,6 +282,18 @@ impl<'a> Player<'a> {
             if ending.is_some() {
                 return Ok(ending);
             }
+        }
+    }
+
+    /// Reports a long wait that comes of the recorded times; once for many that are about as long.
+    fn report(&mut self, left: Duration, observer: &mut dyn Observer) {
+        let is_recorded = matches!(self.rate, Rate::Recorded(_)) && self.options.max_gap.is_none();
+        if is_recorded && left > LONG && left / 2 > self.reported {
+            self.reported = left;
+            let (name, left) = (self.recording.name(), rounded(left));
+            observer.notice(format_args!(
+                "'{name}': the next message is due in {left}: --max-gap sets the longest pause"
+            ));
         }
     }
 
@@ -392,6 +411,15 @@ impl<'a> Player<'a> {
             is_loop: self.options.repeat != Repeat::Once,
         }
     }
+}
+
+/// Returns a time as people say it, in the largest unit of which there are two.
+fn rounded(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [("years", 31_557_600), ("days", 86_400), ("h", 3600), ("min", 60)];
+    let unit = units.into_iter().find(|(_, length)| seconds >= 2 * length);
+    let (name, length) = unit.unwrap_or(("s", 1));
+    format!("{} {name}", seconds / length)
 }
 
 /// Prints a line for each part, in the words of the original.

@@ -88,7 +88,7 @@ impl Schedule {
         let gap = due.saturating_sub(latest);
         let too_much = max_gap.map_or(Duration::ZERO, |most| gap.saturating_sub(most));
         pass.cut = pass.cut.saturating_add(too_much);
-        due - too_much
+        due.saturating_sub(too_much)
     }
 
     /// Goes on with the first message of the recording again, as far after the last one as messages

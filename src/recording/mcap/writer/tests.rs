@@ -66,7 +66,7 @@ fn messages_of_every_size_are_read_in_their_order() {
             (0..).zip(payloads).map(|(n, p)| received(p, 50 - n, &origin)).collect();
         let written = file.write(options, &messages);
         let bytes = file.bytes();
-        assert_eq!((written.messages, written.lost, written.size), (6, 0, bytes.len() as u64));
+        assert_eq!((written.messages, written.dropped, written.size), (6, 0, bytes.len() as u64));
         let read: Vec<_> = mcap::MessageStream::new(&bytes).unwrap().map(Result::unwrap).collect();
         for (index, (message, payload)) in (0_u32..).zip(read.iter().zip(payloads)) {
             assert_eq!(parts(&message.data), payload);
@@ -91,7 +91,7 @@ fn a_message_without_parts_is_refused_and_the_next_one_written() {
     assert!(matches!(error, Error::NoParts { address } if address == file.0.display().to_string()));
     writer.write(&received(&[b""], 2, &origin)).unwrap();
     let written = writer.finish().unwrap();
-    assert_eq!((written.messages, written.lost), (1, 0));
+    assert_eq!((written.messages, written.dropped), (1, 0));
     let bytes = file.bytes();
     let read = mcap::MessageStream::new(&bytes).unwrap().map(|read| read.unwrap().sequence);
     assert_eq!(read.collect::<Vec<_>>(), [0]);
@@ -161,7 +161,7 @@ fn the_summary_finds_everything() {
     );
     let summary = &metadata[2].metadata;
     assert_eq!((metadata[2].name.as_str(), &summary["received"][..]), (SUMMARY, "4"));
-    assert_eq!((&summary["gaps /a/dimage-1.0"][..], &summary["lost"][..]), ("1", "0"));
+    assert_eq!((&summary["lost /a/dimage-1.0"][..], &summary["dropped"][..]), ("1", "0"));
     assert_eq!(summary["bytes /a/dheader-1.0"], "80");
 }
 
@@ -260,12 +260,12 @@ fn messages_that_were_lost_are_told_in_the_summary() {
     let origin = Origin::new("x");
     let mut writer = McapWriter::create(&file.0, McapOptions::default()).unwrap();
     writer.write(&received(&[b"one"], 1, &origin)).unwrap();
-    writer.lose(&origin, Some("dimage-1.0"), 3);
-    assert_eq!(writer.finish().unwrap().lost, 3);
+    writer.count_dropped(&origin, Some("dimage-1.0"), 3);
+    assert_eq!(writer.finish().unwrap().dropped, 3);
     let bytes = file.bytes();
     let summary = mcap::Summary::read(&bytes).unwrap().unwrap();
     let index = summary.metadata_indexes.last().unwrap();
     let summary = mcap::read::metadata(&bytes, index).unwrap().metadata;
-    assert_eq!((&summary["received"][..], &summary["lost"][..]), ("4", "3"));
-    assert_eq!(summary["lost /s0/dimage-1.0"], "3");
+    assert_eq!((&summary["received"][..], &summary["dropped"][..]), ("4", "3"));
+    assert_eq!(summary["dropped /s0/dimage-1.0"], "3");
 }

@@ -156,7 +156,7 @@ impl SeriesWatch {
         let number = peek.series;
         match (&mut self.followed, stage) {
             (Some(followed), stage) if followed.number == number => {
-                followed.add(stage, frames, now)
+                followed.add(stage, frames, now);
             }
             (Some(followed), Stage::Start) if followed.has_start => {
                 // Its end may be lost. What is on its way still comes within the grace.

@@ -313,9 +313,9 @@ fn a_large_start_is_stored_once_in_the_file_that_has_it_and_found_from_the_middl
         let mut receiver = connect(&replay.endpoint(), Options::pull().timeout(PATIENCE)).unwrap();
         let came = receiver.receive_raw().unwrap().expect("a message in time");
         drop(replay);
-        came.parts().iter().map(|part| part.len()).collect::<Vec<_>>()
+        came.parts().iter().map(mflow::bytes::Bytes::len).collect::<Vec<_>>()
     };
-    let lengths: Vec<_> = start.iter().map(|part| part.len()).collect();
+    let lengths: Vec<_> = start.iter().map(mflow::Frame::len).collect();
     assert_eq!(replay(&["x.mcap"], "3"), lengths);
     // What is left of a file without an end points to it too, and what is saved of it.
     let bytes = fs::read(dir.path("x.mcap")).unwrap();
@@ -835,6 +835,28 @@ fn sources_without_names_are_named_in_their_order() {
     let mut names: Vec<_> = reader.origins().iter().map(|it| (it.label(), &it.name)).collect();
     names.sort();
     assert_eq!(names, [("s0", &first), ("s1", &second), ("s2", &third)]);
+}
+
+#[test]
+fn pulses_that_another_receiver_has_taken_are_lost() {
+    let dir = Dir::new();
+    let pulse = |pulse: u64| {
+        let header = format!(r#"{{"htype":"bsr_m-1.1","pulse_id":{pulse}}}"#);
+        let channels = br#"{"htype":"bsr_d-1.1","channels":[{"name":"X","type":"int16"}]}"#;
+        Frames::from([header.as_bytes(), channels, b"\x01\x00", &[0; 16]])
+    };
+    let unnumbered = Frames::from([&b"no header"[..]]);
+    let messages: Vec<_> = (0..10).map(|number| pulse(500 + 2 * number)).collect();
+    record(&dir, &[&messages[..], &[unnumbered]].concat(), &[]).expect(0);
+    for detail in [&["--info", "-J"][..], &["--info", "-J", "-v"]] {
+        let told = parsed(&dir.run("m_dump", ["x.mcap"].iter().chain(detail)).expect(0));
+        let lost: Vec<_> =
+            told["channels"].as_array().unwrap().iter().map(|it| &it["lost"]).collect();
+        assert_eq!(lost, [&json!(9), &Value::Null], "{told}");
+    }
+    let told = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
+    let row = told.lines().find(|line| line.starts_with("/s0/raw")).unwrap();
+    assert!(row.split_whitespace().rev().take(2).eq(["0", "-"]), "{row}");
 }
 
 #[test]

@@ -781,7 +781,7 @@ fn a_chunk_that_ends_before_it_starts_is_reported_as_damage() {
 #[test]
 fn a_message_of_the_greatest_number_is_read() {
     let dir = Dir::new();
-    dir.write(&format!("folder/{}_000.raw", u64::MAX), "{}");
+    dir.write(format!("folder/{}_000.raw", u64::MAX), "{}");
     dir.run("m_dump", ["folder"]).expect(0);
     dir.run("m_dump", ["folder", "--info"]).expect(0);
     dir.run("m_replay", ["folder", "--from", "0", "-d", "10ms", "-a", "tcp://127.0.0.1:*"])

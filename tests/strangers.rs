@@ -171,6 +171,19 @@ fn a_receiver_that_sends_to_a_push_does_not_stay() {
     }
 }
 
+#[test]
+fn a_receiver_that_never_stops_sending_to_a_push_is_disconnected() {
+    let mut sender = connect(ANY, Options::push().bind()).unwrap();
+    let (monitor, events) = watch(&mut sender);
+    let mut stranger = call(&sender);
+    stranger.write_all(&[greeting_3(b"NULL"), ready(b"PULL")].concat()).unwrap();
+    assert!(monitor.wait_for_peers(1, PATIENCE));
+    // It would be kept in memory.
+    let bytes = b"\x00\x06hello!".repeat(1000);
+    while stranger.write_all(&bytes).is_ok() {}
+    assert_eq!(wait_for(&events, PeerEventKind::Disconnected).peers, 0);
+}
+
 // ---- who is at the address that a stream connects to ----
 
 /// Has a PULL meet the wrong peer at an address, twice, and the right one after that.

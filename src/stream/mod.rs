@@ -63,6 +63,9 @@ const ZAP_DOMAIN: &str = "mflow";
 /// The largest command that a PUSH accepts, as a receiver sends no messages: those of a handshake are
 /// smaller.
 const MOST_FROM_RECEIVER: i64 = 1024;
+/// The size of the buffer of the system for what a PUSH receives: a small one slows down a peer that
+/// sends until the monitor has disconnected it.
+const RECEIVE_BUFFER: i32 = 4096;
 
 /// A connected or bound socket that carries whole messages one way.
 ///
@@ -305,6 +308,7 @@ fn set_up(
         // Nobody reads what a peer sends: a full queue of it would keep the peer for ever.
         socket.set_rcvhwm(0)?;
         socket.set_maxmsgsize(MOST_FROM_RECEIVER)?;
+        socket.set_rcvbuf(RECEIVE_BUFFER)?;
     } else {
         socket.set_rcvhwm(queue)?;
     }

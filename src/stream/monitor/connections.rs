@@ -49,6 +49,12 @@ impl Connections {
         self.open.len()
     }
 
+    /// Returns the descriptor of the connection to each peer, and the peer's address.
+    pub(super) fn to_peers(&self) -> impl Iterator<Item = (u64, &str)> {
+        let peers = self.open.iter().filter(|it| it.state == State::Peer);
+        peers.filter_map(|it| Some((it.descriptor?, it.remote.as_str())))
+    }
+
     /// Notes what has happened.
     pub(super) fn note(&mut self, report: &Report) -> Meaning {
         match report.kind {

@@ -7,6 +7,7 @@
 //! [`Monitor`] looks at the count; callbacks run on that thread, one at a time.
 
 mod connections;
+mod flood;
 mod reopening;
 mod report;
 mod stranger;

@@ -12,12 +12,13 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::connections::{Connections, Meaning};
+use super::flood::Floodgate;
 use super::reopening::Reopening;
 use super::report::{Failure, Next, Report, Reports};
 use super::stranger::{Subject, Warner};
 use super::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
 use crate::endpoint::{Stop, WaitSet};
-use crate::stream::Attach;
+use crate::stream::{Attach, Mode};
 
 /// The thread of one stream.
 pub(crate) struct MonitorThread {
@@ -174,6 +175,7 @@ impl MonitorThread {
             connections: Connections::default(),
             reopening: Reopening::default(),
             warner: Warner::new(subject),
+            floodgate: (subject.mode == Mode::Push).then(Floodgate::default),
             is_bound: subject.attach == Attach::Bind,
             woken,
             options: MonitorOptions::default(),
@@ -253,6 +255,8 @@ struct Watch {
     connections: Connections,
     reopening: Reopening,
     warner: Warner,
+    /// Where nobody reads what peers send.
+    floodgate: Option<Floodgate>,
     is_bound: bool,
     woken: PipeReader,
     options: MonitorOptions,
@@ -284,11 +288,15 @@ impl Watch {
                 tracing::debug!("libzmq has given a connection up: opening it again");
                 reopen.ask();
             }
+            if let Some(floodgate) = &mut self.floodgate {
+                floodgate.look(self.connections.to_peers(), now);
+            }
             self.tell_absence();
             let mut set = WaitSet::new();
             crate::stream::descriptor::watch(self.reports.socket(), &mut set);
             set.readable(self.woken.as_fd());
             let due = self.absence_due().into_iter().chain(self.reopening.due());
+            let due = due.chain(self.floodgate.as_ref().and_then(Floodgate::due));
             due.for_each(|due| set.deadline(due));
             if set.wait(&Stop::never(), None).is_err() {
                 return;

@@ -61,7 +61,7 @@ fn read(path: &Path) -> Vec<(String, Frames)> {
     while let Event::Message(received) = reader.poll().unwrap() {
         messages.push((received.origin.label.clone().unwrap(), received.frames));
     }
-    assert_eq!(reader.damaged(), 0);
+    assert_eq!(reader.report().damaged, 0);
     messages
 }
 

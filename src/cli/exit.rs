@@ -87,13 +87,13 @@ impl Exit {
     /// at places, and says how many.
     #[must_use]
     pub fn unless_damaged(mut self, source: &dyn Source) -> Self {
-        let name = source.name();
-        let places = source.damaged_places();
+        let (name, report) = (source.name(), source.report());
+        let places = report.damaged_places;
         if places > 0 {
             let places = Counted(places, "place");
             self = self.or_damaged(format_args!("'{name}': damaged at {places}"));
         }
-        let damaged = source.damaged();
+        let damaged = report.damaged;
         if damaged > 0 {
             let skipped = Counted(damaged, "damaged message");
             self = self.or_damaged(format_args!("'{name}': skipped {skipped}"));
@@ -107,7 +107,7 @@ impl Exit {
     /// Ends with [`Failed`](Self::Failed) where a source of several has failed, and prints why.
     #[must_use]
     pub fn unless_failed(self, source: &dyn Source) -> Self {
-        source.failures().iter().fold(self, |exit, (_, error)| exit.or(Self::failed(error)))
+        source.report().failures.iter().fold(self, |exit, (_, error)| exit.or(Self::failed(error)))
     }
 
     /// Says what is lost, dropped or damaged, and ends with [`Damaged`](Self::Damaged) where nothing has

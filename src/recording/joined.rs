@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Recording, Seek, open_recording};
-use crate::endpoint::{Event, Origin, Received, Source, Timestamp, WaitSet};
+use crate::endpoint::{Event, Origin, Received, Report, Source, Timestamp, WaitSet};
 use crate::error::{Error, Result};
 
 /// The messages of several recordings in the order of their times: the files of one that was divided,
@@ -59,6 +59,7 @@ struct Part {
 }
 
 /// The next message of a recording.
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each message")]
 enum Next {
     /// It was not looked at, and is not before this time.
     Unread(Timestamp),
@@ -250,33 +251,13 @@ impl Source for JoinedReader {
         Ok(Event::Message(received))
     }
 
-    fn is_live(&self) -> bool {
-        false
-    }
-
-    fn sources(&self) -> usize {
-        self.origins.len().max(1)
-    }
-
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         set.ready();
     }
 
-    fn notices(&self) -> Vec<String> {
-        let mut notices = Vec::new();
-        for Part { recording, .. } in &self.parts {
-            let of = |notice| format!("'{}': {notice}", recording.name());
-            notices.extend(recording.notices().into_iter().map(of));
-        }
-        notices
-    }
-
-    fn damaged(&self) -> u64 {
-        self.parts.iter().map(|part| part.recording.damaged()).sum()
-    }
-
-    fn damaged_places(&self) -> u64 {
-        self.parts.iter().map(|part| part.recording.damaged_places()).sum()
+    fn report(&self) -> Report {
+        let parts = self.parts.iter().map(|part| (part.recording.name(), part.recording.report()));
+        Report { sources: self.origins.len().max(1), ..Report::join(parts) }
     }
 }
 

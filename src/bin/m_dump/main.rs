@@ -64,7 +64,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if path.is_some() {
         terminal.total(summary.messages, summary.bytes, summary.elapsed);
     }
-    if summary.ending == Ending::Stopped && !source.is_live() {
+    if summary.ending == Ending::Stopped && !source.report().is_live {
         terminal.notice(format_args!("stopped before the end of '{}'", source.name()));
     }
     if summary.messages == 0 && summary.left_out > 0 {
@@ -174,7 +174,7 @@ fn open_streams(
             Some(label) => location.open_labelled_source(label, options)?,
             None => location.open_source(options)?,
         };
-        source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+        source.report().listening.iter().for_each(|endpoint| terminal.listening(endpoint));
         opened.push(source);
     }
     Ok(match opened.len() {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use mflow_handlers::Peek;
 use serde::Serialize;
 
 use super::SUMMARY;
@@ -18,7 +17,7 @@ use super::record::{Fields, Records};
 use super::session::{self, ChannelSummary};
 use super::verify::read_index;
 use super::wire::{MESSAGE_HEAD, opcode};
-use crate::endpoint::Source;
+use crate::endpoint::{Report, Source};
 use crate::error::{Error, Result};
 use crate::measure::Throughput;
 use crate::stream::Mode;
@@ -152,13 +151,9 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
         Detail::Messages => count_messages(&mut reader),
     };
     let counts = counts.map_err(failed())?;
-    let mut info = Info {
-        is_closed: reader.is_closed(),
-        damaged: crate::endpoint::Source::damaged(&reader),
-        damaged_places: crate::endpoint::Source::damaged_places(&reader),
-        notices: reader.notices(),
-        ..Info::default()
-    };
+    let Report { damaged, damaged_places, notices, .. } = reader.report();
+    let mut info =
+        Info { is_closed: reader.is_closed(), damaged, damaged_places, notices, ..Info::default() };
     let (store, contents) = reader.contents();
     info.size = store.length().map_err(failed())?;
     info.foreign =
@@ -287,7 +282,7 @@ fn count_messages(reader: &mut McapReader) -> std::io::Result<Counts> {
     let mut counts = Counts::new();
     let mut tallies: BTreeMap<u16, ChannelTally> = BTreeMap::new();
     while let Some((received, channel, _)) = reader.read_next()? {
-        let peek = received.frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
+        let peek = received.frames.peek();
         tallies.entry(channel).or_default().follow(&peek, &received.frames);
         let time = received.time.as_nanos();
         let bytes = received.frames.bytes() as u64;

@@ -13,7 +13,7 @@ use super::record;
 use super::scan::Scan;
 use super::starts::{self, SeriesStart, StartPlace};
 use crate::counted::Counted;
-use crate::endpoint::{Event, Origin, Received, Source, Timestamp, WaitSet};
+use crate::endpoint::{Event, Origin, Received, Report, Source, Timestamp, WaitSet};
 use crate::error::{Error, Result};
 use crate::frame::Frames;
 use crate::recording::{Recording, Seek};
@@ -291,14 +291,24 @@ impl Source for McapReader {
         Ok(read.map_or(Event::End, |(received, ..)| Event::Message(received)))
     }
 
-    fn is_live(&self) -> bool {
-        false
+    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
+        set.ready();
     }
 
-    fn sources(&self) -> usize {
-        self.contents.definitions.origins().len().max(1)
+    fn report(&self) -> Report {
+        Report {
+            is_live: false,
+            sources: self.contents.definitions.origins().len().max(1),
+            notices: self.notices(),
+            damaged: self.faults.damaged,
+            damaged_places: self.faults.damaged_places,
+            ..Report::default()
+        }
     }
+}
 
+impl McapReader {
+    /// Returns what a person should know of the file.
     fn notices(&self) -> Vec<String> {
         let mut notices = Vec::new();
         if self.scan.as_ref().is_some_and(|scan| !scan.is_finished()) {
@@ -323,19 +333,6 @@ impl Source for McapReader {
         let places = self.faults.places.iter();
         notices.extend(places.map(|(at, what)| format!("at byte {at}: {what}")));
         notices
-    }
-
-    fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-        set.ready();
-    }
-
-    /// Returns how many messages were left out so far because they are damaged, each counted once.
-    fn damaged(&self) -> u64 {
-        self.faults.damaged
-    }
-
-    fn damaged_places(&self) -> u64 {
-        self.faults.damaged_places
     }
 }
 

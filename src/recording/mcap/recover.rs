@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use mflow_handlers::{Peek, Stage};
+use mflow_handlers::Stage;
 use serde::Serialize;
 
 use super::block::{self, Store};
@@ -16,6 +16,7 @@ use super::starts;
 use super::verify::are_data_sound;
 use super::{McapOptions, McapWriter, SESSION, USER};
 use crate::counted::Counted;
+use crate::endpoint::Source;
 use crate::error::{Error, Result};
 use crate::frame::Frames;
 
@@ -119,7 +120,7 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     Ok(Recovery {
         messages: written.messages,
         bytes: written.bytes,
-        damaged: crate::endpoint::Source::damaged(&reader),
+        damaged: Source::report(&reader).damaged,
         foreign,
         was_closed: footer.is_some(),
         damages: damages.first,
@@ -168,7 +169,7 @@ fn key<'a>(name: &str, data: impl IntoIterator<Item = &'a [u8]>) -> Key {
 
 /// Returns the attachment that the writer has made of a message; none where it is no start message.
 fn start(frames: &Frames) -> Option<Key> {
-    let peek = Peek::of(frames.first()?.as_ref());
+    let peek = frames.peek();
     let series = peek.series.filter(|_| peek.stage == Some(Stage::Start))?;
     let heads: Vec<_> = frames.iter().map(|frame| part_head(frame.len())).collect();
     let data =

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use mflow_handlers::{Peek, Stage};
+use mflow_handlers::Stage;
 
 use super::START;
 use super::block::Store;
@@ -88,7 +88,7 @@ pub(super) fn pointer(series: u64, time: Timestamp) -> Entries {
 impl SeriesStart {
     /// Tells whether a message is this one.
     pub(super) fn is(&self, frames: &Frames) -> bool {
-        let peek = frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
+        let peek = frames.peek();
         let is_of = |series| name(series) == self.name;
         peek.stage == Some(Stage::Start) && peek.series.is_some_and(is_of)
     }

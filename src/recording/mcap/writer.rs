@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use mflow_handlers::{Peek, Stage};
+use mflow_handlers::Stage;
 
 use super::channel::Channels;
 use super::chunk::{self, Chunk};
@@ -161,11 +161,11 @@ impl McapWriter {
     /// messages that were not to be written.
     pub(crate) fn write_numbered(&mut self, message: &Received, number: u64) -> Result<()> {
         let frames = &message.frames;
-        let Some(first) = frames.first() else {
+        if frames.is_empty() {
             return Err(Error::NoParts { address: self.path.display().to_string() });
-        };
+        }
         self.received = number.wrapping_add(1);
-        let peek = Peek::of(first.as_ref());
+        let peek = frames.peek();
         let index = self.channel(&message.origin, peek.htype.as_deref());
         let channel = self.channels.get_mut(index);
         channel.tally.follow(&peek, frames);
@@ -325,7 +325,7 @@ impl McapWriter {
 
     /// Writes a start message that is in another file as an attachment.
     pub(crate) fn attach_start(&mut self, message: &Received) -> Result<()> {
-        let peek = message.frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
+        let peek = message.frames.peek();
         let index = self.channel(&message.origin, peek.htype.as_deref());
         self.keep_start(index, message)
     }

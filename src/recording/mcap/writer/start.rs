@@ -3,8 +3,6 @@
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use mflow_handlers::Peek;
-
 use crate::endpoint::Received;
 use crate::frame::{Frame, Frames};
 use crate::recording::mcap::gather::Gather;
@@ -54,7 +52,7 @@ impl<'a> Attachment<'a> {
     /// Makes the attachment of a message; none where it does not tell a series.
     pub(super) fn of(message: &'a Received, with_crc: bool) -> Option<Self> {
         let frames = &message.frames;
-        let series = Peek::of(frames.first()?.as_ref()).series?;
+        let series = frames.peek().series?;
         let head = AttachmentHead {
             log_time: message.time.as_nanos(),
             create_time: message.time.as_nanos(),

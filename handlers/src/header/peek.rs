@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::dectris::stream2;
-use crate::outline::Outline;
+use super::outline::Outline;
+use super::stage::Stage;
+use super::stream2;
 
 /// What the first part of a message tells of it: enough to route, count and find a decoder.
 ///
@@ -36,29 +37,6 @@ pub struct Peek<'a> {
     pub time: Option<u64>,
     /// What the message is to its series, for a message of a DECTRIS detector.
     pub stage: Option<Stage>,
-}
-
-/// What a message of a DECTRIS detector is to its series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It starts the series: dheader-1.0, or `start` of the stream V2.
-    Start,
-    /// It has an image: dimage-1.0, or `image`.
-    Image,
-    /// It ends the series: dseries_end-1.0, or `end`.
-    End,
-}
-
-impl Stage {
-    /// Returns that of an htype of the stream V1, whatever its version.
-    pub(crate) fn of_htype(htype: &str) -> Option<Self> {
-        match htype.rsplit_once('-')?.0 {
-            "dheader" => Some(Self::Start),
-            "dimage" => Some(Self::Image),
-            "dseries_end" => Some(Self::End),
-            _ => None,
-        }
-    }
 }
 
 impl<'a> Peek<'a> {

@@ -30,8 +30,10 @@ def code(text):
 
 
 def comments(text):
-    """Returns the text without comments and texts."""
-    return re.sub(r'//[^\n]*|\br(#+)".*?"\1|b?"(?:\\.|[^"\\])*"', blank, text, flags=re.S)
+    """Returns the text without comments, texts and characters."""
+    character = r"'(?:\\[^\n]{1,8}?|[^\\'\n])'"
+    string = r'\br(#+)".*?"\1|"(?:\\.|[^"\\])*"'
+    return re.sub(rf"//[^\n]*|{character}|{string}", blank, text, flags=re.S)
 
 
 def blank(match):

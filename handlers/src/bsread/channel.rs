@@ -220,7 +220,7 @@ impl Unread for Channel<'_> {
         }
     }
 
-    /// What nobody knows to read is shown as bytes.
+    /// What is of an unknown type or compression is shown as bytes.
     fn show(&self, read: Result<Read, ReadError>) -> Shown {
         if matches!(read, Ok(Read::Absent)) {
             return Json::Null.into();

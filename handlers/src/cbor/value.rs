@@ -132,7 +132,7 @@ impl<'a> Item<'a> {
         self.reader().next_untagged().ok()
     }
 
-    /// Tells whether the value says that there is none: null, or undefined.
+    /// Returns whether the value says that there is none: null, or undefined.
     pub(crate) fn is_nothing(self) -> bool {
         matches!(self.scalar(), Some(Head::Null | Head::Undefined))
     }

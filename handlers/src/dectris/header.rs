@@ -93,12 +93,12 @@ impl Table {
         self.description.outline().array(Axes::FastFirst, ByteOrder::Little, self.blob.clone())
     }
 
-    /// Tells whether the detector has no such table: it sends no bytes then, and describes none.
+    /// Returns whether the detector has no such table: it sends no bytes then, and describes none.
     pub fn is_absent(&self) -> bool {
         self.blob.is_empty() && self.description.outline().is_empty()
     }
 
-    /// Tells what was tolerated in the description. Of a table that is absent there may be none.
+    /// Returns what was tolerated in the description. Of a table that is absent there may be none.
     fn warnings(&self, part: usize, htype: &'static str) -> Vec<Warning> {
         if self.is_absent() && self.description.is_nothing() {
             return Vec::new();

@@ -119,7 +119,7 @@ impl Json {
         self.value().get(key)
     }
 
-    /// Tells whether the part stands for nothing: it is empty, or null.
+    /// Returns whether the part stands for nothing: it is empty, or null.
     pub(crate) fn is_nothing(&self) -> bool {
         matches!(self.to_bytes().trim_ascii(), b"" | b"null")
     }
@@ -155,7 +155,7 @@ impl Json {
         }
     }
 
-    /// Tells whether the value was built or edited, so that there is no text that was received.
+    /// Returns whether the value was built or edited, so that there is no text that was received.
     pub(crate) fn is_edited(&self) -> bool {
         matches!(self.0, State::Edited(_))
     }
@@ -166,7 +166,7 @@ fn readable<'a>(text: &'a [u8], valid: Option<&'a [u8]>) -> &'a [u8] {
     valid.unwrap_or_else(|| without_byte_order_mark(text))
 }
 
-/// Tells whether a text begins as a JSON object does.
+/// Returns whether a text begins as a JSON object does.
 pub(crate) fn begins_object(text: &[u8]) -> bool {
     without_byte_order_mark(text).trim_ascii_start().starts_with(b"{")
 }

@@ -1,5 +1,5 @@
 //! What a header says: the JSON of a part, the fields of it that formats share, and what the first part of a
-//! message tells at a glance. Decoding is left to the formats.
+//! message says at a glance. Decoding is left to the formats.
 
 mod byte_order_mark;
 mod field;

@@ -129,7 +129,7 @@ impl<'a> Outline<'a> {
         byte_length(dtype, &self.extents(Axes::FastFirst)?)
     }
 
-    /// Tells whether what is described has no elements: its type is undefined or its shape empty, or
+    /// Returns whether what is described has no elements: its type is undefined or its shape empty, or
     /// one of them is not told.
     pub(crate) fn is_empty(&self) -> bool {
         let has_type = !matches!(self.dtype.as_deref(), None | Some("" | "undefined"));

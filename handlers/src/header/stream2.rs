@@ -1,4 +1,4 @@
-//! What a message of the stream V2 of DECTRIS tells at a glance: whether it is one, its series, its image
+//! What a message of the stream V2 of DECTRIS says at a glance: whether it is one, its series, its image
 //! and its time. It is in CBOR, and has no JSON header.
 
 use super::stage::Stage;

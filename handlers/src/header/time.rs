@@ -1,4 +1,4 @@
-//! Times as headers tell them: [`Timestamp`] of bsread; [`DateTime`] and [`Rational`] of the stream V2.
+//! Times as headers have them: [`Timestamp`] of bsread; [`DateTime`] and [`Rational`] of the stream V2.
 
 use std::fmt;
 use std::time::Duration;

@@ -59,7 +59,7 @@ impl Blob {
         }
     }
 
-    /// Tells whether the bytes are compressed.
+    /// Returns whether the bytes are compressed.
     pub(super) fn is_compressed(&self) -> bool {
         self.algorithm.is_some()
     }

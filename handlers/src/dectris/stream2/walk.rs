@@ -25,7 +25,7 @@ impl Stream2 {
     /// what should be an array    the same
     /// a date and a time          its text; a number of seconds as text in UTC
     /// a bignum                   a number, rounded where JSON has none
-    /// a tag nobody knows         {"tag": n, "value": …}, left away before numbers and texts
+    /// an unknown tag             {"tag": n, "value": …}, left away before numbers and texts
     /// keys that are no text      their JSON as text; that of their CBOR as bytes for lists and maps
     /// ```
     pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {

@@ -45,7 +45,7 @@
 //! - [`Data`], what decoding gives; [`Json`], a header and its text; [`Array`], a typed array with
 //!   [`Dtype`], [`ByteOrder`] and [`Element`].
 //! - [`DecodeError`], [`EncodeError`] and [`ArrayError`]; [`Warning`], what was tolerated.
-//! - [`canonical`] and [`Canonical`], a value as JSON for people and for comparison; [`NamedArray`], the arrays of a
+//! - [`canonical()`] and [`Canonical`], a value as JSON for people and for comparison; [`NamedArray`], the arrays of a
 //!   message of any format.
 //!
 //! # Promises
@@ -57,43 +57,30 @@
 //! - Parts are shared, never copied, and memory grows with the size of the message only: lengths are
 //!   checked before anything is allocated.
 
-mod array;
-mod array_message;
+pub mod array;
 pub mod bsread;
-mod byte_order_mark;
-mod canonical;
+pub mod canonical;
+pub mod cbor;
 pub mod compression;
-mod data;
+pub mod data;
 pub mod dectris;
-mod dtype;
-mod error;
-mod field;
-mod format;
-mod json;
-mod message;
-mod non_number;
-mod outline;
-mod parts;
-mod peek;
-mod raw;
-mod registry;
-mod tail;
+pub mod format;
+pub mod handler;
+pub mod header;
+pub mod message;
+pub mod psi;
+pub mod registry;
+mod table;
 mod walk;
-mod warning;
 
 pub use array::{Array, ArrayError, Element, MAX_DIMENSIONS};
-pub use array_message::ArrayMessage;
-pub use byte_order_mark::without_byte_order_mark;
+pub use array::{ByteOrder, Dtype, UnknownByteOrder, UnknownType};
 pub use canonical::{Canonical, NamedArray, canonical};
 pub use data::{Broken, Custom, Data};
-pub use dtype::{ByteOrder, Dtype, UnknownByteOrder, UnknownType};
-pub use error::{DecodeError, EncodeError, Place};
 pub use format::Format;
-pub use json::Json;
-pub use message::{IntoParts, Message};
-pub use parts::Parts;
-pub use peek::{Peek, Stage};
-pub use raw::Raw;
-pub use registry::{Handler, Registry, decode_with};
+pub use handler::Handler;
+pub use header::{Json, Peek, Stage, without_byte_order_mark};
+pub use message::{DecodeError, EncodeError, IntoParts, Message, Parts, Place, Warning};
+pub use psi::{ArrayMessage, Raw};
+pub use registry::{Registry, decode_with};
 pub use walk::ReadError;
-pub use warning::Warning;

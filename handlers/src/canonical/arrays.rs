@@ -4,7 +4,6 @@
 
 use serde_json::Value;
 
-use super::walk;
 use crate::array::Array;
 use crate::data::Data;
 use crate::walk::{Read, ReadError, Unread, Visitor};
@@ -32,7 +31,7 @@ impl Data {
     /// bsr_m         the names of the channels that hold an array
     /// ```
     ///
-    /// These are all arrays that the [canonical](crate::canonical) JSON shows. Single values and texts
+    /// These are all arrays that the [canonical](crate::canonical()) JSON shows. Single values and texts
     /// of bsread are no arrays, nor is what other formats hold. What should be read and cannot be is
     /// returned with its error, whether or not it would have been an array.
     ///
@@ -47,7 +46,7 @@ impl Data {
     /// ```
     pub fn arrays(&self) -> Arrays<'_> {
         let mut collector = Collector::default();
-        walk(self, &mut collector);
+        self.walk(&mut collector);
         let read = |(name, unread): (String, Box<dyn Unread + '_>)| match unread.read() {
             Ok(Read::Array(array)) => Some(NamedArray { name, array: Ok(array) }),
             Ok(_) => None,

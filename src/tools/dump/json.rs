@@ -19,7 +19,7 @@ pub enum JsonContent {
     /// Its htype and the bytes of its parts.
     #[default]
     Outline,
-    /// And what it means, as [canonical](mflow_handlers::canonical) JSON.
+    /// And what it means, as [canonical](mflow_handlers::canonical()) JSON.
     Decoded,
 }
 

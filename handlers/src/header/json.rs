@@ -6,13 +6,11 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::byte_order_mark::without_byte_order_mark;
-use crate::error::{EncodeError, Place};
-use crate::field::Valid;
-use crate::non_number;
-use crate::outline::Outline;
-use crate::peek::Peek;
-use crate::warning::Warning;
+use super::byte_order_mark::without_byte_order_mark;
+use super::field::Valid;
+use super::non_number;
+use super::outline::Outline;
+use super::peek::Peek;
 
 /// A JSON part of a message: its text as it was received, and its value.
 ///
@@ -89,15 +87,6 @@ impl Json {
         matches!(self.0, State::Received { valid: Some(_), .. })
     }
 
-    /// Tells what was tolerated in the part, which should be an object.
-    pub(crate) fn warning(&self, part: usize) -> Option<Warning> {
-        if !self.is_object() {
-            Some(Warning::NotJson { part })
-        } else {
-            self.has_non_numbers().then_some(Warning::NonNumbers { part })
-        }
-    }
-
     /// Returns the value.
     pub fn value(&self) -> &Value {
         match &self.0 {
@@ -130,7 +119,7 @@ impl Json {
         self.value().get(key)
     }
 
-    /// Tells whether the part stands for nothing: it is empty, or null.
+    /// Returns whether the part stands for nothing: it is empty, or null.
     pub(crate) fn is_nothing(&self) -> bool {
         matches!(self.to_bytes().trim_ascii(), b"" | b"null")
     }
@@ -166,26 +155,9 @@ impl Json {
         }
     }
 
-    /// Returns the part, which must be an object as every header is, and must read back.
-    pub(crate) fn encode(&self, htype: &str, part: usize) -> Result<Bytes, EncodeError> {
-        let place = || Place::new(Some(htype), part);
-        if !self.is_object() {
-            return Err(EncodeError::NotAnObject { place: place() });
-        }
-        let text = self.to_bytes();
-        if matches!(self.0, State::Edited(_)) {
-            serde_json::from_slice::<Valid>(&text)
-                .map_err(|source| EncodeError::NotJson { place: place(), source })?;
-        }
-        Ok(text)
-    }
-
-    /// Returns the part as [`encode`](Self::encode) does; one that nobody edited may be anything.
-    pub(crate) fn encode_or_keep(&self, htype: &str, part: usize) -> Result<Bytes, EncodeError> {
-        match &self.0 {
-            State::Received { text, .. } | State::Unreadable(text) => Ok(text.clone()),
-            State::Edited(_) => self.encode(htype, part),
-        }
+    /// Returns whether the value was built or edited, so that there is no text that was received.
+    pub(crate) fn is_edited(&self) -> bool {
+        matches!(self.0, State::Edited(_))
     }
 }
 
@@ -194,7 +166,7 @@ fn readable<'a>(text: &'a [u8], valid: Option<&'a [u8]>) -> &'a [u8] {
     valid.unwrap_or_else(|| without_byte_order_mark(text))
 }
 
-/// Tells whether a text begins as a JSON object does.
+/// Returns whether a text begins as a JSON object does.
 pub(crate) fn begins_object(text: &[u8]) -> bool {
     without_byte_order_mark(text).trim_ascii_start().starts_with(b"{")
 }

@@ -11,7 +11,7 @@ use minicbor::decode::Error;
 pub const MAX_DEPTH: usize = 128;
 
 /// The levels that a message has around the values of its fields.
-pub(super) const MESSAGE_DEPTH: usize = MAX_DEPTH + 4;
+pub(crate) const MESSAGE_DEPTH: usize = MAX_DEPTH + 4;
 
 /// Why bytes are not a CBOR value. Positions are in bytes from the first one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +51,7 @@ pub enum CborError {
 
 /// What a value begins with; all of it, unless others are in it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Head<'a> {
+pub(crate) enum Head<'a> {
     Null,
     Undefined,
     Bool(bool),
@@ -68,27 +68,27 @@ pub(super) enum Head<'a> {
 
 /// How many items, or pairs, of an array or a map are left; `None` if a break ends them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Items(Option<u64>);
+pub(crate) struct Items(Option<u64>);
 
 /// A cursor over CBOR.
 #[derive(Debug, Clone)]
-pub(super) struct Reader<'a>(Decoder<'a>);
+pub(crate) struct Reader<'a>(Decoder<'a>);
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(Decoder::new(bytes))
     }
 
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.0.position()
     }
 
-    pub(super) fn remaining(&self) -> usize {
+    pub(crate) fn remaining(&self) -> usize {
         self.0.input().len().saturating_sub(self.position())
     }
 
     /// Takes the head of the next value.
-    pub(super) fn next(&mut self) -> Result<Head<'a>, CborError> {
+    pub(crate) fn next(&mut self) -> Result<Head<'a>, CborError> {
         let position = self.position();
         self.head().map_err(|error| fault(&error, position))
     }
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the head of the next value behind any tags.
-    pub(super) fn next_untagged(&mut self) -> Result<Head<'a>, CborError> {
+    pub(crate) fn next_untagged(&mut self) -> Result<Head<'a>, CborError> {
         loop {
             match self.next()? {
                 Head::Tag(_) => {}
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Tells whether there is one more item, and takes the break if there is none.
-    pub(super) fn has_more(&mut self, items: &mut Items) -> Result<bool, CborError> {
+    pub(crate) fn has_more(&mut self, items: &mut Items) -> Result<bool, CborError> {
         match &mut items.0 {
             Some(0) => Ok(false),
             Some(left) => {
@@ -166,19 +166,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over the next value, which may have `depth` levels.
-    pub(super) fn skip(&mut self, depth: usize) -> Result<(), CborError> {
+    pub(crate) fn skip(&mut self, depth: usize) -> Result<(), CborError> {
         let end = skip(self.0.input(), self.position(), depth)?;
         self.0.set_position(end);
         Ok(())
     }
 
     /// Returns the bytes from here to where another cursor over the same bytes is.
-    pub(super) fn bytes_to(&self, other: &Self) -> &'a [u8] {
+    pub(crate) fn bytes_to(&self, other: &Self) -> &'a [u8] {
         &self.0.input()[self.position()..other.position()]
     }
 
     /// Takes the bytes of the next value, which may have `depth` levels.
-    pub(super) fn next_bytes(&mut self, depth: usize) -> Result<&'a [u8], CborError> {
+    pub(crate) fn next_bytes(&mut self, depth: usize) -> Result<&'a [u8], CborError> {
         let start = self.position();
         self.skip(depth)?;
         Ok(&self.0.input()[start..self.position()])

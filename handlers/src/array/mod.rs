@@ -1,14 +1,19 @@
 //! [`Array`]: the typed array in a binary part. Which header describes it is left to the formats.
 
+mod dtype;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use bytemuck::Pod;
 use bytes::Bytes;
 use half::f16;
+use smallvec::SmallVec;
 
-use crate::dtype::{ByteOrder, Dtype, UnknownByteOrder, UnknownType};
-use crate::field::Extents;
+pub use dtype::{ByteOrder, Dtype, UnknownByteOrder, UnknownType};
+
+/// The lengths of an array along its dimensions.
+pub(crate) type Extents = SmallVec<[usize; 4]>;
 
 /// The most dimensions an array may have, as many as numpy's.
 pub const MAX_DIMENSIONS: usize = 64;

@@ -6,10 +6,8 @@ use std::error::Error;
 use std::fmt;
 
 use crate::array::ArrayError;
-use crate::bsread::UnknownCompression;
-use crate::compression::CompressionError;
-use crate::data::Data;
-use crate::dectris::stream2::CborError;
+use crate::cbor::CborError;
+use crate::compression::{CompressionError, UnknownCompression};
 
 /// Where in a message something is wrong: a part, counted from 1 as the descriptions of the formats
 /// do, of a message of some htype.
@@ -213,11 +211,6 @@ impl EncodeError {
     /// Wraps the error, or the text, of a handler of the user's own.
     pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Other(error.into())
-    }
-
-    pub(crate) fn not_supported(data: &Data) -> Self {
-        let htype = data.htype().unwrap_or_default().into();
-        Self::NotSupported { htype, variant: data.variant() }
     }
 }
 

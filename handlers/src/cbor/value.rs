@@ -5,8 +5,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::field::into_text;
 use super::reader::{CborError, Head, MAX_DEPTH, MESSAGE_DEPTH, Reader};
+use super::scalar::into_text;
 use super::writer::Writer;
 
 /// Any CBOR value as it lies in a message, whose bytes it shares.
@@ -14,12 +14,12 @@ use super::writer::Writer;
 /// It is checked to be whole and not too deep; what it is, is read when somebody asks. Two are equal if their bytes are.
 ///
 /// ```
-/// use mflow_handlers::dectris::stream2::{Cbor, Value};
+/// use mflow_handlers::cbor::{Cbor, Value};
 ///
 /// let user_data = Value::Map(vec![("sample".into(), "lysozyme".into())]).encode()?;
 /// assert_eq!(user_data.bytes()[..], *b"\xa1\x66sample\x68lysozyme");
 /// assert_eq!(user_data.value()?.get("sample"), Some(&"lysozyme".into()));
-/// # Ok::<(), mflow_handlers::dectris::stream2::CborError>(())
+/// # Ok::<(), mflow_handlers::cbor::CborError>(())
 /// ```
 #[derive(Clone)]
 pub struct Cbor(Bytes);
@@ -40,7 +40,7 @@ impl Cbor {
     }
 
     /// Writes a value that is one, and not too deep.
-    pub(super) fn write(write: impl FnOnce(&mut Writer)) -> Self {
+    pub(crate) fn write(write: impl FnOnce(&mut Writer)) -> Self {
         let mut writer = Writer::default();
         write(&mut writer);
         Self(writer.finish().into())
@@ -60,7 +60,7 @@ impl Cbor {
         read(&mut Reader::new(&self.0), &self.0)
     }
 
-    pub(super) fn item(&self) -> Item<'_> {
+    pub(crate) fn item(&self) -> Item<'_> {
         Item { bytes: &self.0, source: &self.0 }
     }
 }
@@ -86,21 +86,21 @@ impl fmt::Debug for Cbor {
 
 /// A value that was checked, borrowed from the bytes of its message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Item<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) source: &'a Bytes,
+pub(crate) struct Item<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) source: &'a Bytes,
 }
 
 /// A key of a map, which is a text mostly.
 #[derive(Debug, Clone)]
-pub(super) struct Key<'a> {
-    pub(super) item: Item<'a>,
+pub(crate) struct Key<'a> {
+    pub(crate) item: Item<'a>,
     text: Option<Cow<'a, str>>,
 }
 
 impl<'a> Key<'a> {
     /// Takes the next value of a reader as a key, which may have `depth` levels.
-    pub(super) fn next(
+    pub(crate) fn next(
         reader: &mut Reader<'a>,
         depth: usize,
         source: &'a Bytes,
@@ -117,35 +117,67 @@ impl<'a> Key<'a> {
     }
 
     /// Returns the key, if it is a text.
-    pub(super) fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         self.text.as_deref()
     }
 }
 
 impl<'a> Item<'a> {
-    pub(super) fn reader(self) -> Reader<'a> {
+    pub(crate) fn reader(self) -> Reader<'a> {
         Reader::new(self.bytes)
     }
 
     /// Returns the value's head behind any tags.
-    pub(super) fn scalar(self) -> Option<Head<'a>> {
+    pub(crate) fn scalar(self) -> Option<Head<'a>> {
         self.reader().next_untagged().ok()
     }
 
-    /// Tells whether the value says that there is none: null, or undefined.
-    pub(super) fn is_nothing(self) -> bool {
+    /// Returns whether the value says that there is none: null, or undefined.
+    pub(crate) fn is_nothing(self) -> bool {
         matches!(self.scalar(), Some(Head::Null | Head::Undefined))
     }
 
     /// Shares the value's bytes.
-    pub(super) fn keep(self) -> Cbor {
+    pub(crate) fn keep(self) -> Cbor {
         Cbor(self.source.slice_ref(self.bytes))
     }
 
     /// Takes the next value of a reader that reads this one.
-    pub(super) fn next(self, reader: &mut Reader<'a>) -> Option<Self> {
+    pub(crate) fn next(self, reader: &mut Reader<'a>) -> Option<Self> {
         Some(Self { bytes: reader.next_bytes(MESSAGE_DEPTH).ok()?, ..self })
     }
+}
+
+/// Reads a text behind any tags.
+pub(crate) fn text(item: Item<'_>) -> Option<Cow<'_, str>> {
+    into_text(item.scalar()?)
+}
+
+/// Reads the values of a list.
+pub(crate) fn list(item: Item<'_>) -> Option<Vec<Item<'_>>> {
+    let mut reader = item.reader();
+    let Head::Array(mut items) = reader.next_untagged().ok()? else {
+        return None;
+    };
+    let mut values = Vec::new();
+    while reader.has_more(&mut items).ok()? {
+        values.push(item.next(&mut reader)?);
+    }
+    Some(values)
+}
+
+/// Reads the keys and values of a map.
+pub(crate) fn pairs(item: Item<'_>) -> Option<Vec<(Key<'_>, Item<'_>)>> {
+    let mut reader = item.reader();
+    let Head::Map(mut items) = reader.next_untagged().ok()? else {
+        return None;
+    };
+    let mut pairs = Vec::new();
+    while reader.has_more(&mut items).ok()? {
+        let key = Key::next(&mut reader, MESSAGE_DEPTH, item.source).ok()?;
+        pairs.push((key, item.next(&mut reader)?));
+    }
+    Some(pairs)
 }
 
 /// What a CBOR value is.
@@ -255,7 +287,7 @@ fn read(reader: &mut Reader<'_>, source: &Bytes) -> Result<Value, CborError> {
 }
 
 /// Shares bytes with the message, unless they were in pieces.
-pub(super) fn share(bytes: Cow<'_, [u8]>, source: &Bytes) -> Bytes {
+pub(crate) fn share(bytes: Cow<'_, [u8]>, source: &Bytes) -> Bytes {
     match bytes {
         Cow::Borrowed(bytes) => source.slice_ref(bytes),
         Cow::Owned(bytes) => bytes.into(),
@@ -272,7 +304,7 @@ fn bignum(tag: u64, value: &Value) -> Option<i128> {
 }
 
 /// Reads bytes as a whole number, the most significant first.
-pub(super) fn magnitude(bytes: &[u8]) -> Option<i128> {
+pub(crate) fn magnitude(bytes: &[u8]) -> Option<i128> {
     let digits = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
     let mut word = [0; 16];
     word.get_mut(16_usize.checked_sub(digits.len())?..)?.copy_from_slice(digits);

@@ -8,14 +8,13 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::array::{Array, ArrayError, byte_length};
-use crate::bsread::Timestamp;
-use crate::byte_order_mark::without_byte_order_mark;
-use crate::dectris::stream2;
-use crate::dtype::{ByteOrder, Dtype};
-use crate::field::{Count, Extents, Moment, Shape, Text, Valid};
-use crate::non_number;
-use crate::peek::Stage;
+use super::byte_order_mark::without_byte_order_mark;
+use super::field::{Count, Moment, Shape, Text, Valid};
+use super::non_number;
+use super::stage::Stage;
+use super::stream2;
+use super::time::Timestamp;
+use crate::array::{Array, ArrayError, ByteOrder, Dtype, Extents, byte_length};
 
 /// What a JSON part tells, as far as it tells it: a field that is missing or of another type than it
 /// should be is `None`, and of equal keys the last counts.
@@ -133,7 +132,7 @@ impl<'a> Outline<'a> {
         byte_length(dtype, &self.extents(Axes::FastFirst)?)
     }
 
-    /// Tells whether what is described has no elements: its type is undefined or its shape empty, or
+    /// Returns whether what is described has no elements: its type is undefined or its shape empty, or
     /// one of them is not told.
     pub(crate) fn is_empty(&self) -> bool {
         let has_type = !matches!(self.dtype.as_deref(), None | Some("" | "undefined"));

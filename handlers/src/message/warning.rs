@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::dtype::Dtype;
+use crate::array::Dtype;
 
 /// Something that the format does not allow, but that does not keep a message from being read.
 ///

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::bsread;
-use crate::dectris::stream2;
-use crate::outline::Outline;
+use super::outline::Outline;
+use super::stage::Stage;
+use super::stream2;
 
 /// What the first part of a message tells of it: enough to route, count and find a decoder.
 ///
@@ -41,29 +41,6 @@ pub struct Peek<'a> {
     pub stage: Option<Stage>,
 }
 
-/// What a message of a DECTRIS detector is to its series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It starts the series: dheader-1.0, or `start` of the stream V2.
-    Start,
-    /// It has an image: dimage-1.0, or `image`.
-    Image,
-    /// It ends the series: dseries_end-1.0, or `end`.
-    End,
-}
-
-impl Stage {
-    /// Returns that of an htype of the stream V1, whatever its version.
-    pub(crate) fn of_htype(htype: &str) -> Option<Self> {
-        match htype.rsplit_once('-')?.0 {
-            "dheader" => Some(Self::Start),
-            "dimage" => Some(Self::Image),
-            "dseries_end" => Some(Self::End),
-            _ => None,
-        }
-    }
-}
-
 impl<'a> Peek<'a> {
     /// Reads the first part of a message.
     pub fn of(part: &'a [u8]) -> Self {
@@ -76,9 +53,14 @@ impl<'a> Peek<'a> {
     }
 }
 
+/// Whether a message of this htype is one of pulses, whatever its version.
+fn is_pulse(htype: &str) -> bool {
+    htype.rsplit_once('-').is_some_and(|(name, _)| name == "bsr_m")
+}
+
 impl<'a> From<Outline<'a>> for Peek<'a> {
     fn from(Outline { htype, series, frame, pulse, time, stage, .. }: Outline<'a>) -> Self {
-        let is_bsread = htype.as_deref().is_some_and(bsread::is_main_header);
+        let is_bsread = htype.as_deref().is_some_and(is_pulse);
         Self { htype, series, frame, pulse: pulse.filter(|_| is_bsread), time, stage }
     }
 }

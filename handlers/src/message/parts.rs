@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::error::{DecodeError, Place};
-use crate::json::Json;
-use crate::message::Message;
-use crate::outline::Outline;
-use crate::tail::Tail;
+use super::Message;
+use super::error::{DecodeError, Place};
+use super::tail::Tail;
+use crate::header::{Json, Outline};
 
 /// A cursor over the parts of a message, first to last, with which decoders read it.
 ///

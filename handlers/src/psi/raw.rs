@@ -11,10 +11,8 @@
 
 use bytes::Bytes;
 
-use crate::error::{DecodeError, EncodeError};
-use crate::json::Json;
-use crate::message::Message;
-use crate::parts::Parts;
+use crate::header::Json;
+use crate::message::{DecodeError, EncodeError, Message, Parts, Warning};
 use crate::walk::{Visitor, parts};
 
 /// The htype of this format, for errors.
@@ -46,6 +44,12 @@ impl Raw {
     /// If the header is missing or not a JSON object.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
         Ok(Self { header: parts.next_object()?, data: parts.rest().collect() })
+    }
+
+    /// Returns what was tolerated in the message, of which there is nothing.
+    #[expect(clippy::unused_self, reason = "as that of every format")]
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        Vec::new()
     }
 
     /// Visits what the message holds.

@@ -5,13 +5,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::time::Timestamp;
+use crate::array::Extents;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use smallvec::SmallVec;
-
-use crate::bsread::Timestamp;
-
-/// The lengths of an array along its dimensions.
-pub(crate) type Extents = SmallVec<[usize; 4]>;
 
 /// Any JSON value, read to its end with every check that building a [`serde_json::Value`] makes.
 ///
@@ -203,6 +199,7 @@ fn whole(number: f64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+    use smallvec::SmallVec;
 
     use super::*;
 

@@ -1,9 +1,15 @@
-//! What a message tells at a glance: whether it is one, its series, its image and its time.
+//! What a message of the stream V2 of DECTRIS says at a glance: whether it is one, its series, its image
+//! and its time. It is in CBOR, and has no JSON header.
 
-use super::SELF_DESCRIBED;
-use super::field::{DateTime, Rational, into_count, into_text};
-use super::reader::{CborError, Head, MESSAGE_DEPTH, Reader};
-use crate::peek::Stage;
+use super::stage::Stage;
+use super::time::{DateTime, Rational};
+use crate::cbor::{CborError, Head, MESSAGE_DEPTH, Reader, into_count, into_text};
+
+/// The name that messages of this format go by, as they have no htype.
+pub const HTYPE: &str = "stream2";
+
+/// The tag that says that what follows is CBOR.
+pub(crate) const SELF_DESCRIBED: u64 = 55799;
 
 /// Tells whether a part is a message of this format: the tag that CBOR describes itself by, or a map
 /// whose first key is `type`, with a text. Pixels may begin as any map does.

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
-use crate::message::Message;
+use super::Message;
 
 /// The parts of a message from one of them on.
 ///

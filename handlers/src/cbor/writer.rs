@@ -15,10 +15,10 @@ enum Major {
 
 /// Bytes to which values are added.
 #[derive(Debug, Default)]
-pub(super) struct Writer(Vec<u8>);
+pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }
 
@@ -37,12 +37,12 @@ impl Writer {
         }
     }
 
-    pub(super) fn unsigned(&mut self, number: u64) {
+    pub(crate) fn unsigned(&mut self, number: u64) {
         self.head(Major::Unsigned, number);
     }
 
     /// Adds a whole number; as a bignum where no integer of CBOR can hold it.
-    pub(super) fn integer(&mut self, number: i128) {
+    pub(crate) fn integer(&mut self, number: i128) {
         let (major, tag, argument) = match number {
             0.. => (Major::Unsigned, 2, number),
             _ => (Major::Negative, 3, -1 - number),
@@ -58,42 +58,42 @@ impl Writer {
         }
     }
 
-    pub(super) fn float(&mut self, number: f64) {
+    pub(crate) fn float(&mut self, number: f64) {
         self.0.push(0xfb);
         self.0.extend(number.to_be_bytes());
     }
 
-    pub(super) fn simple(&mut self, value: u8) {
+    pub(crate) fn simple(&mut self, value: u8) {
         match value {
             0..=23 => self.0.push(0xe0 | value),
             _ => self.0.extend([0xf8, value]),
         }
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.head(Major::Bytes, bytes.len() as u64);
         self.0.extend_from_slice(bytes);
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.head(Major::Text, text.len() as u64);
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    pub(super) fn array(&mut self, items: usize) {
+    pub(crate) fn array(&mut self, items: usize) {
         self.head(Major::Array, items as u64);
     }
 
-    pub(super) fn map(&mut self, pairs: usize) {
+    pub(crate) fn map(&mut self, pairs: usize) {
         self.head(Major::Map, pairs as u64);
     }
 
-    pub(super) fn tag(&mut self, tag: u64) {
+    pub(crate) fn tag(&mut self, tag: u64) {
         self.head(Major::Tag, tag);
     }
 
     /// Adds a value that is CBOR already.
-    pub(super) fn encoded(&mut self, value: &[u8]) {
+    pub(crate) fn encoded(&mut self, value: &[u8]) {
         self.0.extend_from_slice(value);
     }
 }

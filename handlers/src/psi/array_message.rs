@@ -20,13 +20,9 @@
 use serde_json::{Value, json};
 
 use crate::array::{Array, ArrayError};
-use crate::error::{DecodeError, EncodeError, Place};
-use crate::json::Json;
-use crate::message::Message;
-use crate::outline::{Axes, Outline};
-use crate::parts::Parts;
+use crate::header::{Axes, Json, Outline};
+use crate::message::{DecodeError, EncodeError, Message, Parts, Place, Warning};
 use crate::walk::{Read, ReadError, Shown, Unread, Visitor};
-use crate::warning::Warning;
 
 /// The htype of this format, for errors.
 const HTYPE: &str = "array-1.0";
@@ -206,7 +202,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::{ByteOrder, Dtype};
+    use crate::array::{ByteOrder, Dtype};
 
     fn decode(header: &str, data: &[&[u8]]) -> Result<ArrayMessage, DecodeError> {
         let mut message = Message::new([Bytes::copy_from_slice(header.as_bytes())]);

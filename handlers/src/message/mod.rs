@@ -1,5 +1,11 @@
 //! [`Message`]: the parts of one multipart message. What they mean is left to the decoders.
 
+pub mod error;
+mod json_part;
+pub mod parts;
+mod tail;
+pub mod warning;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +13,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::peek::Peek;
+use crate::header::Peek;
+
+pub use error::{DecodeError, EncodeError, Place};
+pub use parts::Parts;
+pub use warning::Warning;
+
+pub(crate) use error::chain;
+pub(crate) use tail::Tail;
 
 /// The parts of one multipart message, each a [`Bytes`].
 ///

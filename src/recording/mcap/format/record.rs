@@ -6,11 +6,11 @@
 use std::ops::Range;
 use std::str;
 
-use super::wire::{AttachmentHead, MESSAGE_HEAD, MessageHead, RECORD_HEAD, opcode};
+use super::wire::{AttachmentHead, MAGIC, MESSAGE_HEAD, MessageHead, RECORD_HEAD, opcode};
 
 /// The fields of a record, read from the first to the last; none where they are cut off.
 #[derive(Clone, Debug)]
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -19,32 +19,32 @@ impl<'a> Fields<'a> {
         Some(*first)
     }
 
-    pub(super) fn u16(&mut self) -> Option<u16> {
+    pub(crate) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Option<u64> {
+    pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
     /// Reads bytes behind their number.
-    pub(super) fn sized(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn sized(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.u32()?).ok()?;
         let (sized, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(sized)
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         str::from_utf8(self.sized()?).ok()
     }
 
     /// Reads keys and values.
-    pub(super) fn map(&mut self) -> Option<Vec<(String, String)>> {
+    pub(crate) fn map(&mut self) -> Option<Vec<(String, String)>> {
         let mut fields = Fields(self.sized()?);
         let mut entries = Vec::new();
         while !fields.0.is_empty() {
@@ -55,30 +55,30 @@ impl<'a> Fields<'a> {
 }
 
 /// The opcode of a record and the number of its bytes behind that.
-pub(super) fn record_head(bytes: &[u8]) -> Option<(u8, u64)> {
+pub(crate) fn record_head(bytes: &[u8]) -> Option<(u8, u64)> {
     let (opcode, rest) = bytes.split_first()?;
     Some((*opcode, Fields(rest).u64()?))
 }
 
 /// A record among others in memory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Record<'a> {
-    pub(super) opcode: u8,
+pub(crate) struct Record<'a> {
+    pub(crate) opcode: u8,
     /// Where the record begins.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// Its fields.
-    pub(super) fields: &'a [u8],
+    pub(crate) fields: &'a [u8],
 }
 
 /// The records in some bytes, one after another. What is no record ends them with an error: where.
 #[derive(Clone, Debug)]
-pub(super) struct Records<'a> {
+pub(crate) struct Records<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
@@ -110,7 +110,7 @@ impl<'a> Iterator for Records<'a> {
 }
 
 /// Reads the head of a message; its data are behind that.
-pub(super) fn message(fields: &[u8]) -> Option<(MessageHead, &[u8])> {
+pub(crate) fn message(fields: &[u8]) -> Option<(MessageHead, &[u8])> {
     let mut fields = Fields(fields);
     let head = MessageHead {
         channel: fields.u16()?,
@@ -122,30 +122,30 @@ pub(super) fn message(fields: &[u8]) -> Option<(MessageHead, &[u8])> {
 }
 
 /// Where the data of a message begin in its fields.
-pub(super) const MESSAGE_DATA: usize = MESSAGE_HEAD - RECORD_HEAD;
+pub(crate) const MESSAGE_DATA: usize = MESSAGE_HEAD - RECORD_HEAD;
 
 /// The longest head of a chunk that is looked at: the names of compressions are short.
-pub(super) const MAX_CHUNK_HEAD: usize = 40 + 32;
+pub(crate) const MAX_CHUNK_HEAD: usize = 40 + 32;
 
 /// What a chunk says of itself ahead of its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ChunkHead<'a> {
-    pub(super) first: u64,
-    pub(super) last: u64,
+pub(crate) struct ChunkHead<'a> {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
     /// The bytes of its records once they are decompressed.
-    pub(super) unpacked: u64,
+    pub(crate) unpacked: u64,
     /// The CRC-32 of those, 0 for none.
-    pub(super) crc: u32,
-    pub(super) compression: &'a str,
+    pub(crate) crc: u32,
+    pub(crate) compression: &'a str,
     /// The bytes of its records as they are.
-    pub(super) records: u64,
+    pub(crate) records: u64,
     /// The bytes ahead of its records, which follow.
-    pub(super) length: usize,
+    pub(crate) length: usize,
 }
 
 impl<'a> ChunkHead<'a> {
     /// Reads the fields of a chunk, or just the first [`MAX_CHUNK_HEAD`] bytes of them.
-    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
         Some(Self {
             first: fields.u64()?,
@@ -161,22 +161,22 @@ impl<'a> ChunkHead<'a> {
 
 /// An attachment.
 #[derive(Clone, Debug)]
-pub(super) struct Attachment<'a> {
-    pub(super) head: AttachmentHead,
-    pub(super) data: &'a [u8],
+pub(crate) struct Attachment<'a> {
+    pub(crate) head: AttachmentHead,
+    pub(crate) data: &'a [u8],
     /// The CRC-32 of all but itself, 0 for none.
-    pub(super) crc: u32,
+    pub(crate) crc: u32,
     covered: &'a [u8],
 }
 
 impl<'a> Attachment<'a> {
     /// Reads what comes first: when it was received, and its name.
-    pub(super) fn time_and_name(fields: &mut Fields<'a>) -> Option<(u64, &'a str)> {
+    pub(crate) fn time_and_name(fields: &mut Fields<'a>) -> Option<(u64, &'a str)> {
         let (log_time, _create_time) = (fields.u64()?, fields.u64()?);
         Some((log_time, fields.text()?))
     }
 
-    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
         let [log_time, create_time] = [fields.u64()?, fields.u64()?];
         let [name, media_type] = [fields.text()?.to_owned(), fields.text()?.to_owned()];
@@ -189,26 +189,26 @@ impl<'a> Attachment<'a> {
     }
 
     /// Tells whether the checksum matches, where there is one.
-    pub(super) fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.crc == 0 || crc32fast::hash(self.covered) == self.crc
     }
 }
 
 /// A chunk as the summary knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ChunkEntry<'a> {
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) start: u64,
-    pub(super) length: u64,
+pub(crate) struct ChunkEntry<'a> {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) start: u64,
+    pub(crate) length: u64,
     /// Channels and the offsets of their message indexes, 10 bytes each.
     indexes: &'a [u8],
-    pub(super) index_length: u64,
-    pub(super) unpacked: u64,
+    pub(crate) index_length: u64,
+    pub(crate) unpacked: u64,
 }
 
 impl<'a> ChunkEntry<'a> {
-    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
         let [first, last, start, length] =
             [fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?];
@@ -219,7 +219,7 @@ impl<'a> ChunkEntry<'a> {
     }
 
     /// Returns the channels with the offsets of their message indexes, in the order of the file.
-    pub(super) fn indexes(&self) -> smallvec::SmallVec<[(u64, u16); 4]> {
+    pub(crate) fn indexes(&self) -> smallvec::SmallVec<[(u64, u16); 4]> {
         let entries = self.indexes.chunks_exact(10).filter_map(|entry| {
             let mut fields = Fields(entry);
             let channel = fields.u16()?;
@@ -231,23 +231,34 @@ impl<'a> ChunkEntry<'a> {
     }
 }
 
+/// Reads a message index: its channel, and times and offsets.
+pub(crate) fn message_index(fields: &[u8]) -> Option<(u16, Vec<(u64, u64)>)> {
+    let mut fields = Fields(fields);
+    let (channel, entries) = (fields.u16()?, fields.sized()?);
+    let entries = entries.chunks_exact(16).filter_map(|entry| {
+        let mut fields = Fields(entry);
+        fields.u64().zip(fields.u64())
+    });
+    Some((channel, entries.collect()))
+}
+
 /// Where in the summary the records of one kind are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SummaryOffset {
-    pub(super) opcode: u8,
-    pub(super) start: u64,
-    pub(super) length: u64,
+pub(crate) struct SummaryOffset {
+    pub(crate) opcode: u8,
+    pub(crate) start: u64,
+    pub(crate) length: u64,
 }
 
 impl SummaryOffset {
-    pub(super) fn read(fields: &[u8]) -> Option<Self> {
+    pub(crate) fn read(fields: &[u8]) -> Option<Self> {
         let (opcode, rest) = fields.split_first()?;
         let mut fields = Fields(rest);
         Some(Self { opcode: *opcode, start: fields.u64()?, length: fields.u64()? })
     }
 
     /// Tells whether the records are within a range of the file.
-    pub(super) fn is_within(&self, range: Range<u64>) -> bool {
+    pub(crate) fn is_within(&self, range: Range<u64>) -> bool {
         let end = self.start.checked_add(self.length);
         self.start >= range.start && end.is_some_and(|end| end <= range.end)
     }
@@ -255,39 +266,39 @@ impl SummaryOffset {
 
 /// The footer: where the summary starts, 0 for none, and its CRC-32, 0 for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Footer {
-    pub(super) summary: u64,
-    pub(super) offsets: u64,
-    pub(super) crc: u32,
+pub(crate) struct Footer {
+    pub(crate) summary: u64,
+    pub(crate) offsets: u64,
+    pub(crate) crc: u32,
 }
 
 impl Footer {
     /// Reads the footer's record and the magic, which end a file.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let (opcode, length) = record_head(bytes)?;
         let mut fields = Fields(bytes.get(RECORD_HEAD..)?);
         let footer = Self { summary: fields.u64()?, offsets: fields.u64()?, crc: fields.u32()? };
-        let whole = opcode == opcode::FOOTER && length == 20 && fields.0 == super::wire::MAGIC;
+        let whole = opcode == opcode::FOOTER && length == 20 && fields.0 == MAGIC;
         whole.then_some(footer)
     }
 }
 
 /// What the statistics record counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Statistics {
-    pub(super) messages: u64,
-    pub(super) schemas: u16,
-    pub(super) channels: u32,
-    pub(super) attachments: u32,
-    pub(super) metadata: u32,
-    pub(super) chunks: u32,
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) by_channel: Vec<(u16, u64)>,
+pub(crate) struct Statistics {
+    pub(crate) messages: u64,
+    pub(crate) schemas: u16,
+    pub(crate) channels: u32,
+    pub(crate) attachments: u32,
+    pub(crate) metadata: u32,
+    pub(crate) chunks: u32,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) by_channel: Vec<(u16, u64)>,
 }
 
 impl Statistics {
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
         Some(Self {
             messages: fields.u64()?,

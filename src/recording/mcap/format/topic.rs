@@ -2,18 +2,23 @@
 //!
 //! A name of a source may have a `/` in it, which stands in the topic as `%2F`, and a `%` as `%25`.
 
+/// The channel that messages go to once there are [`MAX_HTYPES`](crate::recording::mcap::MAX_HTYPES) others.
+pub const OTHER: &str = "other";
+/// The htype of a channel whose messages have none.
+pub const RAW: &str = "raw";
+
 /// Returns the topic for a source and an htype.
-pub(super) fn of(source: &str, htype: &str) -> String {
+pub(crate) fn of(source: &str, htype: &str) -> String {
     format!("/{}/{htype}", source.replace('%', "%25").replace('/', "%2F"))
 }
 
 /// Returns the source and the htype of a topic, the source as it stands there.
-pub(super) fn split(topic: &str) -> Option<(&str, &str)> {
+pub(crate) fn split(topic: &str) -> Option<(&str, &str)> {
     topic.strip_prefix('/')?.split_once('/')
 }
 
 /// Returns the name of a source by what stands in the topic.
-pub(super) fn source(escaped: &str) -> String {
+pub(crate) fn source(escaped: &str) -> String {
     escaped.replace("%2F", "/").replace("%25", "%")
 }
 

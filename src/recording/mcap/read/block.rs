@@ -8,13 +8,13 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::parts::PartRanges;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Frames};
 use crate::os::{Loan, Map};
+use crate::recording::mcap::format::parts::PartRanges;
 
 /// The most that is read of a file into memory at once; what is in a map is not read.
-pub(super) const MAX_READ: u64 = 1 << 30;
+pub(crate) const MAX_READ: u64 = 1 << 30;
 /// How much is read for a small look: records behind it are likely to be looked at next.
 const WINDOW: usize = 8 << 10;
 /// Up to this many bytes a copy is cheaper than a share of the owner.
@@ -28,7 +28,7 @@ const MAX_PARTS: usize = (256 << 20) / size_of::<Frame>();
 const HEADED: usize = 64 << 10;
 
 /// Opens a file, which nothing else is read for: whoever waits for a pipe may wait for ever.
-pub(super) fn open(path: &Path) -> Result<File> {
+pub(crate) fn open(path: &Path) -> Result<File> {
     let failed = || Error::file("read", path);
     let mut options = File::options();
     let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed())?;
@@ -41,7 +41,7 @@ pub(super) fn open(path: &Path) -> Result<File> {
 
 /// A file that is read.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(crate) struct Store {
     file: Arc<File>,
     map: Option<Arc<Map>>,
     /// Longer ranges are slices of the map, where there is one; others are read.
@@ -53,39 +53,39 @@ pub(super) struct Store {
 
 impl Store {
     /// Reads a file that may still grow.
-    pub(super) fn growing(file: File) -> Self {
+    pub(crate) fn growing(file: File) -> Self {
         let file = Arc::new(file);
         Self { file, map: None, read_up_to: 0, window: Vec::new(), window_at: 0, checks: false }
     }
 
     /// Maps the file, which its writer has closed, where the system grants a lease of it.
-    pub(super) fn seal(&mut self) {
+    pub(crate) fn seal(&mut self) {
         self.map = Map::of(&self.file);
     }
 
     /// Maps the file only for what is too long to be read: the errors of reading can be told, while
     /// touching what a broken disk does not give ends the process.
-    pub(super) fn seal_broken(&mut self) {
+    pub(crate) fn seal_broken(&mut self) {
         self.read_up_to = MAX_READ;
         self.seal();
     }
 
     /// Has the checksums of all chunks looked at when they are read.
-    pub(super) fn check(&mut self) {
+    pub(crate) fn check(&mut self) {
         self.checks = true;
     }
 
-    pub(super) fn checks(&self) -> bool {
+    pub(crate) fn checks(&self) -> bool {
         self.checks
     }
 
     /// Returns how long the file is now.
-    pub(super) fn length(&self) -> io::Result<u64> {
+    pub(crate) fn length(&self) -> io::Result<u64> {
         self.file.metadata().map(|metadata| metadata.len())
     }
 
     /// Returns a few bytes; fewer where the file ends before.
-    pub(super) fn look(&mut self, at: u64, length: usize) -> io::Result<&[u8]> {
+    pub(crate) fn look(&mut self, at: u64, length: usize) -> io::Result<&[u8]> {
         let held = || {
             let from = usize::try_from(at.checked_sub(self.window_at)?).ok()?;
             let to = from.checked_add(length)?;
@@ -108,7 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// Where not even the first one can be read.
-    pub(super) fn readable(&self, at: u64, length: usize) -> io::Result<Vec<u8>> {
+    pub(crate) fn readable(&self, at: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let (read, error) = read_some(&self.file, &mut bytes, at);
         bytes.truncate(read);
@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// Returns a range of the file, which it must have.
-    pub(super) fn block(&self, range: Range<u64>) -> io::Result<Block> {
+    pub(crate) fn block(&self, range: Range<u64>) -> io::Result<Block> {
         let length = range.end.saturating_sub(range.start);
         if length > self.read_up_to
             && let Some(loan) = self.loan(&range)
@@ -140,7 +140,7 @@ impl Store {
 
     /// Returns a range of the file as [`block`](Self::block) does, whose first bytes can be looked at
     /// without touching its map.
-    pub(super) fn headed_block(&self, range: Range<u64>) -> io::Result<Block> {
+    pub(crate) fn headed_block(&self, range: Range<u64>) -> io::Result<Block> {
         let start = range.start;
         let mut block = self.block(range)?;
         if matches!(block.owner, Owner::Map(_)) && block.length >= HEADED {
@@ -190,16 +190,16 @@ fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
 
 /// Has ranges of files fail to be read, as a broken disk does.
 #[cfg(test)]
-pub(super) mod broken {
+pub(crate) mod broken {
     use std::cell::Cell;
     use std::io;
 
     thread_local! {
         /// The beginning and the end of what this thread cannot read.
-        pub(in crate::recording::mcap) static RANGE: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+        pub(crate) static RANGE: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
     }
 
-    pub(super) fn readable(into: &mut [u8], at: u64) -> io::Result<&mut [u8]> {
+    pub(crate) fn readable(into: &mut [u8], at: u64) -> io::Result<&mut [u8]> {
         let (start, end) = RANGE.get();
         if (start..end).contains(&at) {
             return Err(rustix::io::Errno::IO.into());
@@ -220,7 +220,7 @@ enum Owner {
 
 /// Consecutive bytes of a file, or what was decompressed of them, shared by reference count.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
+pub(crate) struct Block {
     owner: Owner,
     /// The first bytes of the owner, where they were read beside.
     head: Option<Arc<Vec<u8>>>,
@@ -230,7 +230,7 @@ pub(super) struct Block {
 
 impl Block {
     /// Returns the bytes.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         let all = match &self.owner {
             Owner::Map(loan) => (**loan).as_ref(),
             Owner::Memory(bytes) => bytes.as_slice(),
@@ -239,13 +239,13 @@ impl Block {
     }
 
     /// Returns how many bytes there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
     }
 
     /// Returns the first bytes, as many as can be looked at without touching a map; all of them where
     /// there is none.
-    pub(super) fn near(&self) -> &[u8] {
+    pub(crate) fn near(&self) -> &[u8] {
         match &self.head {
             Some(head) => head.get(self.start..).unwrap_or_default(),
             None => self.bytes(),
@@ -253,7 +253,7 @@ impl Block {
     }
 
     /// Returns how much memory the block holds that is not the file's.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         match &self.owner {
             Owner::Map(_) => 0,
             Owner::Memory(bytes) => bytes.len(),
@@ -261,7 +261,7 @@ impl Block {
     }
 
     /// Returns the block without its first bytes.
-    pub(super) fn behind(mut self, start: usize) -> Self {
+    pub(crate) fn behind(mut self, start: usize) -> Self {
         let start = start.min(self.length);
         self.start += start;
         self.length -= start;
@@ -270,7 +270,7 @@ impl Block {
 
     /// Returns the parts of the message whose data is in a range; none where they are damaged, too
     /// many, or there are none.
-    pub(super) fn frames(&self, data: Range<usize>) -> Option<Frames> {
+    pub(crate) fn frames(&self, data: Range<usize>) -> Option<Frames> {
         let mut frames = Frames::new();
         let bytes = self.bytes().get(data.clone())?;
         let near = self.near().get(data.start..).unwrap_or_default();
@@ -282,7 +282,7 @@ impl Block {
     }
 
     /// Returns a frame of some of the bytes: a share of them, or a copy where that is cheaper.
-    pub(super) fn frame(&self, range: Range<usize>) -> Frame {
+    pub(crate) fn frame(&self, range: Range<usize>) -> Frame {
         if range.len() <= COPY {
             let near = self.near().get(range.clone());
             return Frame::from(near.unwrap_or_else(|| &self.bytes()[range]));

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::parts::{ENCODING, SCHEMA_NAME};
-use super::record::Fields;
-use super::topic;
 use crate::endpoint::Origin;
+use crate::recording::mcap::format::parts::{ENCODING, SCHEMA_NAME};
+use crate::recording::mcap::format::record::Fields;
+use crate::recording::mcap::format::topic;
 use crate::stream::Mode;
 
 /// The longest schema or channel that is read: longer ones are as good as damaged.
-pub(super) const MAX_DEFINITION: u64 = 16 << 20;
+pub(crate) const MAX_DEFINITION: u64 = 16 << 20;
 /// The most bytes of topics and sources that are kept of a file: channels beyond are not read.
 const MAX_KEPT: usize = 64 << 20;
 /// How many characters are kept of the name of a schema, which is only told.
@@ -19,14 +19,14 @@ const MAX_NAME: usize = 64;
 
 /// A channel whose messages are ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Channel {
-    pub(super) topic: String,
-    pub(super) origin: Arc<Origin>,
+pub(crate) struct Channel {
+    pub(crate) topic: String,
+    pub(crate) origin: Arc<Origin>,
 }
 
 impl Channel {
     /// Returns the htype in the topic.
-    pub(super) fn htype(&self) -> &str {
+    pub(crate) fn htype(&self) -> &str {
         topic::split(&self.topic).map_or(self.topic.as_str(), |(_, htype)| htype)
     }
 }
@@ -57,7 +57,7 @@ impl Hash for Known {
 /// There are at most 65 536 of each, [`MAX_DEFINITION`] bytes long at most. Memory: [`MAX_KEPT`]
 /// bytes and some MiB, whatever a file says.
 #[derive(Debug, Default)]
-pub(super) struct Definitions {
+pub(crate) struct Definitions {
     schemas: HashMap<u16, Schema>,
     ours: BTreeMap<u16, Channel>,
     /// The channels of other people, with their schemas.
@@ -73,7 +73,7 @@ pub(super) struct Definitions {
 
 impl Definitions {
     /// Reads a schema; the first one of a number counts. None where it is damaged or too long.
-    pub(super) fn schema(&mut self, fields: &[u8]) -> Option<()> {
+    pub(crate) fn schema(&mut self, fields: &[u8]) -> Option<()> {
         let mut fields = bounded(fields)?;
         let crc = crc32fast::hash(fields.0);
         let (id, name, encoding) = (fields.u16()?, fields.text()?, fields.text()?);
@@ -87,7 +87,7 @@ impl Definitions {
 
     /// Reads a channel, whose schema must have been read; the first one of a number counts. None
     /// where it is damaged, or too much.
-    pub(super) fn channel(&mut self, fields: &[u8]) -> Option<()> {
+    pub(crate) fn channel(&mut self, fields: &[u8]) -> Option<()> {
         let mut fields = bounded(fields)?;
         let (id, schema, topic, encoding) =
             (fields.u16()?, fields.u16()?, fields.text()?, fields.text()?);
@@ -116,14 +116,14 @@ impl Definitions {
     }
 
     /// Has all schemas and channels so far count only where no other record tells of them.
-    pub(super) fn unsure(mut self) -> Self {
+    pub(crate) fn unsure(mut self) -> Self {
         self.unsure_schemas = self.schemas.keys().copied().collect();
         self.unsure_channels = self.ours.keys().chain(self.foreign.keys()).copied().collect();
         self
     }
 
     /// Tells whether all that another reading of the file has found is here too, and is the same.
-    pub(super) fn include(&self, other: &Self) -> bool {
+    pub(crate) fn include(&self, other: &Self) -> bool {
         let mut schemas = other.schemas.iter();
         let mut ours = other.ours.iter();
         let mut foreign = other.foreign.iter();
@@ -144,36 +144,36 @@ impl Definitions {
         shared
     }
 
-    pub(super) fn knows(&self, channel: u16) -> bool {
+    pub(crate) fn knows(&self, channel: u16) -> bool {
         self.ours.contains_key(&channel) || self.foreign.contains_key(&channel)
     }
 
     /// Returns a channel whose messages are ours.
-    pub(super) fn ours(&self, channel: u16) -> Option<&Channel> {
+    pub(crate) fn ours(&self, channel: u16) -> Option<&Channel> {
         self.ours.get(&channel)
     }
 
     /// Returns all channels whose messages are ours.
-    pub(super) fn channels(&self) -> impl Iterator<Item = (u16, &Channel)> {
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (u16, &Channel)> {
         self.ours.iter().map(|(id, channel)| (*id, channel))
     }
 
-    pub(super) fn origins(&self) -> &[Arc<Origin>] {
+    pub(crate) fn origins(&self) -> &[Arc<Origin>] {
         &self.origins
     }
 
     /// Tells whether there are no channels.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.ours.is_empty() && self.foreign.is_empty()
     }
 
     /// Tells whether there are channels, and none of them is ours.
-    pub(super) fn all_foreign(&self) -> bool {
+    pub(crate) fn all_foreign(&self) -> bool {
         self.ours.is_empty() && !self.is_empty()
     }
 
     /// Returns a few names of schemas of other people's channels, to tell somebody.
-    pub(super) fn foreign_schemas(&self) -> String {
+    pub(crate) fn foreign_schemas(&self) -> String {
         let schemas: BTreeSet<u16> = self.foreign.values().copied().collect();
         let names = schemas.iter().map(|id| self.schemas.get(id));
         let names: BTreeSet<&str> =
@@ -208,7 +208,7 @@ fn origin(topic: &str, metadata: &[(String, String)]) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::mcap::wire::{self, RECORD_HEAD};
+    use crate::recording::mcap::format::wire::{self, RECORD_HEAD};
 
     fn schema(id: u16, name: &str) -> Vec<u8> {
         let mut record = Vec::new();

@@ -8,30 +8,32 @@ use super::block::Store;
 use super::definition::{Definitions, MAX_DEFINITION};
 use super::piece::{Kind, Piece};
 use super::place::{self, RecordPlace};
-use super::record::{ChunkEntry, Fields, Footer, Records, Statistics};
-use super::wire::{CHUNK_HEAD, Entries, FOOTER, MAGIC, RECORD_HEAD, opcode};
+use crate::recording::mcap::format::record::{ChunkEntry, Fields, Footer, Records, Statistics};
+use crate::recording::mcap::format::wire::{
+    CHUNK_HEAD, Entries, FOOTER, MAGIC, RECORD_HEAD, opcode,
+};
 
 /// The bytes that a file ends with: the footer and the magic.
-pub(super) const END: u64 = (FOOTER + MAGIC.len()) as u64;
+pub(crate) const END: u64 = (FOOTER + MAGIC.len()) as u64;
 /// Summaries up to this length have their checksum looked at.
 const MAX_CHECKED: u64 = 256 << 20;
 
 /// What is in a file.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     /// The pieces, in the order of the file until somebody sorts them.
-    pub(super) pieces: Vec<Piece>,
-    pub(super) definitions: Definitions,
-    pub(super) statistics: Option<Statistics>,
-    pub(super) metadata: Vec<RecordPlace>,
-    pub(super) attachments: Vec<RecordPlace>,
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) definitions: Definitions,
+    pub(crate) statistics: Option<Statistics>,
+    pub(crate) metadata: Vec<RecordPlace>,
+    pub(crate) attachments: Vec<RecordPlace>,
     /// The record at the end of the data, where the file was searched for it.
-    pub(super) data_end: Option<RecordPlace>,
+    pub(crate) data_end: Option<RecordPlace>,
 }
 
 impl Contents {
     /// Returns how many messages of ours the statistics tell of.
-    pub(super) fn messages(&self) -> Option<u64> {
+    pub(crate) fn messages(&self) -> Option<u64> {
         let ours = self.statistics.as_ref()?.by_channel.iter();
         let ours = ours.filter(|(channel, _)| self.definitions.ours(*channel).is_some());
         Some(ours.fold(0, |sum: u64, (_, messages)| sum.saturating_add(*messages)))
@@ -39,7 +41,7 @@ impl Contents {
 
     /// Tells whether all messages can be found by this: others may have left out what they like of a
     /// summary, and what is outside of chunks is in none, but for the number of all messages.
-    pub(super) fn is_enough(&self) -> bool {
+    pub(crate) fn is_enough(&self) -> bool {
         if self.definitions.is_empty() && !self.pieces.is_empty() {
             return false;
         }
@@ -58,7 +60,7 @@ impl Contents {
 }
 
 /// Returns the footer of a file of this length; none where it has none.
-pub(super) fn footer(store: &mut Store, length: u64) -> io::Result<Option<Footer>> {
+pub(crate) fn footer(store: &mut Store, length: u64) -> io::Result<Option<Footer>> {
     let Some(at) = length.checked_sub(END) else { return Ok(None) };
     if at < MAGIC.len() as u64 {
         return Ok(None);
@@ -68,7 +70,7 @@ pub(super) fn footer(store: &mut Store, length: u64) -> io::Result<Option<Footer
 }
 
 /// Reads the summary of a closed file, or says why there is none to believe.
-pub(super) fn read_summary(
+pub(crate) fn read_summary(
     store: &Store,
     footer: Footer,
     length: u64,
@@ -182,7 +184,7 @@ fn piece(entry: &ChunkEntry<'_>, end: u64, definitions: &Definitions) -> Option<
 const INDEX_HEAD: u64 = (RECORD_HEAD + 2 + 4) as u64;
 
 /// Reads metadata: its name and its entries; none where that is damaged.
-pub(super) fn metadata(
+pub(crate) fn metadata(
     store: &mut Store,
     place: RecordPlace,
 ) -> io::Result<Option<(String, Entries)>> {

@@ -7,20 +7,18 @@ use std::time::Duration;
 use mflow_handlers::Peek;
 use serde::Serialize;
 
-use super::SUMMARY;
 use super::block::Store;
-use super::channel::ChannelTally;
 use super::definition::Definitions;
 use super::index;
 use super::piece::{Piece, load};
 use super::reader::McapReader;
-use super::record::{Fields, Records};
-use super::session::{self, ChannelSummary};
-use super::verify::read_index;
-use super::wire::{MESSAGE_HEAD, opcode};
 use crate::endpoint::Source;
 use crate::error::{Error, Result};
 use crate::measure::Throughput;
+use crate::recording::mcap::format::metadata::{self, ChannelSummary, SUMMARY};
+use crate::recording::mcap::format::record::{self, Fields, Records};
+use crate::recording::mcap::format::tally::ChannelTally;
+use crate::recording::mcap::format::wire::{MESSAGE_HEAD, opcode};
 use crate::stream::Mode;
 
 /// How closely a recording is looked at.
@@ -184,10 +182,10 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
         info.attachments
             .extend(name.zip(bytes).map(|(name, bytes)| AttachmentInfo { name, bytes }));
     }
-    let told = info.metadata.iter().find(|metadata| metadata.name == SUMMARY);
+    let told = info.metadata.iter().find(|it| it.name == SUMMARY);
     let exact = detail == Detail::Messages;
     let channels = contents.definitions.channels();
-    let keys = session::keys(channels.map(|(_, channel)| channel.topic.as_str()));
+    let keys = metadata::keys(channels.map(|(_, channel)| channel.topic.as_str()));
     let channels = contents.definitions.channels().zip(keys).map(|((id, channel), of)| {
         let count = counts.get(&id).copied().unwrap_or_default();
         let told = told.map(|it| ChannelSummary::read(&it.entries, &of)).unwrap_or_default();
@@ -265,7 +263,7 @@ fn count_by_index(
     for record in Records::of(block.bytes()) {
         let Ok(record) = record else { break };
         if record.opcode == opcode::MESSAGE_INDEX
-            && let Some((channel, of_channel)) = read_index(record.fields)
+            && let Some((channel, of_channel)) = record::message_index(record.fields)
         {
             entries.extend(of_channel.into_iter().map(|(time, at)| (at, time, channel)));
         }

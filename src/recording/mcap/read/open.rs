@@ -4,23 +4,24 @@ use std::io;
 use std::path::Path;
 
 use super::block::{self, Store};
+use super::damage::Damages;
 use super::index::{self, Contents};
-use super::salvage::{Damages, salvage};
+use super::salvage::salvage;
 use super::scan::Scan;
-use super::wire::MAGIC;
 use crate::error::{Error, Result};
+use crate::recording::mcap::format::wire::MAGIC;
 
 /// A search through more bytes than this is told beforehand, as it takes a while.
 const LONG_SEARCH: u64 = 1 << 30;
 
 /// A file as it was found.
-pub(super) struct Opened {
-    pub(super) store: Store,
-    pub(super) contents: Contents,
-    pub(super) scan: Option<Scan>,
-    pub(super) no_summary: Option<&'static str>,
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) contents: Contents,
+    pub(crate) scan: Option<Scan>,
+    pub(crate) no_summary: Option<&'static str>,
     /// What is damaged of a file that was searched for what is left.
-    pub(super) damages: Damages,
+    pub(crate) damages: Damages,
 }
 
 impl Opened {
@@ -28,7 +29,7 @@ impl Opened {
     ///
     /// # Errors
     /// Where the file cannot be read, is no MCAP file, or has channels and none of them is ours.
-    pub(super) fn of(path: &Path) -> Result<Self> {
+    pub(crate) fn of(path: &Path) -> Result<Self> {
         let failed = || Error::file("read", path);
         let not = |reason: String| Error::NotARecording { path: path.to_owned(), reason };
         let mut store = Store::growing(block::open(path)?);

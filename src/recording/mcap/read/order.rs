@@ -3,60 +3,20 @@
 //! Pieces of a recording of ours follow each other in time, and so there is one at hand at a time.
 //! Where those of somebody else overlap, all that do are at hand and their messages are merged.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::io;
 
 use super::block::{Block, Store};
+use super::damage::Faults;
 use super::index::Contents;
 use super::piece::{self, Entry, Loaded};
-use super::salvage::Damages;
 
 /// The most messages of pieces that overlap in time: 32 bytes each.
 const MAX_ENTRIES: usize = 1 << 24;
 /// What pieces that overlap in time may hold of memory together, or one of them alone.
 const MAX_HELD: usize = 256 << 20;
-/// How much of what went wrong is kept to be told.
-const MAX_FAULTS: usize = 20;
-
-/// What was wrong with what was read of a file.
-#[derive(Debug)]
-pub(super) struct Faults {
-    /// The name of the file.
-    name: String,
-    /// Messages that could not be read.
-    pub(super) damaged: u64,
-    /// Places where something is lost, if only nobody knows how many messages.
-    pub(super) damaged_places: u64,
-    /// Where and what, the first of them.
-    pub(super) places: Vec<(u64, Cow<'static, str>)>,
-}
-
-impl Faults {
-    pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), damaged: 0, damaged_places: 0, places: Vec::new() }
-    }
-
-    /// Notes what the file was searched for what is left of.
-    pub(super) fn pass_over(&mut self, damages: Damages) {
-        self.damaged_places = self.damaged_places.saturating_add(damages.count);
-        let places = damages.first.into_iter().take(MAX_FAULTS);
-        self.places.extend(places.map(|damage| (damage.at, damage.what.into())));
-    }
-
-    fn add(&mut self, at: u64, what: &'static str, messages: u64) {
-        tracing::warn!("'{}': at byte {at}: {what}", self.name);
-        self.damaged = self.damaged.saturating_add(messages);
-        // Nobody knows how many there were.
-        self.damaged_places += u64::from(messages == 0);
-        if self.places.len() < MAX_FAULTS {
-            self.places.push((at, what.into()));
-        }
-    }
-}
-
 /// A piece of which there are messages to come.
 #[derive(Debug)]
 struct Active {
@@ -98,7 +58,7 @@ impl Eq for Active {}
 
 /// The place between two messages of a file whose pieces are sorted.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(crate) struct Order {
     active: BinaryHeap<Active>,
     /// How many pieces were at hand so far.
     admitted: usize,
@@ -108,22 +68,22 @@ pub(super) struct Order {
 
 impl Order {
     /// Starts at a piece whose first message has this number, and that no piece before overlaps.
-    pub(super) fn at(piece: usize, number: u64) -> Self {
+    pub(crate) fn at(piece: usize, number: u64) -> Self {
         Self { active: BinaryHeap::new(), admitted: piece, number }
     }
 
     /// Returns how many pieces were at hand so far: those behind may still be sorted.
-    pub(super) fn admitted(&self) -> usize {
+    pub(crate) fn admitted(&self) -> usize {
         self.admitted
     }
 
     /// Returns the number of the next message.
-    pub(super) fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
     /// Returns the time of the next message; none at the end.
-    pub(super) fn time(
+    pub(crate) fn time(
         &mut self,
         store: &Store,
         contents: &mut Contents,
@@ -195,7 +155,7 @@ impl Order {
     }
 
     /// Takes the next message, after [`time`](Self::time) told of one.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         store: &Store,
         contents: &Contents,
@@ -225,7 +185,7 @@ impl Order {
     }
 
     /// Goes over the next message, after [`time`](Self::time) told of one.
-    pub(super) fn skip(&mut self) {
+    pub(crate) fn skip(&mut self) {
         let Some(mut first) = self.active.peek_mut() else { return };
         first.next += 1;
         self.number = self.number.saturating_add(1);

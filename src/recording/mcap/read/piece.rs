@@ -6,35 +6,35 @@ use std::ops::Range;
 use super::block::{Block, Store};
 use super::definition::Definitions;
 use super::place::{NO_RECORD, RecordPlace};
-use super::record::{self, MESSAGE_DATA, Records};
 use super::unpack::{Unpacked, unpack};
-use super::wire::{RECORD_HEAD, opcode};
+use crate::recording::mcap::format::record::{self, MESSAGE_DATA, Records};
+use crate::recording::mcap::format::wire::{RECORD_HEAD, opcode};
 
 /// Messages that lie next to each other: a chunk, or a run of messages outside of chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
-    pub(super) kind: Kind,
-    pub(super) start: u64,
-    pub(super) length: u64,
+pub(crate) struct Piece {
+    pub(crate) kind: Kind,
+    pub(crate) start: u64,
+    pub(crate) length: u64,
     /// The lowest and the highest time.
-    pub(super) first: u64,
-    pub(super) last: u64,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
     /// The bytes of its records once they are decompressed.
-    pub(super) unpacked: u64,
+    pub(crate) unpacked: u64,
     /// How many messages of ours there are, where that is known without reading it.
-    pub(super) messages: Option<u64>,
+    pub(crate) messages: Option<u64>,
     /// How many there are of other people, as far as that is known.
-    pub(super) foreign: u64,
+    pub(crate) foreign: u64,
     /// The channel of all messages, where that is known and only one.
-    pub(super) channel: Option<u16>,
+    pub(crate) channel: Option<u16>,
     /// The bytes of the message indexes behind it.
-    pub(super) index: u64,
+    pub(crate) index: u64,
     /// Whether it was read before, and what is wrong with it was told.
-    pub(super) read: bool,
+    pub(crate) read: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A chunk record.
     Chunk,
     /// Records of the data section, messages among them.
@@ -43,7 +43,7 @@ pub(super) enum Kind {
 
 impl Piece {
     /// Begins a run of messages outside of chunks.
-    pub(super) fn loose(start: u64) -> Self {
+    pub(crate) fn loose(start: u64) -> Self {
         Self {
             kind: Kind::Loose,
             start,
@@ -60,7 +60,7 @@ impl Piece {
     }
 
     /// Adds the next message to a run of them, with its time where it is one of ours.
-    pub(super) fn add(&mut self, place: RecordPlace, time: Option<u64>) {
+    pub(crate) fn add(&mut self, place: RecordPlace, time: Option<u64>) {
         self.length = place.end() - self.start;
         self.unpacked = self.length;
         match time {
@@ -75,52 +75,62 @@ impl Piece {
 
     /// Notes what is in it, once it was read. Where nothing could be, its turn is still to come, to tell
     /// of that.
-    pub(super) fn learn(&mut self, loaded: &Loaded) {
+    pub(crate) fn learn(&mut self, loaded: &Loaded) {
         let messages = loaded.entries.len() as u64;
         self.messages = (messages > 0 || loaded.fault.is_none()).then_some(messages);
         self.foreign = loaded.foreign;
     }
 
     /// Tells whether it says that it ends before it starts, which cannot be.
-    pub(super) fn is_reversed(&self) -> bool {
+    pub(crate) fn is_reversed(&self) -> bool {
         self.kind == Kind::Chunk && self.first > self.last
     }
 
     /// Returns what pieces are sorted by: time, and place where times are equal.
-    pub(super) fn key(&self) -> (u64, u64) {
+    pub(crate) fn key(&self) -> (u64, u64) {
         (self.first, self.start)
     }
 
     /// Returns the range of the file.
-    pub(super) fn range(&self) -> Range<u64> {
+    pub(crate) fn range(&self) -> Range<u64> {
         self.start..self.start.saturating_add(self.length)
     }
 }
 
 /// Where a message of ours is in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) time: u64,
+pub(crate) struct Entry {
+    pub(crate) time: u64,
     /// Where its data begin.
-    pub(super) data: usize,
-    pub(super) length: usize,
-    pub(super) channel: u16,
+    pub(crate) data: usize,
+    pub(crate) length: usize,
+    pub(crate) channel: u16,
+}
+
+impl Entry {
+    /// Returns the sequence of the message, which lies ahead of its times.
+    pub(crate) fn sequence(&self, records: &Block) -> u32 {
+        let Some(at) = self.data.checked_sub(MESSAGE_DATA - 2) else { return 0 };
+        let near = records.near().get(at..).and_then(|head| record::Fields(head).u32());
+        let head = || records.bytes().get(at..).and_then(|head| record::Fields(head).u32());
+        near.or_else(head).unwrap_or(0)
+    }
 }
 
 /// A piece that was read.
 #[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) records: Block,
+pub(crate) struct Loaded {
+    pub(crate) records: Block,
     /// The messages of ours, in the order of time.
-    pub(super) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// How many messages are other people's.
-    pub(super) foreign: u64,
+    pub(crate) foreign: u64,
     /// What was wrong; there may be messages all the same.
-    pub(super) fault: Option<&'static str>,
+    pub(crate) fault: Option<&'static str>,
 }
 
 /// Returns the records of a piece: those of a chunk are decompressed.
-pub(super) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
+pub(crate) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
     if piece.kind == Kind::Loose {
         return Ok(Unpacked { records: store.block(piece.range())?, fault: None });
     }
@@ -135,7 +145,7 @@ pub(super) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
 }
 
 /// What is wrong with a message whose channel nobody knows.
-pub(super) const NO_CHANNEL: &str = "a message has a channel that is not there";
+pub(crate) const NO_CHANNEL: &str = "a message has a channel that is not there";
 
 /// Returns the message that is all there is in a block, where it is one of ours.
 fn only_message(records: &Block, definitions: &Definitions) -> Option<Entry> {
@@ -154,7 +164,7 @@ fn only_message(records: &Block, definitions: &Definitions) -> Option<Entry> {
 }
 
 /// Reads a piece, and the schemas and channels in it.
-pub(super) fn load(
+pub(crate) fn load(
     store: &Store,
     piece: &Piece,
     definitions: &mut Definitions,

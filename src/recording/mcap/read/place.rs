@@ -6,9 +6,11 @@ use std::ops::Range;
 
 use super::block::Store;
 use super::definition::{Definitions, MAX_DEFINITION};
-use super::parts::PartRanges;
-use super::record::{self, ChunkHead, Fields, MAX_CHUNK_HEAD, MESSAGE_DATA, record_head};
-use super::wire::{RECORD_HEAD, opcode};
+use crate::recording::mcap::format::parts::PartRanges;
+use crate::recording::mcap::format::record::{
+    self, ChunkHead, Fields, MAX_CHUNK_HEAD, MESSAGE_DATA, record_head,
+};
+use crate::recording::mcap::format::wire::{RECORD_HEAD, opcode};
 
 /// The longest that is ahead of the data of an attachment.
 const MAX_ATTACHMENT_HEAD: usize = 4096;
@@ -16,31 +18,31 @@ const MAX_ATTACHMENT_HEAD: usize = 4096;
 const CRC: u64 = 4;
 
 /// What is wrong where a record is expected.
-pub(super) const NO_RECORD: &str = "there is no record where one should be";
+pub(crate) const NO_RECORD: &str = "there is no record where one should be";
 
 /// A record in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RecordPlace {
-    pub(super) opcode: u8,
-    pub(super) at: u64,
+pub(crate) struct RecordPlace {
+    pub(crate) opcode: u8,
+    pub(crate) at: u64,
     /// The bytes of its fields.
-    pub(super) length: u64,
+    pub(crate) length: u64,
 }
 
 impl RecordPlace {
     /// Returns where the fields are.
-    pub(super) fn fields(&self) -> Range<u64> {
+    pub(crate) fn fields(&self) -> Range<u64> {
         let start = self.at + RECORD_HEAD as u64;
         start..start + self.length
     }
 
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.fields().end
     }
 }
 
 /// Returns the record at an offset; none where it goes beyond `end`, or there is none.
-pub(super) fn place(store: &mut Store, at: u64, end: u64) -> io::Result<Option<RecordPlace>> {
+pub(crate) fn place(store: &mut Store, at: u64, end: u64) -> io::Result<Option<RecordPlace>> {
     let Some((opcode, length)) = record_head(store.look(at, RECORD_HEAD)?) else {
         return Ok(None);
     };
@@ -50,7 +52,7 @@ pub(super) fn place(store: &mut Store, at: u64, end: u64) -> io::Result<Option<R
 }
 
 /// Returns the record at an offset, or why there is none.
-pub(super) fn examine(
+pub(crate) fn examine(
     store: &mut Store,
     at: u64,
     end: u64,
@@ -63,7 +65,7 @@ pub(super) fn examine(
 
 /// What a record may look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// It has the fields that are known, and no others.
     Exact,
     /// Later versions may have given it more fields.
@@ -71,7 +73,7 @@ pub(super) enum Form {
 }
 
 /// Says why a record cannot be one, where that is so.
-pub(super) fn implausible(
+pub(crate) fn implausible(
     store: &mut Store,
     found: RecordPlace,
     end: u64,
@@ -175,7 +177,7 @@ fn is_chunk(store: &mut Store, found: RecordPlace) -> io::Result<bool> {
 
 /// Tells whether there is part after part in a range, without reading them; where there may be so many
 /// at most, counts them down, and takes no other fields.
-pub(super) fn parts_are_whole(
+pub(crate) fn parts_are_whole(
     store: &mut Store,
     range: Range<u64>,
     mut most: Option<&mut u64>,

@@ -4,14 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::block::{Block, Store};
+use super::block::Store;
+use super::damage::Faults;
 use super::index::Contents;
 use super::open::Opened;
-use super::order::{Faults, Order};
-use super::piece::{self, Entry, Piece};
-use super::record;
+use super::order::Order;
+use super::piece::{self, Piece};
 use super::scan::Scan;
-use super::starts::{self, SeriesStart, StartPlace};
+use super::start::{self, SeriesStart, StartPlace};
 use crate::counted::Counted;
 use crate::endpoint::{Event, Origin, Received, Source, Timestamp, WaitSet};
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ use crate::recording::{Recording, Seek};
 ///
 /// Damaged chunks and messages are left out and counted; checksums are looked at where chunks
 /// are compressed, all others where [somebody wants it](Recording::look_at_checksums). A closed file whose summary is damaged is
-/// searched as a whole when it is opened, and read as [`recover`](super::recover) would save it; one
+/// searched as a whole when it is opened, and read as [`recover`](crate::recording::mcap::recover) would save it; one
 /// that has no summary is, where its records are damaged. Messages of other schemas are left out.
 ///
 /// Memory: some 100 bytes for each chunk in the file; the chunk at hand where it is compressed (at
@@ -86,7 +86,7 @@ impl McapReader {
     }
 
     /// Reads what is known to be in a file.
-    pub(super) fn of(path: &Path, store: Store, mut contents: Contents) -> Self {
+    pub(crate) fn of(path: &Path, store: Store, mut contents: Contents) -> Self {
         contents.pieces.sort_unstable_by_key(Piece::key);
         let name = path.display().to_string();
         Self {
@@ -105,12 +105,12 @@ impl McapReader {
     }
 
     /// Gives what is in the file, and the file.
-    pub(super) fn contents(&mut self) -> (&mut Store, &mut Contents) {
+    pub(crate) fn contents(&mut self) -> (&mut Store, &mut Contents) {
         (&mut self.store, &mut self.contents)
     }
 
     /// Returns where the last piece begins that was read.
-    pub(super) fn place(&self) -> u64 {
+    pub(crate) fn place(&self) -> u64 {
         let last = self.order.admitted().checked_sub(1);
         last.and_then(|last| self.contents.pieces.get(last)).map_or(0, |piece| piece.start)
     }
@@ -128,7 +128,7 @@ impl McapReader {
     /// Where the file cannot be read.
     pub fn starts(&self) -> Result<Vec<SeriesStart>> {
         let by = Timestamp::from_nanos(u64::MAX);
-        let found = starts::find(&self.store, &self.contents, None, by);
+        let found = start::find(&self.store, &self.contents, None, by);
         found.map_err(Error::file("read", &self.path))
     }
 
@@ -139,7 +139,7 @@ impl McapReader {
     pub fn read_start(&self, start: &SeriesStart) -> Result<Option<Frames>> {
         match start.place {
             StartPlace::Attachment(place) => {
-                starts::read(&self.store, place).map_err(Error::file("read", &self.path))
+                start::read(&self.store, place).map_err(Error::file("read", &self.path))
             }
             StartPlace::Message => {
                 let mut beside = Self::open(&self.path)?;
@@ -187,7 +187,7 @@ impl McapReader {
     }
 
     /// Reads the next message whose parts are whole, with its channel and sequence.
-    pub(super) fn read_next(&mut self) -> io::Result<Option<(Received, u16, u32)>> {
+    pub(crate) fn read_next(&mut self) -> io::Result<Option<(Received, u16, u32)>> {
         while let Some(time) = self.next_time()? {
             self.position = self.order.number();
             let taken = self.order.take(&self.store, &self.contents)?;
@@ -196,7 +196,7 @@ impl McapReader {
                 let frames = records.frames(entry.data..entry.data + entry.length)?;
                 let origin = Arc::clone(&channel.origin);
                 let received = Received { frames, time: Timestamp::from_nanos(time), origin };
-                Some((received, entry.channel, sequence(entry, records)))
+                Some((received, entry.channel, entry.sequence(records)))
             });
             if read.is_some() {
                 return Ok(read);
@@ -268,14 +268,6 @@ impl McapReader {
         }
         Error::file("read", &self.path)(error)
     }
-}
-
-/// Returns the sequence of a message, which lies ahead of its times.
-fn sequence(entry: &Entry, records: &Block) -> u32 {
-    let Some(at) = entry.data.checked_sub(20) else { return 0 };
-    let near = records.near().get(at..).and_then(|head| record::Fields(head).u32());
-    let head = || records.bytes().get(at..).and_then(|head| record::Fields(head).u32());
-    near.or_else(head).unwrap_or(0)
 }
 
 impl Source for McapReader {
@@ -388,14 +380,14 @@ impl Recording for McapReader {
         by: Timestamp,
     ) -> Result<Option<Received>> {
         let failed = |error| Error::file("read", &self.path)(error);
-        let found = starts::find(&self.store, &self.contents, Some(series), by).map_err(failed)?;
+        let found = start::find(&self.store, &self.contents, Some(series), by).map_err(failed)?;
         let is_alone = self.origins().len() < 2;
         let mut beside = None;
         for start in found {
             let frames = match start.place {
                 StartPlace::Message => None,
                 StartPlace::Attachment(place) => {
-                    let Some(frames) = starts::read(&self.store, place).map_err(failed)? else {
+                    let Some(frames) = start::read(&self.store, place).map_err(failed)? else {
                         continue;
                     };
                     if is_alone {

@@ -3,16 +3,15 @@
 
 use std::io;
 
-use serde::Serialize;
-
 use super::block::Store;
+use super::damage::{Damages, unreadable};
 use super::definition::Definitions;
 use super::index::Contents;
 use super::piece::{Kind, NO_CHANNEL, Piece, load};
 use super::place::{Form, NO_RECORD, RecordPlace, examine, implausible, parts_are_whole, place};
-use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA};
 use super::scan::{LOOSE, chunk, define};
-use super::wire::{MAGIC, RECORD_HEAD, opcode};
+use crate::recording::mcap::format::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA};
+use crate::recording::mcap::format::wire::{MAGIC, RECORD_HEAD, opcode};
 
 /// How much of a damaged range is searched at once, at first and at most: most damage is short.
 const SEARCHED_FIRST: usize = 4 << 10;
@@ -29,40 +28,9 @@ const MAX_SURE_CHANNEL: u64 = 4096;
 /// the search takes no longer for bytes that somebody has made to look like messages again and again.
 const FREE_PARTS: u64 = 64 << 10;
 const BYTES_PER_PART: u64 = 16;
-/// How many damages are told of; the rest is counted.
-pub(super) const MAX_DAMAGES: usize = 1000;
-
-/// A place of a file that is damaged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Damage {
-    /// Where it begins, in bytes.
-    pub at: u64,
-    /// How many bytes were passed over to the next record.
-    pub bytes: u64,
-    /// What is wrong.
-    pub what: String,
-}
-
-/// Damaged places in order: the first of them, and how many there are.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Damages {
-    pub(super) first: Vec<Damage>,
-    pub(super) count: u64,
-}
-
-impl Damages {
-    pub(super) fn add(&mut self, at: u64, bytes: u64, what: impl Into<String>) {
-        self.count += 1;
-        if self.first.len() < MAX_DAMAGES {
-            self.first.push(Damage { at, bytes, what: what.into() });
-        }
-    }
-}
-
 /// Returns the next record and goes behind it. What cannot be one, or cannot be read, is passed over
 /// and noted.
-pub(super) fn next_record(
+pub(crate) fn next_record(
     store: &mut Store,
     at: &mut u64,
     end: u64,
@@ -83,11 +51,6 @@ pub(super) fn next_record(
         *at = next;
     }
     None
-}
-
-/// Says that something cannot be read.
-pub(super) fn unreadable(error: &io::Error) -> String {
-    format!("it cannot be read: {error}")
 }
 
 /// Returns where the next thing is that cannot well be anything but a record; `end` if nothing is.
@@ -170,7 +133,7 @@ fn is_sure(
 }
 
 /// Finds everything in a file up to `end` that can be read.
-pub(super) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> Damages {
+pub(crate) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> Damages {
     let mut damages = Damages::default();
     contents.pieces.clear();
     let mut at = MAGIC.len() as u64;

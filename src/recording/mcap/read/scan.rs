@@ -9,37 +9,37 @@ use super::definition::{Definitions, MAX_DEFINITION};
 use super::index::Contents;
 use super::piece::{Kind, Piece, load};
 use super::place::{RecordPlace, examine};
-use super::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA};
-use super::wire::{MAGIC, RECORD_HEAD, opcode};
+use crate::recording::mcap::format::record::{self, ChunkHead, MAX_CHUNK_HEAD, MESSAGE_DATA};
+use crate::recording::mcap::format::wire::{MAGIC, RECORD_HEAD, opcode};
 
 /// Messages outside of chunks are read together up to this many bytes.
-pub(super) const LOOSE: u64 = 1 << 20;
+pub(crate) const LOOSE: u64 = 1 << 20;
 
 /// The walk through a file that is not closed, which goes on where the file grows.
 #[derive(Debug)]
-pub(super) struct Scan {
+pub(crate) struct Scan {
     at: u64,
     finished: bool,
 }
 
 impl Scan {
     /// Starts behind the magic.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { at: MAGIC.len() as u64, finished: false }
     }
 
     /// Tells whether the end of the data section was seen.
-    pub(super) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.finished
     }
 
     /// Returns how many bytes there are after the last whole record, in a file of so many.
-    pub(super) fn rest(&self, length: u64) -> u64 {
+    pub(crate) fn rest(&self, length: u64) -> u64 {
         if self.finished { 0 } else { length.saturating_sub(self.at) }
     }
 
     /// Goes on to the last whole record there is, and adds the pieces on the way.
-    pub(super) fn advance(&mut self, store: &mut Store, contents: &mut Contents) -> io::Result<()> {
+    pub(crate) fn advance(&mut self, store: &mut Store, contents: &mut Contents) -> io::Result<()> {
         let Contents { pieces, definitions, .. } = contents;
         let end = store.length()?;
         let mut open = false;
@@ -119,7 +119,7 @@ impl Scan {
 }
 
 /// Reads a schema or a channel; none where it is damaged or too much.
-pub(super) fn define(
+pub(crate) fn define(
     store: &mut Store,
     place: RecordPlace,
     definitions: &mut Definitions,
@@ -136,7 +136,7 @@ pub(super) fn define(
 }
 
 /// Makes a piece of a chunk; none where its head is damaged.
-pub(super) fn chunk(store: &mut Store, place: RecordPlace) -> io::Result<Option<Piece>> {
+pub(crate) fn chunk(store: &mut Store, place: RecordPlace) -> io::Result<Option<Piece>> {
     let length = usize::try_from(place.length).unwrap_or(usize::MAX).min(MAX_CHUNK_HEAD);
     let Some(head) = ChunkHead::read(store.look(place.fields().start, length)?) else {
         return Ok(None);

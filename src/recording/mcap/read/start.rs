@@ -5,15 +5,14 @@ use std::io;
 
 use mflow_handlers::{Peek, Stage};
 
-use super::START;
 use super::block::Store;
 use super::definition::MAX_DEFINITION;
 use super::index::Contents;
 use super::place::RecordPlace;
-use super::record::{Attachment, Fields};
-use super::wire::Entries;
 use crate::endpoint::Timestamp;
 use crate::frame::Frames;
+use crate::recording::mcap::format::record::{Attachment, Fields};
+use crate::recording::mcap::format::start;
 
 /// What is looked at to tell which attachment it is: more than its times and its name have.
 const HEAD: u64 = 64;
@@ -25,12 +24,12 @@ pub struct SeriesStart {
     pub time: Timestamp,
     /// The name of the attachment, such as `series-7-header`.
     pub name: String,
-    pub(super) place: StartPlace,
+    pub(crate) place: StartPlace,
 }
 
 /// Where a start message is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum StartPlace {
+pub(crate) enum StartPlace {
     /// In an attachment.
     Attachment(RecordPlace),
     /// Among the messages, at its time.
@@ -38,15 +37,15 @@ pub(super) enum StartPlace {
 }
 
 /// Finds those of a series, or of any one, that were received by a time, the latest first.
-pub(super) fn find(
+pub(crate) fn find(
     store: &Store,
     contents: &Contents,
     series: Option<u64>,
     by: Timestamp,
 ) -> io::Result<Vec<SeriesStart>> {
     let is_wanted = |of: &str| match series {
-        Some(series) => of == name(series),
-        None => of.starts_with("series-") && of.ends_with("-header"),
+        Some(series) => of == start::name(series),
+        None => start::is_name(of),
     };
     let mut found = Vec::new();
     for place in &contents.attachments {
@@ -59,52 +58,31 @@ pub(super) fn find(
     }
     for place in contents.metadata.iter().filter(|place| place.length <= MAX_DEFINITION) {
         let block = store.block(place.fields())?;
-        found.extend(pointed_to(&mut Fields(block.bytes())));
+        if let Some((series, time)) = start::read_pointer(Fields(block.bytes())) {
+            let (time, name) = (Timestamp::from_nanos(time), start::name(series));
+            found.push(SeriesStart { time, name, place: StartPlace::Message });
+        }
     }
-    found.retain(|start| is_wanted(&start.name) && start.time <= by);
-    found.sort_by_key(|start| std::cmp::Reverse(start.time));
+    found.retain(|found| is_wanted(&found.name) && found.time <= by);
+    found.sort_by_key(|found| std::cmp::Reverse(found.time));
     Ok(found)
-}
-
-/// Reads metadata that point to a start message.
-fn pointed_to(fields: &mut Fields<'_>) -> Option<SeriesStart> {
-    fields.text().filter(|name| *name == START)?;
-    let entries = fields.map()?;
-    let number = |key| entries.iter().find(|(of, _)| of == key)?.1.parse::<u64>().ok();
-    let (series, time) = (number(SERIES)?, number(TIME)?);
-    let (time, name) = (Timestamp::from_nanos(time), name(series));
-    Some(SeriesStart { time, name, place: StartPlace::Message })
-}
-
-const SERIES: &str = "series";
-const TIME: &str = "time";
-
-/// Returns metadata that point to the start message of a series.
-pub(super) fn pointer(series: u64, time: Timestamp) -> Entries {
-    let entries = [(SERIES, series), (TIME, time.as_nanos())];
-    entries.map(|(key, value)| (key.to_owned(), value.to_string())).into()
 }
 
 impl SeriesStart {
     /// Tells whether a message is this one.
-    pub(super) fn is(&self, frames: &Frames) -> bool {
+    pub(crate) fn is(&self, frames: &Frames) -> bool {
         let peek = frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
-        let is_of = |series| name(series) == self.name;
+        let is_of = |series| start::name(series) == self.name;
         peek.stage == Some(Stage::Start) && peek.series.is_some_and(is_of)
     }
 }
 
 /// Reads the parts of a start message from its attachment; none if they are damaged.
-pub(super) fn read(store: &Store, place: RecordPlace) -> io::Result<Option<Frames>> {
+pub(crate) fn read(store: &Store, place: RecordPlace) -> io::Result<Option<Frames>> {
     let block = store.block(place.fields())?;
     let attachment = Attachment::read(block.bytes()).filter(Attachment::is_sound);
     Ok(attachment.and_then(|attachment| {
         let data = attachment.data.as_ptr().addr() - block.bytes().as_ptr().addr();
         block.frames(data..data + attachment.data.len())
     }))
-}
-
-/// Returns the name of the attachment that has the start of a series.
-pub(super) fn name(series: u64) -> String {
-    format!("series-{series}-header")
 }

@@ -3,16 +3,16 @@
 use std::io::Read;
 
 use super::block::Block;
-use super::record::ChunkHead;
+use crate::recording::mcap::format::record::ChunkHead;
 
 /// The most that a compressed chunk may become. Uncompressed ones have no such bound.
-pub(super) const MAX_UNPACKED: u64 = 1 << 30;
+pub(crate) const MAX_UNPACKED: u64 = 1 << 30;
 
 /// The records of a chunk, and what was wrong with it; there may be some records all the same.
 #[derive(Debug)]
-pub(super) struct Unpacked {
-    pub(super) records: Block,
-    pub(super) fault: Option<&'static str>,
+pub(crate) struct Unpacked {
+    pub(crate) records: Block,
+    pub(crate) fault: Option<&'static str>,
 }
 
 /// What is wrong with a chunk of which bytes have changed.
@@ -20,7 +20,7 @@ const CHANGED: &str = "the checksum of a chunk does not match";
 
 /// Returns the records of a chunk whose fields are in `block`. The checksum of one that is compressed
 /// is looked at, and that of others where it is wanted: they are read whole for it.
-pub(super) fn unpack(block: Block, checks: bool) -> Unpacked {
+pub(crate) fn unpack(block: Block, checks: bool) -> Unpacked {
     let nothing = |fault| Unpacked { records: Vec::new().into(), fault: Some(fault) };
     let Some(head) = ChunkHead::read(block.near()) else {
         return nothing("the head of a chunk is cut off");
@@ -96,7 +96,7 @@ fn lz4(packed: &[u8], length: u64) -> (Vec<u8>, Option<&'static str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::mcap::wire;
+    use crate::recording::mcap::format::wire;
 
     fn chunk(compression: &str, unpacked: u64, records: &[u8]) -> Block {
         let mut bytes = Vec::new();

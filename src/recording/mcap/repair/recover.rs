@@ -6,18 +6,20 @@ use std::path::Path;
 use mflow_handlers::{Peek, Stage};
 use serde::Serialize;
 
-use super::block::{self, Store};
-use super::index::{self, Contents, footer, read_summary};
-use super::parts::part_head;
-use super::reader::McapReader;
-use super::record::Attachment;
-use super::salvage::{Damage, Damages, salvage, unreadable};
-use super::starts;
 use super::verify::are_data_sound;
-use super::{McapOptions, McapWriter, SESSION, USER};
 use crate::counted::Counted;
 use crate::error::{Error, Result};
 use crate::frame::Frames;
+use crate::recording::mcap::format::metadata::{SESSION, USER};
+use crate::recording::mcap::format::parts::part_head;
+use crate::recording::mcap::format::record::Attachment;
+use crate::recording::mcap::format::start;
+use crate::recording::mcap::read::block::{self, Store};
+use crate::recording::mcap::read::damage::{Damage, Damages, unreadable};
+use crate::recording::mcap::read::index::{self, Contents, footer, read_summary};
+use crate::recording::mcap::read::reader::McapReader;
+use crate::recording::mcap::read::salvage::salvage;
+use crate::recording::mcap::write::{McapOptions, McapWriter};
 
 /// What was saved of a file, and what was not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -134,7 +136,7 @@ fn copy(reader: &mut McapReader, writer: &mut McapWriter, damages: &mut Damages)
         match reader.read_next() {
             Ok(Some((received, _, sequence))) => {
                 writer.write_numbered(&received, sequence.into())?;
-                carried.extend(start(&received.frames));
+                carried.extend(start_key(&received.frames));
             }
             Ok(None) => break,
             // What could be read a moment ago: the reader goes on behind it.
@@ -167,13 +169,13 @@ fn key<'a>(name: &str, data: impl IntoIterator<Item = &'a [u8]>) -> Key {
 }
 
 /// Returns the attachment that the writer has made of a message; none where it is no start message.
-fn start(frames: &Frames) -> Option<Key> {
+fn start_key(frames: &Frames) -> Option<Key> {
     let peek = Peek::of(frames.first()?.as_ref());
     let series = peek.series.filter(|_| peek.stage == Some(Stage::Start))?;
     let heads: Vec<_> = frames.iter().map(|frame| part_head(frame.len())).collect();
     let data =
         heads.iter().zip(frames.iter()).flat_map(|(head, frame)| [&head[..], frame.as_ref()]);
-    Some(key(&starts::name(series), data))
+    Some(key(&start::name(series), data))
 }
 
 /// Returns how the new file is written: what the old one said of itself goes with it.
@@ -207,8 +209,8 @@ mod tests {
 
     use super::*;
     use crate::endpoint::{Origin, Received, Timestamp};
-    use crate::recording::mcap::block::broken;
-    use crate::recording::mcap::verify;
+    use crate::recording::mcap::read::block::broken;
+    use crate::recording::mcap::repair::verify::verify;
 
     /// Messages of which every tenth has a chunk of its own.
     fn numbered(number: u64) -> Frames {

@@ -6,19 +6,20 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::block::{self, Store};
-use super::definition::Definitions;
-use super::index::{Contents, END, footer, read_summary};
-use super::parts::PartRanges;
-use super::piece::{NO_CHANNEL, Piece, records};
-use super::place::{RecordPlace, place};
-use super::record::{
+use crate::error::{Error, Result};
+use crate::recording::mcap::format::parts::PartRanges;
+use crate::recording::mcap::format::record::{
     self, Attachment, ChunkHead, Fields, Footer, MAX_CHUNK_HEAD, Records, SummaryOffset,
 };
-use super::salvage::{Damage, Damages, next_record};
-use super::scan::{chunk, define};
-use super::wire::{MAGIC, MessageHead, RECORD_HEAD, opcode};
-use crate::error::{Error, Result};
+use crate::recording::mcap::format::wire::{MAGIC, MessageHead, RECORD_HEAD, opcode};
+use crate::recording::mcap::read::block::{self, Store};
+use crate::recording::mcap::read::damage::{Damage, Damages};
+use crate::recording::mcap::read::definition::Definitions;
+use crate::recording::mcap::read::index::{self, Contents, END, footer, read_summary};
+use crate::recording::mcap::read::piece::{NO_CHANNEL, Piece, records};
+use crate::recording::mcap::read::place::{RecordPlace, place};
+use crate::recording::mcap::read::salvage::next_record;
+use crate::recording::mcap::read::scan::{chunk, define};
 
 /// How much is read at once for the checksum of the data section.
 const HASHED: u64 = 8 << 20;
@@ -154,7 +155,7 @@ impl Verifier {
                 opcode::METADATA => {
                     self.found.metadata += 1;
                     self.beside.push(found);
-                    if super::index::metadata(store, found)?.is_none() {
+                    if index::metadata(store, found)?.is_none() {
                         self.damages.add(found.at, 0, "metadata are damaged");
                     }
                 }
@@ -253,7 +254,7 @@ impl Verifier {
             && index.opcode == opcode::MESSAGE_INDEX
         {
             let block = store.block(index.fields())?;
-            match read_index(block.bytes()) {
+            match record::message_index(block.bytes()) {
                 Some((channel, entries)) => indexes.entry(channel).or_default().extend(entries),
                 None => self.damages.add(at, 0, "a message index is damaged"),
             }
@@ -384,15 +385,4 @@ pub(super) fn are_data_sound(store: &mut Store, end: RecordPlace) -> io::Result<
         at = next;
     }
     Ok(Some(hasher.finalize() == crc))
-}
-
-/// Reads a message index: its channel, and times and offsets.
-pub(super) fn read_index(fields: &[u8]) -> Option<(u16, Vec<(u64, u64)>)> {
-    let mut fields = Fields(fields);
-    let (channel, entries) = (fields.u16()?, fields.sized()?);
-    let entries = entries.chunks_exact(16).filter_map(|entry| {
-        let mut fields = Fields(entry);
-        fields.u64().zip(fields.u64())
-    });
-    Some((channel, entries.collect()))
 }

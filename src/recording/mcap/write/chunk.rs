@@ -1,14 +1,21 @@
 //! A chunk of small messages while it is filled.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
 use super::gather::COPY;
-use super::parts::{framed_length, part_head};
-use super::wire::{self, CHUNK_HEAD, ChunkIndex, MESSAGE_HEAD, MessageHead};
-use super::{BATCH_BYTES, BATCH_TIME};
 use crate::frame::{Frame, Frames};
+use crate::recording::mcap::format::parts::{framed_length, part_head};
+use crate::recording::mcap::format::wire::{
+    self, CHUNK_HEAD, ChunkIndex, MESSAGE_HEAD, MessageHead,
+};
+
+/// Smaller messages than those of [`OWN_CHUNK`](crate::recording::mcap::OWN_CHUNK) are batched to this
+/// many bytes at most.
+pub const BATCH_BYTES: usize = 1 << 20;
+/// Such messages wait this long for others at most.
+pub const BATCH_TIME: Duration = Duration::from_millis(100);
 
 /// The messages that wait for others to be written with.
 ///

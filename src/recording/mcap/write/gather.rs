@@ -3,8 +3,8 @@
 use std::io::IoSlice;
 use std::ops::Range;
 
-use super::parts::part_head;
 use crate::frame::{Frame, Frames};
+use crate::recording::mcap::format::parts::part_head;
 
 /// Up to this many bytes a part is copied into the framing around it: cheaper than a slice more.
 pub(super) const COPY: usize = 4096;

@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use mflow_handlers::Peek;
 
+use super::gather::Gather;
 use crate::endpoint::Received;
 use crate::frame::{Frame, Frames};
-use crate::recording::mcap::gather::Gather;
-use crate::recording::mcap::parts::framed_length;
-use crate::recording::mcap::starts;
-use crate::recording::mcap::wire::{self, AttachmentHead};
-
-/// The media type of attachments: the data of a message.
-pub(super) const MEDIA_TYPE: &str = "application/x-protobuf";
+use crate::recording::mcap::format::parts::framed_length;
+use crate::recording::mcap::format::start::{self, MEDIA_TYPE};
+use crate::recording::mcap::format::wire::{self, AttachmentHead};
 
 /// The last start message of each channel.
 #[derive(Debug, Default)]
@@ -58,7 +55,7 @@ impl<'a> Attachment<'a> {
         let head = AttachmentHead {
             log_time: message.time.as_nanos(),
             create_time: message.time.as_nanos(),
-            name: starts::name(series),
+            name: start::name(series),
             media_type: MEDIA_TYPE.to_owned(),
             data: framed_length(frames.iter().map(Frame::len)),
         };

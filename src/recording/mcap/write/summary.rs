@@ -1,8 +1,8 @@
 //! What stands at the end of an MCAP file: where everything is, and how much there is of it.
 
-use crate::recording::mcap::channel::{Channels, SCHEMA};
-use crate::recording::mcap::parts::{DESCRIPTOR, ENCODING, SCHEMA_NAME};
-use crate::recording::mcap::wire::{self, AttachmentHead, Counts, FOOTER};
+use super::channel::{Channels, SCHEMA};
+use crate::recording::mcap::format::parts::{DESCRIPTOR, ENCODING, SCHEMA_NAME};
+use crate::recording::mcap::format::wire::{self, AttachmentHead, Counts, FOOTER};
 
 /// What goes into the summary, written already.
 #[derive(Debug, Default)]

@@ -1,11 +1,7 @@
 //! Writing one MCAP file.
 
-mod start;
-mod summary;
-
-use std::fs;
 use std::io::IoSlice;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,19 +10,23 @@ use mflow_handlers::{Peek, Stage};
 use super::channel::Channels;
 use super::chunk::{self, Chunk};
 use super::gather::Gather;
-use super::parts::{framed_length, padding, part_head};
-use super::wire::{
-    self, AttachmentHead, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead, RECORD_HEAD,
-};
-use super::{OWN_CHUNK, SESSION, SMALL_START, START, SUMMARY, USER, session, starts};
+use super::metadata;
+use super::output::Output;
+use super::start::{Attachment, Starts};
+use super::summary::{Summary, schema};
 use crate::endpoint::{Origin, Received, Timestamp};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Frames};
-use crate::os::PacedFile;
-use crate::recording::Fsync;
+use crate::recording::mcap::format::metadata::{SESSION, SUMMARY, USER};
+use crate::recording::mcap::format::parts::{framed_length, padding, part_head};
+use crate::recording::mcap::format::start::{self, SMALL_START, START};
+use crate::recording::mcap::format::wire::{
+    self, AttachmentHead, CHUNK_HEAD, MAGIC, MESSAGE_HEAD, MessageHead, RECORD_HEAD,
+};
+use crate::recording::recorder::Fsync;
 
-use start::{Attachment, Starts};
-use summary::{Summary, schema};
+/// From this many bytes on a message has a chunk of its own.
+pub const OWN_CHUNK: usize = 256 << 10;
 
 /// How an MCAP file is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,8 +89,7 @@ pub struct Written {
 /// ```
 #[derive(Debug)]
 pub struct McapWriter {
-    path: PathBuf,
-    file: PacedFile,
+    output: Output,
     options: McapOptions,
     channels: Channels,
     /// Records of channels that belong ahead of the next chunk.
@@ -101,10 +100,6 @@ pub struct McapWriter {
     summary: Summary,
     last_time: u64,
     received: u64,
-    /// The checksum of the file so far, where it has checksums.
-    crc: Option<crc32fast::Hasher>,
-    /// Whether a failed write has left something behind that could not be taken back.
-    is_broken: bool,
 }
 
 impl McapWriter {
@@ -114,8 +109,7 @@ impl McapWriter {
     /// Where there is one already, or it cannot be made or written.
     pub fn create(path: &Path, options: McapOptions) -> Result<Self> {
         let mut writer = Self {
-            path: path.to_owned(),
-            file: PacedFile::create(path).map_err(Error::file("create", path))?,
+            output: Output::create(path, options.crc)?,
             options,
             channels: Channels::default(),
             ahead: Vec::new(),
@@ -125,22 +119,18 @@ impl McapWriter {
             summary: Summary::default(),
             last_time: 0,
             received: 0,
-            crc: None,
-            is_broken: false,
         };
-        writer.crc = writer.options.crc.then(crc32fast::Hasher::new);
         let mut bytes = MAGIC.to_vec();
         wire::header(&mut bytes, "", concat!("mflow/", env!("CARGO_PKG_VERSION")));
-        let entries = session::session(Timestamp::now(), &writer.options.session);
+        let entries = metadata::session(Timestamp::now(), &writer.options.session);
         writer.summary.add_metadata(&mut bytes, 0, SESSION, &entries);
         if !writer.options.user.is_empty() {
             writer.summary.add_metadata(&mut bytes, 0, USER, &writer.options.user);
         }
         schema(&mut bytes);
-        writer.append(&mut [IoSlice::new(&bytes)]).inspect_err(|_| {
-            // There is nothing in it.
-            let _ = fs::remove_file(path);
-        })?;
+        // Where that fails, there is nothing in it.
+        let begun = writer.output.append(&mut [IoSlice::new(&bytes)]);
+        begun.inspect_err(|_| writer.output.remove())?;
         for (time, frames) in writer.options.starts.clone() {
             writer.attach_message(&Received { frames, time, origin: Origin::new("") })?;
         }
@@ -162,7 +152,7 @@ impl McapWriter {
     pub(crate) fn write_numbered(&mut self, message: &Received, number: u64) -> Result<()> {
         let frames = &message.frames;
         let Some(first) = frames.first() else {
-            return Err(Error::NoParts { address: self.path.display().to_string() });
+            return Err(Error::NoParts { address: self.path().display().to_string() });
         };
         self.received = number.wrapping_add(1);
         let peek = Peek::of(first.as_ref());
@@ -206,7 +196,7 @@ impl McapWriter {
     /// Returns where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.output.path()
     }
 
     /// Returns when [`flush`](Self::flush) is due; none where nothing waits.
@@ -225,10 +215,10 @@ impl McapWriter {
         }
         let mut batch = std::mem::take(&mut self.batch);
         let ahead = std::mem::take(&mut self.ahead);
-        let at = self.file.position() + ahead.len() as u64;
+        let at = self.output.position() + ahead.len() as u64;
         let index = batch.close(at, self.options.crc);
         let slices = [&ahead[..]].into_iter().chain(batch.slices()).chain([&index.bytes[..]]);
-        let written = self.append(&mut slices.map(IoSlice::new).collect::<Vec<_>>());
+        let written = self.output.append(&mut slices.map(IoSlice::new).collect::<Vec<_>>());
         for entry in batch.entries() {
             let tally = &mut self.channels.get_mut(usize::from(entry.channel) - 1).tally;
             match written {
@@ -254,13 +244,13 @@ impl McapWriter {
     /// Where the file cannot be written.
     pub fn sync(&mut self) -> Result<()> {
         self.flush()?;
-        self.file.sync().map_err(Error::file("write", &self.path))
+        self.output.sync()
     }
 
     /// Returns the bytes of the file so far, without its summary.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.file.position() + self.batch.length() as u64
+        self.output.position() + self.batch.length() as u64
     }
 
     /// Counts messages that were received and will not be written.
@@ -288,13 +278,13 @@ impl McapWriter {
 
     /// Writes what waits and the summary, and has the disk keep the file unless that is never wanted.
     pub(crate) fn end(&mut self, fsync: Fsync) -> Result<Written> {
-        let present = self.file.check_presence().map_err(Error::file("close", &self.path));
+        let present = self.output.check_presence();
         let flushed = self.flush();
         let sealed = self.seal();
         flushed.and(sealed).and(present)?;
-        self.file.check().map_err(Error::file("close", &self.path))?;
+        self.output.check()?;
         if fsync != Fsync::Never {
-            self.file.sync().map_err(Error::file("write", &self.path))?;
+            self.output.sync()?;
         }
         Ok(self.written())
     }
@@ -303,12 +293,12 @@ impl McapWriter {
     /// the file.
     pub(crate) fn dropped(&self) -> u64 {
         let Written { messages, dropped, .. } = self.written();
-        if self.file.is_removed() { messages + dropped } else { dropped }
+        if self.output.is_removed() { messages + dropped } else { dropped }
     }
 
     /// Returns what is in the file so far, and what is not.
     pub(crate) fn written(&self) -> Written {
-        let size = self.file.position();
+        let size = self.output.position();
         let tallies = self.channels.all().iter().map(|channel| channel.tally);
         tallies.fold(Written { size, ..Written::default() }, |sum, tally| Written {
             messages: sum.messages + tally.messages,
@@ -331,16 +321,16 @@ impl McapWriter {
     }
 
     /// Writes an attachment of another file.
-    pub(super) fn attach(&mut self, head: &AttachmentHead, data: &[u8]) -> Result<()> {
+    pub(crate) fn attach(&mut self, head: &AttachmentHead, data: &[u8]) -> Result<()> {
         self.flush()?;
-        let (at, mut opening) = (self.file.position(), Vec::new());
+        let (at, mut opening) = (self.output.position(), Vec::new());
         wire::attachment_head(&mut opening, head);
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&opening[RECORD_HEAD..]);
         hasher.update(data);
         let crc = if self.options.crc { hasher.finalize() } else { 0 };
         let slices = [&opening[..], data, &crc.to_le_bytes()];
-        self.append(&mut slices.map(IoSlice::new))?;
+        self.output.append(&mut slices.map(IoSlice::new))?;
         self.summary.add_attachment(at, head);
         Ok(())
     }
@@ -363,7 +353,7 @@ impl McapWriter {
     fn write_alone(&mut self, head: MessageHead, frames: &Frames, data: u64) -> Result<()> {
         let mut gather = std::mem::take(&mut self.gather);
         gather.clear();
-        let at = self.file.position() + self.ahead.len() as u64;
+        let at = self.output.position() + self.ahead.len() as u64;
         let zeros = if self.options.align { alignment(at, frames) } else { None };
         let padding = zeros.as_ref().map(|(index, zeros)| (*index, &zeros[..]));
         let data = data + padding.map_or(0, |(_, zeros)| zeros.len() as u64);
@@ -375,7 +365,7 @@ impl McapWriter {
         let channels = ahead.len();
         wire::chunk_head(&mut ahead, head.log_time, head.log_time, crc, records);
         let index = chunk::index_of_one(at, CHUNK_HEAD as u64 + records, head);
-        let written = self.append(&mut gather.between(&ahead, frames, &index.bytes));
+        let written = self.output.append(&mut gather.between(&ahead, frames, &index.bytes));
         ahead.truncate(if written.is_ok() { 0 } else { channels });
         self.ahead = ahead;
         self.gather = gather;
@@ -400,9 +390,14 @@ impl McapWriter {
     /// Writes where the start message of a series is: it is too large to be written again.
     fn point_to_start(&mut self, channel: usize, message: &Received, series: u64) -> Result<()> {
         self.flush()?;
-        let (at, mut bytes) = (self.file.position(), Vec::new());
-        self.summary.add_metadata(&mut bytes, at, START, &starts::pointer(series, message.time));
-        self.append(&mut [IoSlice::new(&bytes)])?;
+        let (at, mut bytes) = (self.output.position(), Vec::new());
+        self.summary.add_metadata(
+            &mut bytes,
+            at,
+            START,
+            &start::pointer(series, message.time.as_nanos()),
+        );
+        self.output.append(&mut [IoSlice::new(&bytes)])?;
         self.starts.keep(channel, message);
         Ok(())
     }
@@ -411,8 +406,8 @@ impl McapWriter {
     fn attach_message(&mut self, message: &Received) -> Result<()> {
         if let Some(attachment) = Attachment::of(message, self.options.crc) {
             self.flush()?;
-            let at = self.file.position();
-            attachment.write(|slices| self.append(slices))?;
+            let at = self.output.position();
+            attachment.write(|slices| self.output.append(slices))?;
             self.summary.add_attachment(at, &attachment.head);
         }
         Ok(())
@@ -421,36 +416,14 @@ impl McapWriter {
     /// Writes everything behind the last chunk.
     fn seal(&mut self) -> Result<()> {
         let mut bytes = std::mem::take(&mut self.ahead);
-        let entries = session::summary(&self.channels, Timestamp::now());
-        let at = self.file.position();
+        let entries = metadata::summary(&self.channels, Timestamp::now());
+        let at = self.output.position();
         self.summary.add_metadata(&mut bytes, at, SUMMARY, &entries);
-        let crc = self.crc.take().map_or(0, |mut crc| {
-            crc.update(&bytes);
-            crc.finalize()
-        });
+        let crc = self.output.take_crc(&bytes);
         wire::data_end(&mut bytes, crc);
         self.summary.write(&mut bytes, at, &self.channels);
         bytes.extend(MAGIC);
-        self.append(&mut [IoSlice::new(&bytes)])
-    }
-
-    /// Appends all or nothing.
-    fn append(&mut self, slices: &mut [IoSlice<'_>]) -> Result<()> {
-        let failure = |source| Error::File { verb: "write", path: self.path.clone(), source };
-        if self.is_broken {
-            return Err(failure(std::io::ErrorKind::InvalidData.into()));
-        }
-        let start = self.file.position();
-        let mut crc = self.crc.clone();
-        if let Some(crc) = &mut crc {
-            slices.iter().for_each(|slice| crc.update(slice));
-        }
-        self.file.append(slices).map_err(failure).inspect_err(|_| {
-            // Half a record would hide all that is written behind it.
-            self.is_broken = self.file.truncate(start).is_err();
-        })?;
-        self.crc = crc;
-        Ok(())
+        self.output.append(&mut [IoSlice::new(&bytes)])
     }
 }
 

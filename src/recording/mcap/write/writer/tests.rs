@@ -1,11 +1,12 @@
 //! Files written here are read by the `mcap` crate.
 
 use std::fs;
+use std::path::PathBuf;
 
 use mcap::records::Record;
 
 use super::*;
-use crate::recording::mcap::parts::{DESCRIPTOR, PartRanges};
+use crate::recording::mcap::format::parts::{DESCRIPTOR, PartRanges};
 
 /// A file of a test, which goes with it.
 struct TestFile(PathBuf);

@@ -31,6 +31,7 @@ mod open;
 mod order;
 mod parts;
 mod piece;
+mod pipe;
 mod place;
 mod reader;
 mod record;
@@ -46,6 +47,7 @@ mod wire;
 mod writer;
 
 pub use info::{AttachmentInfo, ChannelInfo, Detail, Info, MetadataInfo, info};
+pub use pipe::McapPipe;
 pub use reader::McapReader;
 pub use recover::{Recovery, recover};
 pub use salvage::Damage;

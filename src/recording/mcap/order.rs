@@ -46,7 +46,7 @@ impl Faults {
         self.places.extend(places.map(|damage| (damage.at, damage.what.into())));
     }
 
-    fn add(&mut self, at: u64, what: &'static str, messages: u64) {
+    pub(super) fn add(&mut self, at: u64, what: &'static str, messages: u64) {
         tracing::warn!("'{}': at byte {at}: {what}", self.name);
         self.damaged = self.damaged.saturating_add(messages);
         // Nobody knows how many there were.

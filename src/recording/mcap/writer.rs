@@ -3,7 +3,6 @@
 mod start;
 mod summary;
 
-use std::fs;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,10 +107,10 @@ pub struct McapWriter {
 }
 
 impl McapWriter {
-    /// Makes a file.
+    /// Makes a file, or writes to the pipe at a path: a FIFO, or `/dev/stdout`.
     ///
     /// # Errors
-    /// Where there is one already, or it cannot be made or written.
+    /// Where there is a file already, or it cannot be made or written; where the pipe is a terminal.
     pub fn create(path: &Path, options: McapOptions) -> Result<Self> {
         let mut writer = Self {
             path: path.to_owned(),
@@ -137,10 +136,11 @@ impl McapWriter {
             writer.summary.add_metadata(&mut bytes, 0, USER, &writer.options.user);
         }
         schema(&mut bytes);
-        writer.append(&mut [IoSlice::new(&bytes)]).inspect_err(|_| {
+        if let Err(error) = writer.append(&mut [IoSlice::new(&bytes)]) {
             // There is nothing in it.
-            let _ = fs::remove_file(path);
-        })?;
+            writer.file.discard(path);
+            return Err(error);
+        }
         for (time, frames) in writer.options.starts.clone() {
             writer.attach_message(&Received { frames, time, origin: Origin::new("") })?;
         }

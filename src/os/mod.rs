@@ -12,4 +12,6 @@ pub(crate) use map::{Loan, Map};
 pub(crate) use paced_file::PacedFile;
 #[cfg(feature = "cli")]
 pub(crate) use paced_file::is_in_memory;
-pub(crate) use pipe::{STDIN, STDOUT, is_pipe, open_to_read};
+#[cfg(feature = "cli")]
+pub(crate) use pipe::{STDIN, STDOUT};
+pub(crate) use pipe::{is_pipe, open_to_read};

@@ -35,10 +35,9 @@ impl Exit {
     /// Prints an error with its causes, and says how to end.
     #[must_use]
     pub fn of(error: &Error) -> Self {
-        let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
         match error {
             // Whoever read the output has seen enough.
-            Error::Output(cause) if closed(cause) => Self::Done,
+            _ if is_closed(error) => Self::Done,
             Error::Config { .. } => {
                 Self::failed(error);
                 Self::Configuration
@@ -279,6 +278,17 @@ impl Exit {
             Self::Missed => 4,
             Self::Configuration => 78,
         }
+    }
+}
+
+/// Returns whether an output has failed because its reader has closed it.
+fn is_closed(error: &Error) -> bool {
+    match error {
+        Error::Output(source) | Error::File { verb: "write", source, .. } => {
+            source.kind() == io::ErrorKind::BrokenPipe
+        }
+        Error::Unwritten { source, .. } => is_closed(source),
+        _ => false,
     }
 }
 

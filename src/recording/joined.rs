@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Recording, Seek, open_recording};
+use super::{Recording, Seek, is_pipe, open_recording};
 use crate::endpoint::{Event, Origin, Received, Report, Source, Timestamp, WaitSet};
 use crate::error::{Error, Result};
 
@@ -68,7 +68,14 @@ enum Next {
 }
 
 impl Part {
-    fn of(recording: Box<dyn Recording>) -> Result<Self> {
+    fn of(path: &Path) -> Result<Self> {
+        if is_pipe(path) {
+            return Err(Error::Pipe {
+                path: path.to_owned(),
+                what: "sort messages of others into",
+            });
+        }
+        let recording = open_recording(path)?;
         if !recording.is_timed() {
             return Err(Error::NoTimes { path: recording.name().into() });
         }
@@ -138,14 +145,15 @@ impl JoinedReader {
     /// Opens recordings.
     ///
     /// # Errors
-    /// [`Error::NoTimes`] where one has no times, as folders have none; where one cannot be read.
+    /// [`Error::NoTimes`] where one has no times, as folders have none; [`Error::Pipe`] where one is a
+    /// pipe; where one cannot be read.
     ///
     /// # Panics
     /// Where there are none.
     pub fn open(paths: &[impl AsRef<Path>]) -> Result<Self> {
         assert!(!paths.is_empty(), "there are recordings");
-        let open = |path: &_| Part::of(open_recording(AsRef::as_ref(path))?);
-        let mut parts = paths.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let mut parts =
+            paths.iter().map(|path| Part::of(path.as_ref())).collect::<Result<Vec<_>>>()?;
         parts.sort_by_key(|part| part.span);
         let name = match parts.as_slice() {
             [first, _, ..] => format!("{} and {} more", first.recording.name(), parts.len() - 1),

@@ -35,7 +35,13 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     // What is made of it may have none, or new ones.
     recording.iter_mut().for_each(|recording| recording.look_at_checksums());
     let labels = labels(&sources, recording.as_deref());
-    let output = output::open(cli, format, &sources, labels, path)?;
+    let from = (sources.as_slice(), recording.as_deref());
+    let open = || output::open(cli, format, from, labels, path);
+    // A FIFO is opened once it has a reader.
+    let output = match path.is_some_and(cli::is_piped) {
+        true => cli::ending_on_signal(open)?,
+        false => open()?,
+    };
     if let (true, Some(recording)) = (cli.takes_everything(), &recording) {
         terminal.expect(recording.messages());
     }

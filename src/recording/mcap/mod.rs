@@ -33,6 +33,7 @@ pub use format::start::{SMALL_START, START};
 pub use format::topic::{OTHER, RAW};
 pub use read::damage::Damage;
 pub use read::info::{AttachmentInfo, ChannelInfo, Detail, Info, MetadataInfo, info};
+pub use read::pipe::McapPipe;
 pub use read::reader::McapReader;
 pub use read::start::SeriesStart;
 pub use repair::{Recovery, Verification, recover, verify};

@@ -127,8 +127,9 @@ fn pump(
     run: &mut Run<'_>,
     observer: &mut dyn Observer,
 ) -> Result<(Ending, u64)> {
-    let sources = source.report().sources;
     loop {
+        // More of them may become known, as of a pipe.
+        let sources = if series.is_some() { source.report().sources } else { 1 };
         let over_at = series.as_ref().and_then(|series| self::over_at(series, sources));
         if series.as_ref().is_some_and(|series| is_complete(series, sources)) {
             return Ok((Ending::SeriesEnded, 0));

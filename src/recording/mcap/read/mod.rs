@@ -11,6 +11,7 @@ pub(super) mod info;
 mod open;
 mod order;
 pub(super) mod piece;
+pub(super) mod pipe;
 pub(super) mod place;
 pub(super) mod reader;
 pub(super) mod salvage;

@@ -169,11 +169,16 @@ pub(crate) fn load(
     piece: &Piece,
     definitions: &mut Definitions,
 ) -> io::Result<Loaded> {
-    let Unpacked { records, fault } = records(store, piece)?;
+    Ok(entries(records(store, piece)?, piece.kind, definitions))
+}
+
+/// Finds the messages, schemas and channels in records that were read.
+pub(super) fn entries(unpacked: Unpacked, kind: Kind, definitions: &mut Definitions) -> Loaded {
+    let Unpacked { records, fault } = unpacked;
     let mut loaded = Loaded { records, entries: Vec::new(), foreign: 0, fault };
     if let Some(entry) = only_message(&loaded.records, definitions) {
         loaded.entries.push(entry);
-        return Ok(loaded);
+        return loaded;
     }
     let mut sorted = true;
     let mut previous = 0;
@@ -204,7 +209,7 @@ pub(crate) fn load(
             }),
             _ => {
                 // Nothing else has a place in a chunk.
-                let fault = (piece.kind == Kind::Chunk).then_some(NO_RECORD);
+                let fault = (kind == Kind::Chunk).then_some(NO_RECORD);
                 loaded.fault = loaded.fault.or(fault);
                 Some(())
             }
@@ -216,5 +221,5 @@ pub(crate) fn load(
     if !sorted {
         loaded.entries.sort_by_key(|entry| entry.time);
     }
-    Ok(loaded)
+    loaded
 }

@@ -1,6 +1,5 @@
 //! The file as it is written: each record is appended whole, or not at all.
 
-use std::fs;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
@@ -71,9 +70,9 @@ impl Output {
         self.file.sync().map_err(Error::file("write", &self.path))
     }
 
-    /// Removes the file.
-    pub(super) fn remove(&self) {
-        let _ = fs::remove_file(&self.path);
+    /// Removes the file, if it was made for the recording.
+    pub(super) fn discard(&self) {
+        self.file.discard(&self.path);
     }
 
     /// Tells whether somebody has removed the file.

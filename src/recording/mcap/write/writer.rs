@@ -103,10 +103,10 @@ pub struct McapWriter {
 }
 
 impl McapWriter {
-    /// Makes a file.
+    /// Makes a file, or writes to the pipe at a path: a FIFO, or `/dev/stdout`.
     ///
     /// # Errors
-    /// Where there is one already, or it cannot be made or written.
+    /// Where there is a file already, or it cannot be made or written; where the pipe is a terminal.
     pub fn create(path: &Path, options: McapOptions) -> Result<Self> {
         let mut writer = Self {
             output: Output::create(path, options.crc)?,
@@ -130,7 +130,7 @@ impl McapWriter {
         schema(&mut bytes);
         // Where that fails, there is nothing in it.
         let begun = writer.output.append(&mut [IoSlice::new(&bytes)]);
-        begun.inspect_err(|_| writer.output.remove())?;
+        begun.inspect_err(|_| writer.output.discard())?;
         for (time, frames) in writer.options.starts.clone() {
             writer.attach_message(&Received { frames, time, origin: Origin::new("") })?;
         }

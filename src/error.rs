@@ -3,6 +3,7 @@
 //! What is wrong *inside* a message is no error here: it is
 //! [`Data::Broken`](mflow_handlers::Data::Broken).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ pub enum Error {
         /// The address as given.
         address: String,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// A host name that cannot be resolved.
     #[error("cannot resolve the host of '{address}'")]

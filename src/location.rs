@@ -1,109 +1,95 @@
-//! Where messages come from or go to, a stream or a recording, and opening it.
+//! Where messages come from or go to, and what opens it: the table of schemes.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
-use crate::endpoint::{Sink, Source};
+use crate::endpoint::{Opener, Opening, Sink, Source};
 use crate::error::{Error, Result};
-use crate::recording::{
-    FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, is_mcap, is_pipe,
-    open_recording,
-};
-use crate::stream::{Address, Attach, Options, Stream, StreamSource};
+use crate::recording::{RecordingOpener, is_mcap};
+use crate::stream::{Address, Attach, StreamOpener};
 
-/// The address of a stream, or the path of a recording.
+/// What opens the locations of each scheme. A new scheme is a line here, and a room of its own.
+const SCHEMES: &[(&str, &dyn Opener)] =
+    &[("tcp", &StreamOpener), ("ipc", &StreamOpener), ("inproc", &StreamOpener)];
+/// What opens a location without a scheme.
+const PATH: &dyn Opener = &RecordingOpener;
+
+/// Where messages come from or go to: a scheme and what follows, such as `tcp://host:9999`, or the
+/// path of a recording.
 ///
-/// What has a scheme is an address. A path has a `/` in it, ends in `.mcap`, or there is something
-/// at it: anything else is an error, as it may be an address whose scheme was forgotten.
+/// A path has a `/` in it, ends in `.mcap`, or there is something at it: anything else without a
+/// scheme is an error, as it may be an address whose scheme was forgotten.
 ///
 /// ```
 /// use mflow::Location;
-/// assert!(matches!("tcp://host:9999".parse()?, Location::Stream(_)));
-/// assert!(matches!("run.mcap".parse()?, Location::Recording(_)));
-/// assert!(matches!("data/run".parse()?, Location::Recording(_)));
+/// assert_eq!("tcp://host:9999".parse::<Location>()?.scheme(), Some("tcp"));
+/// assert_eq!("run.mcap".parse::<Location>()?.scheme(), None);
+/// assert!("data/run".parse::<Location>()?.path().is_some());
 /// assert!("host:9999".parse::<Location>().is_err());
 /// # Ok::<(), mflow::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Location {
-    /// A stream.
-    Stream(Address),
-    /// An MCAP file, or a folder of `.raw` files.
-    Recording(PathBuf),
+#[derive(Clone)]
+pub struct Location {
+    text: OsString,
+    scheme: Option<&'static str>,
+    opener: &'static dyn Opener,
 }
 
 impl Location {
-    /// Returns the address, where it is that of a stream.
+    /// Returns the location as it was given.
     #[must_use]
-    pub fn address(&self) -> Option<&Address> {
-        match self {
-            Self::Stream(address) => Some(address),
-            Self::Recording(_) => None,
-        }
+    pub fn as_os_str(&self) -> &OsStr {
+        &self.text
     }
 
-    /// Opens what messages come from; the options are for a stream.
+    /// Returns what comes before `://`; none for a path.
+    #[must_use]
+    pub fn scheme(&self) -> Option<&'static str> {
+        self.scheme
+    }
+
+    /// Returns the path, if it is that of a recording.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.scheme.is_none().then(|| Path::new(&self.text))
+    }
+
+    /// Returns the address, if it is that of a stream.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        self.text.to_str()?.parse().ok()
+    }
+
+    /// Tells whether a text has the form `scheme://…`, so that it is not meant as a path.
+    #[must_use]
+    pub fn has_scheme(text: &OsStr) -> bool {
+        text.to_string_lossy().contains("://")
+    }
+
+    /// Opens what messages come from; each kind takes its own options, such as
+    /// [`Options`](crate::stream::Options) of streams.
     ///
     /// # Errors
-    /// Where it cannot be opened.
-    pub fn open_source(&self, options: Options) -> Result<Box<dyn Source>> {
-        match self {
-            Self::Stream(address) => Ok(Stream::open(address.as_str(), options)?.into()),
-            Self::Recording(path) => Ok(open_recording(path)?),
-        }
+    /// If it cannot be opened.
+    pub fn open_source(&self, opening: impl Into<Opening>) -> Result<Box<dyn Source>> {
+        self.opener.open_source(&self.text, &opening.into())
     }
 
-    /// Opens what messages come from, under a short name that tells those of a stream from others
-    /// in a recording. What a recording holds keeps the names that it has there.
+    /// Opens what messages go to: a stream, or a new recording, which is an MCAP file if its path ends
+    /// in `.mcap` or is that of a pipe, and a folder otherwise.
     ///
     /// # Errors
-    /// Where it cannot be opened.
-    pub fn open_labelled_source(&self, label: &str, options: Options) -> Result<Box<dyn Source>> {
-        let Self::Stream(address) = self else { return self.open_source(options) };
-        let stream = Stream::open(address.as_str(), options)?;
-        Ok(Box::new(StreamSource::new(stream, Some(label.to_owned()))))
+    /// If it cannot be opened, or there is a recording already.
+    pub fn open_sink(&self, opening: impl Into<Opening>) -> Result<Box<dyn Sink>> {
+        self.opener.open_sink(&self.text, &opening.into())
     }
 
-    /// Opens what messages go to: a stream as the options say, or a new recording, which is an MCAP
-    /// file where its path ends in `.mcap` or is that of a pipe, and a folder otherwise.
-    ///
-    /// # Errors
-    /// Where it cannot be opened, or there is a recording already.
-    pub fn open_sink(&self, options: Options) -> Result<Box<dyn Sink>> {
-        self.open_noting_sink(options, Vec::new())
-    }
-
-    /// Opens what messages go to, as [`open_sink`](Self::open_sink) does; an MCAP file notes these
-    /// keys and values of how its messages are received.
-    ///
-    /// # Errors
-    /// As [`open_sink`](Self::open_sink).
-    pub fn open_noting_sink(
-        &self,
-        options: Options,
-        session: Vec<(String, String)>,
-    ) -> Result<Box<dyn Sink>> {
-        Ok(match self {
-            Self::Stream(address) => Box::new(Stream::open(address.as_str(), options)?),
-            Self::Recording(path) if is_mcap(path) || is_pipe(path) => {
-                let options = McapOptions { session, ..McapOptions::default() };
-                let writer = McapWriter::create(path, options)?;
-                Box::new(Recorder::start(writer, RecorderOptions::default())?)
-            }
-            Self::Recording(path) => {
-                let max_memory = FolderWriter::MAX_MEMORY;
-                let options = RecorderOptions { max_memory, ..RecorderOptions::default() };
-                Box::new(Recorder::start(FolderWriter::create(path)?, options)?)
-            }
-        })
-    }
-
-    /// Returns how the command lines attach where nobody says; it means nothing for a recording.
+    /// Returns how the command lines attach by themselves; it means nothing for a recording.
     #[must_use]
     pub fn usual_attach(&self) -> Attach {
-        self.address().map_or(Attach::Connect, Address::usual_attach)
+        self.address().map_or(Attach::Connect, |address| address.usual_attach())
     }
 }
 
@@ -122,49 +108,71 @@ impl TryFrom<&OsStr> for Location {
     fn try_from(text: &OsStr) -> Result<Self, Error> {
         let (path, shown) = (Path::new(text), text.to_string_lossy());
         let is_path = || is_mcap(path) || shown.contains('/') || path.try_exists().unwrap_or(true);
-        let reject = |reason| Err(Error::Address { address: shown.clone().into_owned(), reason });
-        if Address::is_meant_by(&shown) {
-            match text.to_str() {
-                Some(address) => Ok(Self::Stream(address.parse()?)),
-                None => reject("it is not UTF-8"),
+        let reject = |reason: String| {
+            Err(Error::Address { address: shown.clone().into_owned(), reason: reason.into() })
+        };
+        let (scheme, opener) = match shown.split_once("://") {
+            Some((scheme, _)) => match SCHEMES.iter().find(|(name, _)| *name == scheme) {
+                Some((name, opener)) => (Some(*name), *opener),
+                None => return reject(format!("expected one of the schemes {}", names())),
+            },
+            None if !text.is_empty() && is_path() => (None, PATH),
+            None => {
+                let reason =
+                    "expected tcp://host:port, ipc://path, or a path such as x.mcap or ./folder";
+                return reject(reason.into());
             }
-        } else if !text.is_empty() && is_path() {
-            Ok(Self::Recording(path.to_owned()))
-        } else {
-            reject("expected tcp://host:port, ipc://path, or a path such as x.mcap or ./folder")
-        }
+        };
+        opener.check(text)?;
+        Ok(Self { text: text.to_owned(), scheme, opener })
     }
+}
+
+/// Returns the names of all schemes, for people.
+fn names() -> String {
+    let names: Vec<_> = SCHEMES.iter().map(|(name, _)| *name).collect();
+    let (last, others) = names.split_last().expect("there are schemes");
+    format!("{} and {last}", others.join(", "))
 }
 
 impl From<Address> for Location {
     fn from(address: Address) -> Self {
-        Self::Stream(address)
+        address.as_str().parse().expect("the address of a stream is a location")
+    }
+}
+
+impl PartialEq for Location {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Location {}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Location").field(&self.text).finish()
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stream(address) => address.fmt(f),
-            Self::Recording(path) => path.display().fmt(f),
-        }
+        self.text.to_string_lossy().fmt(f)
     }
 }
 
-/// Opens what messages come from: a stream, or a recording, for which the options mean nothing; see
-/// [`Location`].
+/// Opens what messages come from: see [`Location`].
 ///
 /// # Errors
-/// Where the address is none, or what it names cannot be opened.
-pub fn open_source(address: &str, options: Options) -> Result<Box<dyn Source>> {
-    address.parse::<Location>()?.open_source(options)
+/// If the location is none, or what it names cannot be opened.
+pub fn open_source(location: &str, opening: impl Into<Opening>) -> Result<Box<dyn Source>> {
+    location.parse::<Location>()?.open_source(opening)
 }
 
-/// Opens what messages go to: a stream, or a new recording, for which the options mean nothing; see
-/// [`Location`].
+/// Opens what messages go to: see [`Location`].
 ///
 /// # Errors
-/// Where the address is none, or what it names cannot be opened.
-pub fn open_sink(address: &str, options: Options) -> Result<Box<dyn Sink>> {
-    address.parse::<Location>()?.open_sink(options)
+/// If the location is none, or what it names cannot be opened.
+pub fn open_sink(location: &str, opening: impl Into<Opening>) -> Result<Box<dyn Sink>> {
+    location.parse::<Location>()?.open_sink(opening)
 }

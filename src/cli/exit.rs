@@ -1,5 +1,6 @@
 //! Exit codes, the same for all programs.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -9,8 +10,8 @@ use super::stderr::say;
 use crate::counted::Counted;
 use crate::endpoint::{Source, Unconfirmed};
 use crate::error::{Error, WithCauses};
+use crate::location::Location;
 use crate::recording::{Gauge, is_mcap};
-use crate::stream::Address;
 use crate::tools::split::OutputSummary;
 use crate::tools::{Ending, Limits, replay};
 
@@ -222,7 +223,7 @@ impl Exit {
             Unconfirmed::Count(0) | Unconfirmed::Unknown => self,
             Unconfirmed::Count(messages) => {
                 let messages = Counted(messages, "message").were();
-                if Address::is_meant_by(endpoint) {
+                if Location::has_scheme(OsStr::new(endpoint)) {
                     say(format_args!("error: {messages} not handed to a peer of '{endpoint}'"));
                 } else {
                     say(format_args!("error: {messages} not written to '{endpoint}': it hangs"));

@@ -10,7 +10,6 @@ use super::standard::input;
 use crate::error::Result;
 use crate::location::Location;
 use crate::printable::is_hidden;
-use crate::stream::Address;
 
 /// The most bytes that the name of a source has.
 const LONGEST: usize = 128;
@@ -44,7 +43,7 @@ impl Labelled {
         let Some(at) = bytes.iter().position(|byte| *byte == b'=') else { return Ok(unnamed()) };
         let (label, address) =
             (OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(&bytes[at + 1..]));
-        let is_address = |text: &OsStr| Address::is_meant_by(&text.to_string_lossy());
+        let is_address = |text: &OsStr| Location::has_scheme(text);
         // The path of a recording may have the sign in it, as an address may.
         let is_named = is_address(address) || is_plain(label);
         if !is_named || is_address(label) || Path::new(text).exists() {
@@ -56,7 +55,7 @@ impl Labelled {
     /// Tells whether it is a stream.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        Address::is_meant_by(&self.address.to_string_lossy())
+        Location::has_scheme(&self.address)
     }
 
     /// Returns the path, which it is one if it is no stream: that of the standard input for `-`.

@@ -23,6 +23,7 @@
 
 mod merge;
 mod offer;
+mod opener;
 mod received;
 mod report;
 mod stop;
@@ -34,6 +35,7 @@ use crate::error::Result;
 
 pub use merge::Merge;
 pub use offer::{Offer, Tally, Unconfirmed};
+pub use opener::{Opener, Opening};
 pub use received::{Origin, Received, Timestamp};
 pub use report::Report;
 pub use stop::Stop;

@@ -20,6 +20,7 @@
 pub mod folder;
 mod joined;
 pub mod mcap;
+mod opener;
 mod queue;
 mod range;
 mod recorder;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 pub use folder::{FolderInfo, FolderReader, FolderWriter};
 pub use joined::JoinedReader;
 pub use mcap::{McapOptions, McapPipe, McapReader, McapWriter, Written};
+pub(crate) use opener::RecordingOpener;
 pub(crate) use range::{Bounds, Extent};
 pub use range::{Place, Range};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};

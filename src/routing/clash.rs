@@ -1,6 +1,6 @@
 //! Addresses that cannot be used beside each other, whatever they are called.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::location::Location;
 use crate::stream::Attach;
@@ -25,11 +25,9 @@ impl Clash {
         if place(address) == place(taken) && !address.to_string().ends_with(":*") {
             return Some(Self::Same);
         }
-        let (Location::Stream(address), Location::Stream(taken)) = (address, taken) else {
-            return None;
-        };
+        let (address, taken) = (address.address()?, taken.address()?);
         match (attach, taken_attach) {
-            _ if !address.excludes(taken) => None,
+            _ if !address.excludes(&taken) => None,
             (Attach::Bind, Attach::Bind) => Some(Self::Bound),
             (Attach::Bind, Attach::Connect) if taken.is_loopback() => Some(Self::Loop),
             _ => None,
@@ -47,15 +45,16 @@ impl Clash {
     }
 }
 
-/// Returns what an address or a path stands for.
-fn place(location: &Location) -> Location {
-    // The components of a path say nothing of `./` and of a slash at the end.
-    let path = |path: &Path| {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Location::Recording(path.components().collect())
-    };
-    match location {
-        Location::Recording(name) => path(name),
-        Location::Stream(address) => address.socket_path().map_or_else(|| location.clone(), path),
+/// Returns what a location stands for: the components of a path say nothing of `./` and of a slash at
+/// the end.
+fn place(location: &Location) -> PathBuf {
+    let address = location.address();
+    let path = location.path().or_else(|| address.as_ref()?.socket_path());
+    match path {
+        Some(path) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            path.components().collect()
+        }
+        None => location.as_os_str().into(),
     }
 }

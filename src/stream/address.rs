@@ -30,13 +30,6 @@ impl Address {
         &self.0
     }
 
-    /// Tells whether `text` has the form `scheme://…`, so that it is meant as a stream rather than
-    /// as a path.
-    #[must_use]
-    pub fn is_meant_by(text: &str) -> bool {
-        text.contains("://")
-    }
-
     /// Returns how the command lines attach to this address where nobody says: `tcp://*:PORT`
     /// binds, everything else connects.
     #[must_use]
@@ -91,7 +84,9 @@ impl Address {
     /// Checks that a stream can attach so: some addresses can be bound only, and names within the
     /// program need a context that both sides share.
     pub(crate) fn check(&self, attach: Attach, has_context: bool) -> Result<(), Error> {
-        let reject = |reason| Err(Error::Address { address: self.0.clone(), reason });
+        let reject = |reason: &'static str| {
+            Err(Error::Address { address: self.0.clone(), reason: reason.into() })
+        };
         let port = self.0.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
         match (attach, port) {
             (Attach::Connect, Some((_, "*"))) => reject("expected the port to connect to, not any"),
@@ -138,7 +133,9 @@ impl FromStr for Address {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let reject = |reason| Err(Error::Address { address: text.to_owned(), reason });
+        let reject = |reason: &'static str| {
+            Err(Error::Address { address: text.to_owned(), reason: reason.into() })
+        };
         if text.contains('\0') {
             return reject("it contains a NUL character");
         }
@@ -187,7 +184,7 @@ mod tests {
         for (text, expected) in reasons {
             match text.parse::<Address>() {
                 Err(Error::Address { address, reason }) => {
-                    assert_eq!((address.as_str(), reason), (text, expected));
+                    assert_eq!((address.as_str(), reason.as_ref()), (text, expected));
                 }
                 other => panic!("{text}: {other:?}"),
             }

@@ -9,8 +9,9 @@ use super::{
     Ending, Failure, Limits, Observer, sum_up, tell_departures, tell_listening, tell_notices,
 };
 use crate::counted::Counted;
-use crate::endpoint::{Source, Stop, Unconfirmed, WaitSet};
+use crate::endpoint::{Opening, Source, Stop, Unconfirmed, WaitSet};
 use crate::error::{Error, Result, WithCauses};
+use crate::recording::McapOptions;
 use crate::routing::{Config, Output, Split};
 
 /// How often at most it is told of an output that it takes messages, or takes none.
@@ -75,7 +76,9 @@ pub fn open(
     for output in &config.streams {
         let options = tune(output.options());
         let session = [config.source.session(), output.session()].concat();
-        let sink = output.address.open_noting_sink(options, session)?;
+        let sink = output.address.open_sink(
+            Opening::from(options).with(McapOptions { session, ..McapOptions::default() }),
+        )?;
         tell_listening(&sink.report(), observer);
         outputs.push(Output::new(sink, output));
     }

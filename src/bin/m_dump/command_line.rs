@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
-use mflow::Address;
+use mflow::Location;
 use mflow::cli::{self, Filtering, Labelled, Limiting, Receiving, Recording, Verbosity};
 use mflow::recording::{is_mcap, is_pipe};
 use mflow::routing::{Content, FilterOptions};
@@ -192,7 +192,7 @@ impl Cli {
     /// Where there are several sources, each has a label.
     pub(crate) fn ends(&self) -> (Vec<Labelled>, Option<&Path>) {
         let (sources, output) = self.told_apart();
-        if let Some(path) = output.filter(|path| Address::is_meant_by(&path.to_string_lossy())) {
+        if let Some(path) = output.filter(|path| Location::has_scheme(path.as_os_str())) {
             let reason = format!("the output is a file or a folder, found '{}'", path.display());
             wrong(ErrorKind::InvalidValue, &reason);
         }

@@ -8,12 +8,13 @@ use std::io::Write;
 use std::path::Path;
 
 use mflow::cli::{self, Exit, Labelled, Receiving, Terminal};
+use mflow::endpoint::Opening;
 use mflow::recording::mcap::Detail;
 use mflow::recording::{Recording, open_recordings};
 use mflow::tools::dump::{self, Options};
 use mflow::tools::inspect::{self, Form};
 use mflow::tools::{Ending, Failure, Observer};
-use mflow::{Error, Location, Merge, Result, Source, Stop};
+use mflow::{Error, Merge, Result, Source, Stop};
 
 use command_line::{Cli, Look};
 use output::Output;
@@ -157,9 +158,9 @@ fn labels(sources: &[Labelled], recording: Option<&dyn Recording>) -> Option<usi
 fn open_recorded(sources: &[Labelled]) -> Result<Option<Box<dyn Recording>>> {
     let mut paths = Vec::new();
     for source in sources {
-        match source.location()? {
-            Location::Recording(path) => paths.push(path),
-            Location::Stream(_) => return Ok(None),
+        match source.location()?.path() {
+            Some(path) => paths.push(path.to_owned()),
+            None => return Ok(None),
         }
     }
     open_recordings(&paths).map(Some)
@@ -177,7 +178,7 @@ fn open_streams(
         let location = named.location()?;
         let options = receiving.options(&location, stop);
         let source = match &named.label {
-            Some(label) => location.open_labelled_source(label, options)?,
+            Some(label) => location.open_source(Opening::from(options).labelled(label))?,
             None => location.open_source(options)?,
         };
         source.report().listening.iter().for_each(|endpoint| terminal.listening(endpoint));

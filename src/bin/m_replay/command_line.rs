@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use mflow::cli::{self, Filtering, Limiting, Sending, Verbosity};
 use mflow::recording::{Place, Range, is_pipe};
 use mflow::tools::replay::{Detail, Options, Rate, Repeat};
-use mflow::{Address, Mode};
+use mflow::{Location, Mode};
 
 /// Send the messages of a recording again, with its timing or as fast as it goes
 ///
@@ -121,7 +121,7 @@ impl Cli {
             let reason = "--start is not before --end";
             cli::reject::<Self>(ErrorKind::ArgumentConflict, reason);
         }
-        let is_address = |path: &&PathBuf| Address::is_meant_by(&path.to_string_lossy());
+        let is_address = |path: &&PathBuf| Location::has_scheme(path.as_os_str());
         if let Some(address) = self.recordings.iter().find(is_address) {
             let reason = format!("expected a recording, found '{}'", address.display());
             cli::reject::<Self>(ErrorKind::InvalidValue, reason);

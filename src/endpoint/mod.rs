@@ -23,6 +23,8 @@
 
 mod merge;
 mod offer;
+mod offer_until;
+mod queue;
 mod received;
 mod stop;
 mod wait;
@@ -33,6 +35,9 @@ use crate::error::{Error, Result};
 
 pub use merge::Merge;
 pub use offer::{Offer, Tally, Unconfirmed};
+pub use offer_until::{Deadline, Offered, offer_until, offer_waiting};
+pub(crate) use queue::htype;
+pub use queue::{Capacity, Dropped, Level, Queue, Queued, Taken, WhenFull};
 pub use received::{Origin, Received, Timestamp};
 pub use stop::Stop;
 pub use wait::WaitSet;

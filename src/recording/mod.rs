@@ -20,7 +20,6 @@
 pub mod folder;
 mod joined;
 pub mod mcap;
-mod queue;
 mod range;
 mod recorder;
 mod rotation;
@@ -33,7 +32,7 @@ pub use joined::JoinedReader;
 pub use mcap::{McapOptions, McapReader, McapWriter, Written};
 pub(crate) use range::{Bounds, Extent};
 pub use range::{Place, Range};
-pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
+pub use recorder::{Fsync, Gauge, RecordWriter, Recorder, RecorderOptions};
 pub use rotation::{RotatingWriter, Rotation};
 
 use crate::endpoint::{Origin, Received, Source, Timestamp};

@@ -251,7 +251,7 @@ impl Queue {
         now: impl Fn() -> Instant,
     ) -> Offer {
         self.was_full.store(true, Ordering::Relaxed);
-        // It takes the messages that are not enough too.
+        // A large message may find no room before there are enough to wake the consumer.
         if state.sleep == Sleep::Nap {
             state.sleep = Sleep::Awake;
             self.arrived.notify_one();
@@ -353,7 +353,8 @@ impl Queue {
     }
 
     /// Takes all messages that are there without waiting; tells whether there was anything: a
-    /// message, a loss, or the end. If not, [`filled`](Self::filled) is readable when there is.
+    /// message, a loss, or the end. If not, [`filled`](Self::filled) is readable when a message
+    /// arrives, or the queue is closed.
     pub fn try_take(&self, taken: &mut Taken) -> bool {
         let mut state = self.lock();
         self.filled.lower(&mut state.is_filled);

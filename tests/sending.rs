@@ -5,10 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mflow::{
-    Frames, Offer, Options, Origin, Received, Sink, Stop, Timestamp, Unconfirmed, WaitSet,
-    open_sink,
-};
+use mflow::endpoint::{Deadline, Offered, offer_until};
+use mflow::{Frames, Options, Origin, Received, Sink, Stop, Timestamp, Unconfirmed, open_sink};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -28,13 +26,9 @@ fn number(parts: &[Vec<u8>]) -> u32 {
 
 /// Offers until the message is taken.
 fn hand_over(sink: &mut dyn Sink, message: &Received) {
-    let deadline = Instant::now() + PATIENCE;
-    while sink.offer(message).unwrap() == Offer::Full {
-        assert!(Instant::now() < deadline, "nobody takes it");
-        let mut set = WaitSet::new();
-        sink.readiness(&mut set);
-        set.wait(&Stop::never(), PATIENCE.into()).unwrap();
-    }
+    let deadline = Deadline::At(Instant::now() + PATIENCE);
+    let offered = offer_until(sink, message, deadline, &Stop::never()).unwrap();
+    assert_eq!(offered, Offered::Taken, "nobody takes it");
 }
 
 /// A receiver that takes little ahead.

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use clap::error::ErrorKind;
 use mflow::cli::{self, Exit, Limiting, Lingering, Receiving, Terminal, Verbosity};
-use mflow::routing::{Config, OnFull, OutputConfig};
+use mflow::endpoint::WhenFull;
+use mflow::routing::{Config, OutputConfig};
 use mflow::tools::{Failure, Observer, split};
 use mflow::{Error, Mode, Result, Stop};
 
@@ -40,8 +41,8 @@ struct Cli {
     #[arg(long, value_name = "push|pub", default_value = "push", value_parser = cli::parse_sending)]
     output_mode: Mode,
     /// What to do when an output takes nothing: block, drop, or wait so long before dropping
-    #[arg(long, value_name = "block|drop|DURATION", default_value = "2s", value_parser = parse_on_full)]
-    on_full: OnFull,
+    #[arg(long, value_name = "block|drop|DURATION", default_value = "2s", value_parser = parse_when_full)]
+    on_full: WhenFull,
     #[command(flatten)]
     lingering: Lingering,
     #[command(flatten)]
@@ -105,17 +106,17 @@ fn configuration(cli: &Cli) -> Result<(Config, Vec<String>)> {
         config.streams.push(OutputConfig {
             mode: cli.output_mode,
             queue_size: config.source.queue_size,
-            on_full: cli.on_full,
+            when_full: cli.on_full,
             ..OutputConfig::new(address.as_os_str().try_into()?)
         });
     }
     Ok((config, Vec::new()))
 }
 
-fn parse_on_full(text: &str) -> Result<OnFull, String> {
+fn parse_when_full(text: &str) -> Result<WhenFull, String> {
     match text {
-        "block" => Ok(OnFull::Block),
-        "drop" => Ok(OnFull::Drop),
-        _ => cli::parse_duration(text).map(OnFull::Wait),
+        "block" => Ok(WhenFull::Block),
+        "drop" => Ok(WhenFull::DropNewest),
+        _ => cli::parse_duration(text).map(WhenFull::Wait),
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{Size, parse_count, parse_duration, parse_interval, parse_size};
+use crate::endpoint::WhenFull;
 use crate::error::Result;
 use crate::os::is_in_memory;
 use crate::recording::{
-    FolderWriter, Fsync, McapOptions, McapWriter, OnFull, RecordWriter, Recorder, RecorderOptions,
+    FolderWriter, Fsync, McapOptions, McapWriter, RecordWriter, Recorder, RecorderOptions,
     RotatingWriter, Rotation,
 };
 use crate::stream::{Mode, Options};
@@ -146,9 +147,9 @@ impl Recording {
     /// Returns how many messages wait in the socket at most, where the command line does not say.
     #[must_use]
     pub fn usual_queue_size(&self, mode: Mode) -> u32 {
-        match self.on_full(mode) {
-            OnFull::Block => Recorder::QUEUE_SIZE,
-            OnFull::Drop => Options::DEFAULT_QUEUE_SIZE,
+        match self.when_full(mode) {
+            WhenFull::Block => Recorder::QUEUE_SIZE,
+            _ => Options::DEFAULT_QUEUE_SIZE,
         }
     }
 
@@ -159,7 +160,7 @@ impl Recording {
         path: &Path,
         mode: Mode,
     ) -> Result<Recorder> {
-        let may_wait = self.on_full(mode) == OnFull::Block;
+        let may_wait = self.when_full(mode) == WhenFull::Block;
         let is_in_memory = is_in_memory(&self.first_file(path));
         let usual_memory = if may_wait && is_in_memory { IN_MEMORY } else { ON_DISK };
         Recorder::start(writer, self.options(mode, usual_memory))
@@ -167,14 +168,14 @@ impl Recording {
 
     fn options(&self, mode: Mode, usual_memory: usize) -> RecorderOptions {
         let max_memory = self.max_memory.map_or(usual_memory, |size| size.bytes);
-        RecorderOptions { max_memory, on_full: self.on_full(mode), fsync: self.file.fsync }
+        RecorderOptions { max_memory, when_full: self.when_full(mode), fsync: self.file.fsync }
     }
 
-    fn on_full(&self, mode: Mode) -> OnFull {
+    fn when_full(&self, mode: Mode) -> WhenFull {
         match (self.on_full, mode) {
             // What is not taken from a PUB is lost uncounted, and would be whatever we do.
-            (None, Mode::Sub) | (Some(Policy::Drop), _) => OnFull::Drop,
-            (None, _) | (Some(Policy::Block), _) => OnFull::Block,
+            (None, Mode::Sub) | (Some(Policy::Drop), _) => WhenFull::DropNewest,
+            (None, _) | (Some(Policy::Block), _) => WhenFull::Block,
         }
     }
 }

@@ -23,7 +23,9 @@
 
 mod merge;
 mod offer;
+mod offer_until;
 mod opener;
+mod queue;
 mod received;
 mod report;
 mod stop;
@@ -35,7 +37,10 @@ use crate::error::Result;
 
 pub use merge::Merge;
 pub use offer::{Offer, Tally, Unconfirmed};
+pub use offer_until::{Deadline, Offered, offer_until, offer_waiting};
 pub use opener::{Opener, Opening};
+pub(crate) use queue::htype;
+pub use queue::{Capacity, Dropped, Level, Queue, Queued, Taken, WhenFull};
 pub use received::{Origin, Received, Timestamp};
 pub use report::Report;
 pub use stop::Stop;

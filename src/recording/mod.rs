@@ -21,7 +21,6 @@ pub mod folder;
 mod joined;
 pub mod mcap;
 mod opener;
-mod queue;
 mod range;
 mod recorder;
 mod rotation;
@@ -35,7 +34,7 @@ pub use mcap::{McapOptions, McapPipe, McapReader, McapWriter, Written};
 pub(crate) use opener::RecordingOpener;
 pub(crate) use range::{Bounds, Extent};
 pub use range::{Place, Range};
-pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
+pub use recorder::{Fsync, Gauge, RecordWriter, Recorder, RecorderOptions};
 pub use rotation::{RotatingWriter, Rotation};
 
 use crate::endpoint::{Origin, Received, Source, Timestamp};

@@ -3,29 +3,21 @@
 
 mod writing;
 
-use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::McapWriter;
-use super::queue::{Added, Queue};
-use crate::endpoint::{Offer, Origin, Received, Report, Sink, Unconfirmed, WaitSet};
+use crate::endpoint::{
+    Capacity, Dropped, Level, Offer, Origin, Queue, Received, Report, Sink, Unconfirmed, WaitSet,
+    WhenFull,
+};
 use crate::error::{Error, Result};
 
 use writing::{End, Writing};
-
-/// What to do with a message for which the queue has no room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFull {
-    /// Refuse it until there is room: who sends has to wait.
-    #[default]
-    Block,
-    /// Take it, write it nowhere, and count it.
-    Drop,
-}
 
 /// When the disk is told to keep what is written for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,14 +38,14 @@ pub struct RecorderOptions {
     /// larger is taken where no other waits.
     pub max_memory: usize,
     /// What to do when so many wait.
-    pub on_full: OnFull,
+    pub when_full: WhenFull,
     /// When the disk is told to keep what is written: every file of a recording.
     pub fsync: Fsync,
 }
 
 impl Default for RecorderOptions {
     fn default() -> Self {
-        Self { max_memory: 256 << 20, on_full: OnFull::default(), fsync: Fsync::default() }
+        Self { max_memory: 256 << 20, when_full: WhenFull::default(), fsync: Fsync::default() }
     }
 }
 
@@ -191,15 +183,15 @@ impl RecordWriter for McapWriter {
 #[derive(Debug)]
 pub struct Recorder {
     name: String,
-    options: RecorderOptions,
     queue: Arc<Queue>,
-    received: u64,
+    /// How many messages were taken out of the queue and are not written, known at the end.
+    unwritten: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Recorder {
     /// A good [`queue_size`](crate::stream::Options::queue_size) of a stream that waits for a recorder that
-    /// [blocks](OnFull::Block): messages wait in the recorder, bounded in bytes. What waits in the
+    /// [blocks](WhenFull::Block): messages wait in the recorder, bounded in bytes. What waits in the
     /// socket beside it is bounded by nothing else, and leaves the processor's cache.
     pub const QUEUE_SIZE: u32 = 32;
 
@@ -209,16 +201,18 @@ impl Recorder {
     /// Where the process may have no more threads or descriptors.
     pub fn start(writer: impl RecordWriter + 'static, options: RecorderOptions) -> Result<Self> {
         let failed = |source| Error::System { what: "the thread that writes", source };
-        let queue = Queue::new(options.max_memory).map_err(failed)?;
-        let (shared, name) = (Arc::clone(&queue), writer.name());
+        let capacity = Capacity::bytes(options.max_memory);
+        let queue = Arc::new(Queue::new(capacity, options.when_full).map_err(failed)?);
+        let unwritten = Arc::new(AtomicU64::new(0));
+        let (name, shared, left) = (writer.name(), Arc::clone(&queue), Arc::clone(&unwritten));
         let run = move || {
             let _end = End(&shared);
             let mut writing = Writing::new(&shared, Box::new(writer));
             writing.run(options.fsync);
-            writing.close(options.fsync);
+            left.store(writing.close(options.fsync), Ordering::Release);
         };
         let thread = thread::Builder::new().name("recorder".into()).spawn(run).map_err(failed)?;
-        Ok(Self { name, options, queue, received: 0, thread: Some(thread) })
+        Ok(Self { name, queue, unwritten, thread: Some(thread) })
     }
 
     /// Returns what shows how full the queue is, also once the recorder has finished.
@@ -256,28 +250,18 @@ impl Sink for Recorder {
         if message.frames.is_empty() {
             return Err(Error::NoParts { address: self.name.clone() });
         }
-        let offer = match self.queue.add(message, self.received) {
-            Added::Taken => Offer::Taken,
-            Added::Full if self.options.on_full == OnFull::Block => return Ok(Offer::Full),
-            Added::Full => {
-                self.queue.count_dropped(&message.origin, htype(message).as_deref());
-                Offer::Taken
-            }
-            Added::Failed => match self.failure() {
-                Some(error) => return Err(error),
-                None => return Ok(Offer::Full),
-            },
-        };
-        self.received += 1;
-        Ok(offer)
+        match self.queue.offer(message) {
+            Offer::Taken => Ok(Offer::Taken),
+            Offer::Full => self.failure().map_or(Ok(Offer::Full), Err),
+        }
     }
 
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-        set.readable(self.queue.room());
+        self.queue.readiness(set);
     }
 
     fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
-        set.readable(self.queue.room());
+        self.queue.readiness(set);
     }
 
     fn check(&mut self) -> Result<()> {
@@ -297,18 +281,18 @@ impl Sink for Recorder {
         let thread = self.thread.take();
         if !self.queue.wait_for_end(patience) {
             // The thread hangs in a write: it cannot be ended, and is left to itself.
-            return match self.queue.level().messages {
+            return match self.queue.level().depth {
                 0 => {
                     Err(Error::file("close", Path::new(&self.name))(io::ErrorKind::TimedOut.into()))
                 }
-                messages => Ok(Unconfirmed::Count(messages)),
+                messages => Ok(Unconfirmed::Count(messages as u64)),
             };
         }
         if let Some(thread) = thread {
             // Where it has panicked, that is the failure.
             let _ = thread.join();
         }
-        match (self.failure(), self.queue.level().unwritten) {
+        match (self.failure(), self.unwritten.load(Ordering::Acquire)) {
             (None, _) => Ok(Unconfirmed::Count(0)),
             (Some(error), 0) => Err(error),
             (Some(error), messages) => Err(Error::Unwritten { messages, source: Box::new(error) }),
@@ -326,11 +310,6 @@ impl Drop for Recorder {
     }
 }
 
-/// Returns the type of a message, where it tells one.
-pub(super) fn htype(message: &Received) -> Option<String> {
-    message.frames.peek().htype.map(Cow::into_owned)
-}
-
 /// Shows how full the queue of a [`Recorder`] is; clones show the same.
 #[derive(Clone, Debug)]
 pub struct Gauge {
@@ -341,33 +320,38 @@ impl Gauge {
     /// Returns the bytes of the messages that wait to be written, with what keeping them costs.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.queue.level().bytes
+        self.level().bytes
     }
 
     /// Returns the most bytes that ever waited.
     #[must_use]
     pub fn peak(&self) -> usize {
-        self.queue.level().peak
+        self.level().high_water_bytes
     }
 
     /// Returns how many messages wait to be written.
     #[must_use]
     pub fn messages(&self) -> u64 {
-        self.queue.level().messages
+        self.level().depth as u64
     }
 
     /// Returns how many messages were taken out of the queue again; all are written unless there
     /// was an error.
     #[must_use]
     pub fn written(&self) -> u64 {
-        self.queue.level().written
+        self.level().released
     }
 
     /// Returns how many messages there was no room for, by the name of the source and the htype.
     #[must_use]
     pub fn dropped(&self) -> Vec<(String, Option<String>, u64)> {
         let dropped = self.queue.dropped().into_iter();
-        dropped.map(|((source, _), kind)| (source, kind.htype, kind.messages)).collect()
+        let of = |kind: Dropped| (kind.origin.name.clone(), kind.messages(), kind.htype);
+        dropped.map(of).map(|(source, messages, htype)| (source, htype, messages)).collect()
+    }
+
+    fn level(&self) -> Level {
+        self.queue.level()
     }
 }
 

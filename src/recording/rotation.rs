@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::recorder::{Fsync, RecordWriter, htype};
+use super::recorder::{Fsync, RecordWriter};
 use super::{McapOptions, McapWriter, is_mcap};
-use crate::endpoint::{Origin, Received, Timestamp};
+use crate::endpoint::{Origin, Received, Timestamp, htype};
 use crate::error::{Error, Result, WithCauses};
 
 /// When a recording goes on in another file; never, where nothing is set.

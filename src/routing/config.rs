@@ -31,6 +31,7 @@ use serde_json::Value;
 
 use super::clash::Clash;
 use super::tolerant::tolerated;
+use crate::endpoint::WhenFull;
 use crate::error::Error;
 use crate::location::Location;
 use crate::stream::{Attach, Mode, Options};
@@ -74,27 +75,10 @@ pub struct OutputConfig {
     pub send_buffer: Option<NonZeroUsize>,
     /// Sends the k-th, 2k-th, … message only.
     pub modulo: NonZeroU64,
-    /// What to do when the output takes nothing.
-    pub on_full: OnFull,
-}
-
-/// What to do with messages for an output that takes nothing: its queue is full, or nobody is
-/// connected to a PUSH.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFull {
-    /// Waits for it, and all other outputs with it.
-    Block,
-    /// Drops them at once.
-    Drop,
-    /// Waits so long, then drops until it takes something again.
-    Wait(Duration),
-}
-
-/// Two seconds to connect or to catch up, then the others go on alone.
-impl Default for OnFull {
-    fn default() -> Self {
-        Self::Wait(Duration::from_secs(2))
-    }
+    /// What to do with messages for an output that takes nothing: its queue is full, or nobody is
+    /// connected to a PUSH. [`WhenFull::Block`] waits for it, and all other outputs with it. Two
+    /// seconds by default, to connect or to catch up.
+    pub when_full: WhenFull,
 }
 
 impl SourceConfig {
@@ -134,6 +118,9 @@ impl SourceConfig {
 }
 
 impl OutputConfig {
+    /// What to do when an output is full, by default: to wait two seconds, and then to drop.
+    pub const WHEN_FULL: WhenFull = WhenFull::Wait(Duration::from_secs(2));
+
     /// Returns what a recording notes of what it lacks by this; nothing where it lacks nothing.
     #[must_use]
     pub fn session(&self) -> Vec<(String, String)> {
@@ -151,7 +138,7 @@ impl OutputConfig {
             queue_size: Options::DEFAULT_QUEUE_SIZE,
             send_buffer: None,
             modulo: NonZeroU64::MIN,
-            on_full: OnFull::default(),
+            when_full: Self::WHEN_FULL,
         }
     }
 
@@ -340,8 +327,8 @@ impl RawStream {
             queue_size: check_queue_size(self.queue_size.as_ref(), key)?,
             send_buffer: send_buffer.and_then(NonZeroUsize::new),
             modulo: modulo.and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN),
-            on_full: self.on_full.map_or(Ok(OnFull::default()), |value| {
-                check_on_full(&value).ok_or_else(|| {
+            when_full: self.on_full.map_or(Ok(OutputConfig::WHEN_FULL), |value| {
+                check_when_full(&value).ok_or_else(|| {
                     let reason = format!("expected \"block\", \"drop\" or seconds, found {value}");
                     (format!("{key}.on_full"), reason)
                 })
@@ -402,12 +389,12 @@ fn check_mode(text: Option<String>, key: &str, modes: [Mode; 2]) -> Result<Mode,
     })
 }
 
-fn check_on_full(value: &Value) -> Option<OnFull> {
+fn check_when_full(value: &Value) -> Option<WhenFull> {
     match value {
-        Value::String(text) if text == "block" => Some(OnFull::Block),
-        Value::String(text) if text == "drop" => Some(OnFull::Drop),
+        Value::String(text) if text == "block" => Some(WhenFull::Block),
+        Value::String(text) if text == "drop" => Some(WhenFull::DropNewest),
         Value::Number(seconds) => {
-            Duration::try_from_secs_f64(seconds.as_f64()?).ok().map(OnFull::Wait)
+            Duration::try_from_secs_f64(seconds.as_f64()?).ok().map(WhenFull::Wait)
         }
         _ => None,
     }
@@ -471,11 +458,11 @@ mod tests {
             queue_size: 3,
             send_buffer: NonZeroUsize::new(Options::LOCAL_SEND_BUFFER),
             modulo: NonZeroU64::new(5).unwrap(),
-            on_full: OnFull::Block,
+            when_full: WhenFull::Block,
         };
         let second = OutputConfig {
             attach: Attach::Connect,
-            on_full: OnFull::Wait(Duration::from_millis(500)),
+            when_full: WhenFull::Wait(Duration::from_millis(500)),
             ..OutputConfig::new("tcp://h:2".parse().unwrap())
         };
         assert_eq!(config, Config { source, streams: vec![first, second] });

@@ -13,7 +13,7 @@ mod split;
 mod tolerant;
 
 pub(crate) use by_source::BySource;
-pub use config::{Config, OnFull, OutputConfig, SourceConfig};
+pub use config::{Config, OutputConfig, SourceConfig};
 pub use filter::{Content, Filter, FilterOptions, Series};
 pub use series::{SeriesWatch, Strays};
 pub use split::{Output, Split};

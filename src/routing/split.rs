@@ -5,8 +5,8 @@ use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{OnFull, OutputConfig};
-use crate::endpoint::{Offer, Received, Sink, Stop, Unconfirmed, WaitSet};
+use super::OutputConfig;
+use crate::endpoint::{Offer, Received, Sink, Stop, Unconfirmed, WaitSet, WhenFull};
 use crate::error::{Error, Result};
 
 /// How many messages in a row an output that was set aside has to take at once before it is waited
@@ -22,7 +22,7 @@ pub struct Output {
     /// Where peers connect to, or the name of the sink.
     endpoint: String,
     modulo: NonZeroU64,
-    on_full: OnFull,
+    when_full: WhenFull,
     /// Where its patience is used up, how many messages it has to take until it is waited for.
     set_aside: Option<u32>,
     sent: u64,
@@ -38,7 +38,7 @@ impl Output {
             endpoint: sink.report().listening.pop().unwrap_or_else(|| sink.name().to_owned()),
             sink,
             modulo: config.modulo,
-            on_full: config.on_full,
+            when_full: config.when_full,
             set_aside: None,
             sent: 0,
             dropped: 0,
@@ -79,7 +79,7 @@ impl Output {
     /// Tells whether its messages are to be dropped rather than waited for.
     #[must_use]
     pub fn may_drop(&self) -> bool {
-        self.on_full == OnFull::Drop
+        !matches!(self.when_full, WhenFull::Block | WhenFull::Wait(_))
     }
 
     /// Returns how many of its peers have gone so far.
@@ -103,11 +103,11 @@ impl Output {
 
     /// Returns how long to wait for the sink from now on, for ever where it is `None`.
     fn patience(&self) -> Option<Duration> {
-        match self.on_full {
-            OnFull::Block => None,
-            OnFull::Drop => Some(Duration::ZERO),
-            OnFull::Wait(_) if self.is_set_aside() => Some(Duration::ZERO),
-            OnFull::Wait(patience) => Some(patience),
+        match self.when_full {
+            WhenFull::Block => None,
+            WhenFull::Wait(patience) if !self.is_set_aside() => Some(patience),
+            // An output has no queue of its own yet that an older message could be dropped from.
+            _ => Some(Duration::ZERO),
         }
     }
 

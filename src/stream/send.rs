@@ -6,7 +6,7 @@ use mflow_handlers::Data;
 
 use super::receipt;
 use super::{Direction, Stream, uninterrupted};
-use crate::endpoint::{Offer, Unconfirmed};
+use crate::endpoint::{Offer, Offered, Origin, Received, Timestamp, Unconfirmed, offer_until};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Frames};
 
@@ -30,7 +30,7 @@ impl Stream {
     /// [`Error::NoParts`] for a message without parts; otherwise where the transport fails, or the
     /// stream is one that receives.
     pub fn send(&mut self, message: impl Into<Frames>) -> Result<()> {
-        self.send_frames(&message.into())
+        self.send_frames(message.into())
     }
 
     /// Gathers the parts of a message and sends it with the last one.
@@ -45,7 +45,7 @@ impl Stream {
             More::Follows => Ok(()),
             More::Last => {
                 let message = std::mem::take(&mut self.gathered);
-                self.send_frames(&message)
+                self.send_frames(message)
             }
         }
     }
@@ -62,14 +62,19 @@ impl Stream {
         self.send(message)
     }
 
-    fn send_frames(&mut self, frames: &Frames) -> Result<()> {
+    fn send_frames(&mut self, frames: Frames) -> Result<()> {
         let end = self.send_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        while self.offer(frames)? == Offer::Full {
-            if !self.wait(end)? {
-                return Err(Error::NotTaken { address: self.address.to_string() });
+        if self.offer(&frames)? == Offer::Taken {
+            return Ok(());
+        }
+        let (time, origin) = (Timestamp::now(), Origin::new(""));
+        let (message, stop) = (Received { frames, time, origin }, self.stop.clone());
+        match offer_until(self, &message, end.into(), &stop)? {
+            Offered::Taken => Ok(()),
+            Offered::TimedOut | Offered::Stopped => {
+                Err(Error::NotTaken { address: self.address.to_string() })
             }
         }
-        Ok(())
     }
 
     /// Hands a share of a message to libzmq, whole or not at all.

@@ -4,12 +4,15 @@
 
 use std::hint::black_box;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::report::{Direction, Notation, Report};
 use super::run::Run;
 use super::{Ending, Failure, Limits, Observer, local_send_buffer, sum_up, tell_departures};
-use crate::endpoint::{Offer, Origin, Received, Sink, Stop, Timestamp, Unconfirmed, WaitSet};
+use crate::endpoint::{
+    Origin, Received, Sink, Stop, Timestamp, Unconfirmed, WaitSet, offer_waiting,
+};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Frames};
 use crate::measure::Throughput;
@@ -165,16 +168,20 @@ fn generate(
             }
         }
         message.frames[0].copy_from(header.text(number));
-        while sink.offer(&message)? == Offer::Full {
+        let offered = offer_waiting(sink, &message, |sink| {
             // Before waiting, so that it does not count as silence.
             tell(run, report, std::mem::take(&mut sent), options, Instant::now(), out)?;
             let mut set = WaitSet::new();
             sink.readiness(&mut set);
             report.due().into_iter().for_each(|due| set.deadline(due));
             if let Some(ending) = run.wait(set, sink.name())? {
-                return Ok(ending);
+                return Ok(ControlFlow::Break(ending));
             }
             report.tick(Instant::now(), out)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if let ControlFlow::Break(ending) = offered {
+            return Ok(ending);
         }
         sent += 1;
         if sent < batch.min(run.remaining()) {

@@ -108,8 +108,11 @@ fn a_full_queue_refuses_and_tells_when_there_is_room() {
 
 #[test]
 fn a_full_queue_drops_where_that_is_asked_for_and_counts_what_it_drops() {
-    let options =
-        RecorderOptions { max_memory: ONE, on_full: OnFull::Drop, ..RecorderOptions::default() };
+    let options = RecorderOptions {
+        max_memory: ONE,
+        when_full: WhenFull::DropNewest,
+        ..RecorderOptions::default()
+    };
     let (mut recorder, go, told) = start(options);
     assert_eq!(recorder.offer(&message()).unwrap(), Offer::Taken);
     assert_eq!(told.recv().unwrap(), Asked::Record(0));

@@ -6,10 +6,9 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Fsync, RecordWriter, htype};
-use crate::endpoint::Received;
+use super::{Fsync, RecordWriter};
+use crate::endpoint::{Queue, Received, Taken, htype};
 use crate::error::{Error, Result};
-use crate::recording::queue::{Queue, Queued, Taken};
 
 /// Room of small messages is given back together, once there is this much.
 const RELEASE: usize = 256 << 10;
@@ -23,7 +22,7 @@ impl Drop for End<'_> {
             let source = io::Error::other("the thread that writes has panicked");
             self.0.fail(Error::System { what: "the recording", source });
         }
-        self.0.finish();
+        self.0.end();
     }
 }
 
@@ -36,7 +35,7 @@ pub(super) struct Writing<'a> {
     /// What the messages cost that the writer has put off, in their order.
     put_off: VecDeque<usize>,
     /// How many messages are written, and their bytes, whose room is not given back yet.
-    written: (u64, usize),
+    written: (usize, usize),
     /// How many messages there was no room for.
     dropped: u64,
 }
@@ -61,20 +60,21 @@ impl<'a> Writing<'a> {
         loop {
             let flush_due = if self.has_failed { None } else { self.writer.flush_due() };
             self.queue.take(&mut taken, flush_due.into_iter().chain(self.next_sync).min());
-            for kind in std::mem::take(&mut taken.dropped).into_values() {
-                self.writer.count_dropped(&kind.origin, kind.htype.as_deref(), kind.messages);
-                self.dropped += kind.messages;
+            for kind in taken.dropped.drain(..) {
+                let messages = kind.messages();
+                self.writer.count_dropped(&kind.origin, kind.htype.as_deref(), messages);
+                self.dropped += messages;
             }
             let is_end = taken.is_closed && taken.messages.is_empty();
-            while let Some(Queued { message, number, cost }) = taken.messages.pop_front() {
-                self.write(message, number);
-                self.put_off.push_back(cost);
+            while let Some(queued) = taken.messages.pop_front() {
+                self.put_off.push_back(queued.cost());
+                self.write(queued.message, queued.number);
                 self.release(RELEASE);
                 self.keep_time(fsync);
             }
             self.release(0);
             self.keep_time(fsync);
-            if self.queue.level().messages == self.put_off.len() as u64 {
+            if self.queue.level().depth == self.put_off.len() {
                 self.settle();
             }
             if is_end {
@@ -151,12 +151,13 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Closes the recording, also after an error.
-    pub(super) fn close(mut self, fsync: Fsync) {
+    /// Closes the recording, also after an error; returns how many messages that were taken out of
+    /// the queue are not in it.
+    pub(super) fn close(mut self, fsync: Fsync) -> u64 {
         if let Err(error) = self.writer.close(fsync) {
             self.queue.fail(error);
         }
-        self.queue.leave_unwritten(self.writer.dropped().saturating_sub(self.dropped));
+        self.writer.dropped().saturating_sub(self.dropped)
     }
 }
 

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run};
 use super::{Ending, Failure, Limits, Observer, sum_up, tell_notices};
-use crate::endpoint::{Offer, Received, Sink, Source, Stop, Unconfirmed, WaitSet};
-use crate::error::{Error, Result};
+use crate::endpoint::{Deadline, Offered, Sink, Source, Stop, Unconfirmed, offer_until};
+use crate::error::Result;
 use crate::frame::Frames;
 use crate::routing::{BySource, Filter, FilterOptions, SeriesWatch, Strays};
 
@@ -159,30 +159,16 @@ fn pump(
             }
         }
         // Where no part is wanted, there is nothing to be written, and a message all the same.
-        if !received.frames.is_empty() && !hand_over(sink, &received, PATIENCE)? {
+        // A stop is no reason to lose what was received.
+        let (patience, never) = (Deadline::Idle(PATIENCE), Stop::never());
+        if !received.frames.is_empty()
+            && offer_until(sink, &received, patience, &never)? != Offered::Taken
+        {
             return Ok((Ending::Stopped, 1));
         }
         run.count(1, received.frames.bytes() as u64, now);
         observer.progress(run.progress());
     }
-}
-
-/// Hands a message to a sink, waiting for it to take it: a stop is no reason to lose what was
-/// received. Gives up where the sink has made no room in so long a time.
-fn hand_over(sink: &mut dyn Sink, message: &Received, patience: Duration) -> Result<bool> {
-    let mut is_over = false;
-    while sink.offer(message)? == Offer::Full {
-        if is_over {
-            return Ok(false);
-        }
-        let mut set = WaitSet::new();
-        sink.readiness(&mut set);
-        let waited = set.wait(&Stop::never(), Some(patience));
-        let waited = waited.map_err(|source| Error::Wait { name: sink.name().to_owned(), source });
-        // A sink may wait to tell of room until there is much of it.
-        is_over = !waited?;
-    }
-    Ok(true)
 }
 
 /// Tells whether all has come of the series of all sources that have one; each has sent something.
@@ -218,61 +204,6 @@ impl Followed {
     fn observe(&mut self, frames: &Frames, now: Instant) {
         if self.of.accepts(frames) {
             self.watch.observe(frames, now);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::endpoint::{Origin, Report, Timestamp};
-
-    /// Has room now and then, and tells nobody.
-    struct Reticent {
-        offers: u32,
-        has_room: bool,
-    }
-
-    impl Sink for Reticent {
-        fn name(&self) -> &'static str {
-            "reticent"
-        }
-
-        fn offer(&mut self, _message: &Received) -> Result<Offer> {
-            self.offers += 1;
-            Ok(if self.has_room && self.offers > 1 { Offer::Taken } else { Offer::Full })
-        }
-
-        fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-            set.deadline(Instant::now() + Duration::from_secs(1000));
-        }
-
-        fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
-
-        fn check(&mut self) -> Result<()> {
-            Ok(())
-        }
-
-        fn report(&self) -> Report {
-            Report::default()
-        }
-
-        fn finish(self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
-            Ok(Unconfirmed::Count(0))
-        }
-    }
-
-    #[test]
-    fn a_sink_is_given_up_only_where_it_has_made_no_room() {
-        let message = Received {
-            frames: Frames::from([&b"x"[..]]),
-            time: Timestamp::now(),
-            origin: Origin::new("x"),
-        };
-        for has_room in [true, false] {
-            let mut sink = Reticent { offers: 0, has_room };
-            let taken = hand_over(&mut sink, &message, Duration::from_millis(1)).unwrap();
-            assert_eq!((taken, sink.offers), (has_room, 2));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use crate::endpoint::{Origin, Sink, Unconfirmed, WaitSet};
+use crate::endpoint::{Origin, Sink, Unconfirmed};
 use crate::error::{Error, Result};
 use crate::recording::Recording;
 use crate::tools::{Observer, tell_departures};
@@ -107,14 +107,6 @@ impl Outlets {
         self.sinks[place].as_mut()
     }
 
-    pub(super) fn readiness<'a>(&'a self, place: usize, set: &mut WaitSet<'a>) {
-        self.sinks[place].readiness(set);
-    }
-
-    pub(super) fn name(&self, place: usize) -> &str {
-        self.sinks[place].name()
-    }
-
     pub(super) fn endpoint(&self, place: usize) -> String {
         endpoint(self.sinks[place].as_ref())
     }
@@ -165,7 +157,7 @@ fn unmapped(label: &str, problem: &'static str, recording: &dyn Recording) -> Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::{Offer, Received, Report, Stop, Timestamp};
+    use crate::endpoint::{Offer, Received, Report, Stop, Timestamp, WaitSet};
     use crate::frame::Frames;
     use crate::recording::open_recording;
     use crate::recording::{McapOptions, McapWriter};

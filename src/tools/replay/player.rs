@@ -11,7 +11,7 @@ use super::header::{Headers, Openings};
 use super::outlets::Outlets;
 use super::rate::{Rate, Schedule};
 use super::{Detail, Options, Playing, Repeat, Rest};
-use crate::endpoint::{Offer, Received, WaitSet};
+use crate::endpoint::{Offer, Received, WaitSet, offer_waiting};
 use crate::error::{Error, Result};
 use crate::frame::Frames;
 use crate::recording::folder::part_file_name;
@@ -49,13 +49,50 @@ pub(super) struct Player<'a> {
     /// How many passes were begun, and how many messages were done before this one.
     passes: u64,
     before_pass: u64,
-    /// How many messages to send in spite of a pause.
-    steps: u32,
-    asked: Option<Instant>,
+    wishes: Wishes,
     /// The longest wait that was reported.
     reported: Duration,
     /// The outlet that a message waits for.
     waiting_for: Option<usize>,
+}
+
+/// What a person has asked for.
+#[derive(Default)]
+struct Wishes {
+    /// How many messages to send in spite of a pause.
+    steps: u32,
+    /// When the person was asked last.
+    asked: Option<Instant>,
+}
+
+impl Wishes {
+    /// Does what a person asks for; returns what ends the run by that.
+    fn obey(
+        &mut self,
+        clock: &mut Clock,
+        controls: &mut dyn Controls,
+        now: Instant,
+    ) -> Option<Ending> {
+        if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ASK) {
+            return None;
+        }
+        self.asked = Some(now);
+        while let Some(command) = controls.next() {
+            match command {
+                Command::Pause if clock.is_paused() => {
+                    self.steps = 0;
+                    clock.resume(now);
+                }
+                Command::Pause => clock.pause(now),
+                Command::Step => {
+                    clock.pause(now);
+                    self.steps = self.steps.saturating_add(1);
+                }
+                Command::Quit => return Some(Ending::Stopped),
+            }
+        }
+        None
+    }
 }
 
 /// What was played.
@@ -106,8 +143,7 @@ impl<'a> Player<'a> {
             lateness: Lateness::default(),
             passes: 1,
             before_pass: 0,
-            steps: 0,
-            asked: None,
+            wishes: Wishes::default(),
             reported: Duration::ZERO,
             waiting_for: None,
         }
@@ -240,15 +276,15 @@ impl<'a> Player<'a> {
     ) -> Result<Option<Ending>> {
         loop {
             let now = Instant::now();
-            if let Some(ending) = self.obey(controls, now) {
+            if let Some(ending) = self.wishes.obey(&mut self.clock, controls, now) {
                 return Ok(Some(ending));
             }
             self.send_headers_again(now)?;
             let mut set = WaitSet::new();
             let mut is_short = false;
             if self.clock.is_paused() {
-                if self.steps > 0 {
-                    self.steps -= 1;
+                if self.wishes.steps > 0 {
+                    self.wishes.steps -= 1;
                     self.clock.step(offset.unwrap_or_default());
                     return Ok(None);
                 }
@@ -275,7 +311,7 @@ impl<'a> Player<'a> {
             }
             self.headers.readiness(&mut set);
             if !is_short {
-                self.asked = None;
+                self.wishes.asked = None;
                 controls.readiness(&mut set);
             }
             let ending = self.run.rest(set, self.recording.name())?;
@@ -297,29 +333,6 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Does what a person asks for; returns what ends the run by that.
-    fn obey(&mut self, controls: &mut dyn Controls, now: Instant) -> Option<Ending> {
-        if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ASK) {
-            return None;
-        }
-        self.asked = Some(now);
-        while let Some(command) = controls.next() {
-            match command {
-                Command::Pause if self.clock.is_paused() => {
-                    self.steps = 0;
-                    self.clock.resume(now);
-                }
-                Command::Pause => self.clock.pause(now),
-                Command::Step => {
-                    self.clock.pause(now);
-                    self.steps = self.steps.saturating_add(1);
-                }
-                Command::Quit => return Some(Ending::Stopped),
-            }
-        }
-        None
-    }
-
     /// Hands a message to its sink, waiting for it to take it; returns what ended the run before.
     /// The clock starts with the first message that is taken.
     fn hand_over(
@@ -329,28 +342,29 @@ impl<'a> Player<'a> {
         due: Option<Duration>,
         controls: &mut dyn Controls,
     ) -> Result<Option<Ending>> {
-        loop {
-            let starts_at = (!self.clock.is_started()).then(Instant::now);
-            let offer = self.outlets.sink(outlet).offer(message)?;
-            self.waiting_for = (offer == Offer::Full).then_some(outlet);
-            if offer == Offer::Taken {
-                if let Some(now) = starts_at {
-                    self.clock.start(now, due.unwrap_or_default());
-                }
-                return Ok(None);
-            }
-            self.asked = None;
-            if let Some(ending) = self.obey(controls, Instant::now()) {
-                return Ok(Some(ending));
+        let Self { clock, wishes, run, waiting_for, .. } = self;
+        let mut starts_at = (!clock.is_started()).then(Instant::now);
+        let offered = offer_waiting(self.outlets.sink(outlet), message, |sink| {
+            *waiting_for = Some(outlet);
+            wishes.asked = None;
+            if let Some(ending) = wishes.obey(clock, controls, Instant::now()) {
+                return Ok(ControlFlow::Break(ending));
             }
             let mut set = WaitSet::new();
-            self.outlets.readiness(outlet, &mut set);
+            sink.readiness(&mut set);
             controls.readiness(&mut set);
-            let ending = self.run.wait(set, self.outlets.name(outlet))?;
-            if ending.is_some() {
-                return Ok(ending);
-            }
+            let ending = run.wait(set, sink.name())?;
+            starts_at = starts_at.map(|_| Instant::now());
+            Ok(ending.map_or(ControlFlow::Continue(()), ControlFlow::Break))
+        })?;
+        if let ControlFlow::Break(ending) = offered {
+            return Ok(Some(ending));
         }
+        *waiting_for = None;
+        if let Some(now) = starts_at {
+            clock.start(now, due.unwrap_or_default());
+        }
+        Ok(None)
     }
 
     /// Looks for the start of the series that a message is in the middle of, where it is to be sent

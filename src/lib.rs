@@ -52,6 +52,7 @@ pub mod error;
 pub mod frame;
 pub mod location;
 pub mod measure;
+mod mem;
 mod os;
 mod printable;
 pub mod recording;

@@ -7,12 +7,17 @@ use std::str::FromStr;
 
 use crate::endpoint::{Opener, Opening, Sink, Source};
 use crate::error::{Error, Result};
+use crate::mem::MemOpener;
 use crate::recording::{RecordingOpener, is_mcap};
 use crate::stream::{Address, Attach, StreamOpener};
 
 /// What opens the locations of each scheme. A new scheme is a line here, and a room of its own.
-const SCHEMES: &[(&str, &dyn Opener)] =
-    &[("tcp", &StreamOpener), ("ipc", &StreamOpener), ("inproc", &StreamOpener)];
+const SCHEMES: &[(&str, &dyn Opener)] = &[
+    ("tcp", &StreamOpener),
+    ("ipc", &StreamOpener),
+    ("inproc", &StreamOpener),
+    ("mem", &MemOpener),
+];
 /// What opens a location without a scheme.
 const PATH: &dyn Opener = &RecordingOpener;
 

@@ -1,4 +1,4 @@
-//! Where messages come from or go to, a stream or a recording, and opening it.
+//! Opens what an address or a path names: a stream or a recording.
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -135,7 +135,7 @@ pub enum EncodeError {
         /// The htype of the value.
         htype: Box<str>,
     },
-    /// The handler of this htype decodes only, or not this variant of [`Data`](crate::Data).
+    /// The handler of this htype decodes only, or not this variant of [`Data`].
     #[error("the handler of '{htype}' does not encode {variant}")]
     NotSupported {
         /// The htype of the value.

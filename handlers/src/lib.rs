@@ -45,7 +45,7 @@
 //! - [`Data`], what decoding gives; [`Json`], a header and its text; [`Array`], a typed array with
 //!   [`Dtype`], [`ByteOrder`] and [`Element`].
 //! - [`DecodeError`], [`EncodeError`] and [`ArrayError`]; [`Warning`], what was tolerated.
-//! - [`canonical`] and [`Canonical`], a value as JSON for people and for comparison; [`NamedArray`], the arrays of a
+//! - [`canonical()`] and [`Canonical`], a value as JSON for people and for comparison; [`NamedArray`], the arrays of a
 //!   message of any format.
 //!
 //! # Promises

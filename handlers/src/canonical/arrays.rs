@@ -32,7 +32,7 @@ impl Data {
     /// bsr_m         the names of the channels that hold an array
     /// ```
     ///
-    /// These are all arrays that the [canonical](crate::canonical) JSON shows. Single values and texts
+    /// These are all arrays that the [canonical](crate::canonical()) JSON shows. Single values and texts
     /// of bsread are no arrays, nor is what other formats hold. What should be read and cannot be is
     /// returned with its error, whether or not it would have been an array.
     ///

@@ -159,6 +159,14 @@ pub enum Error {
         /// The recording.
         path: PathBuf,
     },
+    /// Something asked of a recording in a pipe that only one in a file can do.
+    #[error("cannot {what} '{}': a pipe is read once, from its beginning to its end", path.display())]
+    Pipe {
+        /// The pipe.
+        path: PathBuf,
+        /// What was asked, such as `seek in`.
+        what: &'static str,
+    },
     /// A source of a recording and the address to replay it at that do not go together.
     #[error("source '{label}' {problem} '{recording}', which has {labels}")]
     Unmapped {

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use crate::endpoint::{Sink, Source};
 use crate::error::{Error, Result};
 use crate::recording::{
-    FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, is_mcap, open_recording,
+    FolderWriter, McapOptions, McapWriter, Recorder, RecorderOptions, is_mcap, is_pipe,
+    open_recording,
 };
 use crate::stream::{Address, Attach, Options, Stream, StreamSource};
 
@@ -66,7 +67,7 @@ impl Location {
     }
 
     /// Opens what messages go to: a stream as the options say, or a new recording, which is an MCAP
-    /// file where its path ends in `.mcap` and a folder otherwise.
+    /// file where its path ends in `.mcap` or is that of a pipe, and a folder otherwise.
     ///
     /// # Errors
     /// Where it cannot be opened, or there is a recording already.
@@ -86,7 +87,7 @@ impl Location {
     ) -> Result<Box<dyn Sink>> {
         Ok(match self {
             Self::Stream(address) => Box::new(Stream::open(address.as_str(), options)?),
-            Self::Recording(path) if is_mcap(path) => {
+            Self::Recording(path) if is_mcap(path) || is_pipe(path) => {
                 let options = McapOptions { session, ..McapOptions::default() };
                 let writer = McapWriter::create(path, options)?;
                 Box::new(Recorder::start(writer, RecorderOptions::default())?)

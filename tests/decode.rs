@@ -25,7 +25,7 @@ fn cases() -> Vec<String> {
 
 /// Returns the exit code of a case, in each format.
 fn code(case: &str) -> i32 {
-    // One channel of these is of a type that nobody knows.
+    // One channel of these is of an unknown type.
     if case == "bsread_defaults" { 3 } else { 0 }
 }
 
@@ -223,7 +223,7 @@ fn data_that_cannot_be_decoded_end_every_format_with_3() {
         b"\xd9\xd9\xf7\xa2\x64type\x65image\x64data\xa1\x61t\x05",
         b"\xd9\xd9\xf7\xa2\x64type\x65image\x64data\x64oops",
         b"\xd9\xd9\xf7\xa2\x64type\x65image\x64data\xa2\x61s\xd8\x40\x41\x01\x61t\x61x",
-        // An array of a type that nobody holds, bytes that cannot be decompressed, text that is none.
+        // An array of a type of 128 bits, bytes that cannot be decompressed, text that is none.
         b"\xd9\xd9\xf7\xa1\x61x\xd8\x53\x50\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
         b"\xd9\xd9\xf7\xa1\x61x\xd9\xdc\xb4\x83\x63lz4\x00\x41\x00",
         b"\xd9\xd9\xf7\xa1\x61x\x62\xff\xfe",

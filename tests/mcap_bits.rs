@@ -96,10 +96,10 @@ fn read(path: &Path) -> Option<(Vec<Frames>, McapReader)> {
 
 /// Tells whether somebody who reads a file hears that something is amiss.
 fn is_told(reader: &McapReader) -> bool {
-    let notices = reader.notices().join(", ");
+    let notices = reader.report().notices.join(", ");
     // A channel may have become one of other people, and what is behind the last whole record a rest.
     let is_noticed = notices.contains("other schemas") || notices.contains("no whole record");
-    reader.damaged() + reader.damaged_places() > 0 || is_noticed
+    reader.report().damaged + reader.report().damaged_places > 0 || is_noticed
 }
 
 #[test]

@@ -160,8 +160,8 @@ fn every_way_of_writing_is_read_the_same() {
             "{name}"
         );
         assert_eq!(read(&mut reader), expected, "{name}");
-        assert_eq!((reader.position(), reader.damaged()), (199, 0), "{name}");
-        let notices = reader.notices().join("\n");
+        assert_eq!((reader.position(), reader.report().damaged), (199, 0), "{name}");
+        let notices = reader.report().notices.join("\n");
         assert!(notices.contains("leaving out 100 messages of other schemas: 'somebody.Else'"));
         let origins: Vec<_> = reader.origins().iter().map(|origin| (**origin).clone()).collect();
         let names: Vec<_> = origins.iter().map(|origin| origin.name.as_str()).collect();
@@ -251,7 +251,7 @@ fn messages_beside_the_chunks_of_a_closed_file_are_read_too() {
     assert_eq!(times(&mut reader), [1, 2, 3, 4, 5, 6]);
     assert_eq!((reader.messages(), reader.is_closed()), (Some(6), true));
     let told = "its summary does not tell where messages are: it was read through";
-    assert_eq!(reader.notices(), [told]);
+    assert_eq!(reader.report().notices, [told]);
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_file_that_grows_is_read_as_far_as_it_is_whole() {
             read.extend(times(&mut reader));
         }
         assert!(read.into_iter().eq(0..60), "{name}");
-        assert_eq!(reader.damaged(), 0, "{name}");
+        assert_eq!(reader.report().damaged, 0, "{name}");
         let closed = McapReader::open(&path).unwrap();
         assert_eq!((closed.messages(), closed.is_closed()), (Some(60), true), "{name}");
     }
@@ -347,7 +347,7 @@ fn a_file_whose_writer_was_killed_is_read_and_found_in() {
             foreign.number(0, time, 1000);
         }
         let mut reader = McapReader::open(&file(&dir, &foreign.killed())).unwrap();
-        assert_eq!(reader.notices(), ["it has no end: its writer is still at it, or died"]);
+        assert_eq!(reader.report().notices, ["it has no end: its writer is still at it, or died"]);
         assert!(times(&mut reader).into_iter().eq(0..60));
         reader.seek(Seek::Message(31)).unwrap();
         assert!(times(&mut reader).into_iter().eq(31..60));
@@ -423,7 +423,7 @@ fn messages_without_readable_parts_are_left_out_and_counted_once() {
     let mut reader = McapReader::open(&file(&dir, &foreign.finish())).unwrap();
     for _ in 0..2 {
         assert_eq!(times(&mut reader), [1, 4]);
-        assert_eq!((reader.damaged(), reader.position()), (2, 3));
+        assert_eq!((reader.report().damaged, reader.position()), (2, 3));
         reader.seek(Seek::Message(0)).unwrap();
     }
 }
@@ -431,7 +431,7 @@ fn messages_without_readable_parts_are_left_out_and_counted_once() {
 /// Reads whatever can be read; there are bounds to how much that may be.
 fn exhaust(path: &Path) -> u64 {
     let Ok(mut reader) = McapReader::open(path) else { return 0 };
-    let _ = (reader.notices(), reader.messages(), reader.span());
+    let _ = (reader.report().notices, reader.messages(), reader.span());
     let mut messages = 0;
     let mut errors = 0;
     for _ in 0..100_000 {

@@ -57,7 +57,7 @@ fn numbers(path: &Path) -> Vec<u64> {
         assert!(received.frames == numbered(number), "message {number}");
         numbers.push(number);
     }
-    assert_eq!(reader.damaged(), 0);
+    assert_eq!(reader.report().damaged, 0);
     numbers
 }
 
@@ -92,7 +92,8 @@ fn a_recording_of_ours_is_sound_and_says_what_is_in_it() {
             };
             assert_eq!((a.bytes, b.bytes), (bytes(0), bytes(1)));
             assert_eq!((a.lost, a.dropped), (Some(99), Some(0)));
-            assert_eq!(a.rate, Some(99.0 / 198e-9));
+            // They came at once.
+            assert_eq!(a.rate, None);
             let user = info.metadata.iter().find(|metadata| metadata.name == "mflow.user");
             assert_eq!(user.unwrap().entries["sample"], "lysozyme");
             assert_eq!(info.notices, Vec::<String>::new());

@@ -40,7 +40,7 @@ fn count(path: &Path, size: usize) -> u64 {
         assert!(received.frames == numbered(count, size), "not message {count}");
         count += 1;
     }
-    assert_eq!(reader.damaged(), 0);
+    assert_eq!(reader.report().damaged, 0);
     count
 }
 

@@ -133,7 +133,7 @@ fn read(path: &Path, kind: Kind) -> u64 {
         assert!(received.frames == expected, "not message {count}");
         count += 1;
     }
-    assert_eq!(reader.damaged(), 0);
+    assert_eq!(reader.report().damaged, 0);
     count
 }
 

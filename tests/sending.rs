@@ -54,7 +54,7 @@ fn a_sender_that_has_finished_has_lost_nothing_for_a_slow_reader() {
     for (size, count) in [(1000, 12_000_u32), (20_000, 600)] {
         let options = Options::push().bind().queue_size(0);
         let mut sink = open_sink("tcp://127.0.0.1:*", options).unwrap();
-        let (_context, reader) = reluctant(sink.listening().unwrap());
+        let (_context, reader) = reluctant(&sink.report().listening[0]);
         let (finishing, finishes) = mpsc::channel();
         let sending = thread::spawn(move || {
             for number in 0..count {
@@ -77,7 +77,7 @@ fn what_a_sender_has_not_handed_over_is_counted_and_the_rest_arrives() {
     let count = 200;
     let options = Options::push().bind().queue_size(0);
     let mut sink = open_sink("tcp://127.0.0.1:*", options).unwrap();
-    let (_context, reader) = reluctant(sink.listening().unwrap());
+    let (_context, reader) = reluctant(&sink.report().listening[0]);
     for number in 0..count {
         hand_over(sink.as_mut(), &numbered(number, 200_000));
     }

@@ -38,10 +38,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={SYSTEM}");
     if env::var_os(SYSTEM).is_some() {
-        if let Err(error) = pkg_config::Config::new().atleast_version("4.3").probe("libzmq") {
-            eprintln!("error: {SYSTEM} is set, but the system has no libzmq 4.3 or later: {error}");
-            std::process::exit(1);
-        }
+        link_system();
         return;
     }
     let target = variable("TARGET");
@@ -50,6 +47,18 @@ fn main() {
     }
     add_cxx_flags(&target, INLINE);
     zeromq_src::Build::new().with_libsodium(libsodium()).build();
+}
+
+/// Links the system's libzmq, and what mflow calls of libzmq that a shared one does not export.
+fn link_system() {
+    let found = pkg_config::Config::new().atleast_version("4.3").probe("libzmq");
+    let library = found.unwrap_or_else(|error| {
+        eprintln!("error: {SYSTEM} is set, but the system has no libzmq 4.3 or later: {error}");
+        std::process::exit(1);
+    });
+    println!("cargo:rerun-if-changed=src/system.cpp");
+    let mut build = cc::Build::new();
+    build.cpp(true).includes(&library.include_paths).file("src/system.cpp").compile("zmq_system");
 }
 
 /// Returns where libsodium was built: its build script says so.

@@ -5,48 +5,132 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::array_message::ArrayMessage;
-use crate::bsread::{Bsread, Reconnect, Stop};
-use crate::dectris::stream2::{self, Stream2};
-use crate::dectris::{DetectorHeader, Image, SeriesEnd};
-use crate::error::DecodeError;
-use crate::json::Json;
-use crate::message::Message;
-use crate::raw::Raw;
-use crate::warning::Warning;
+use bytes::Bytes;
 
-/// What decoding a message gives: one variant a format, and three for what no format here reads.
-///
-/// Decoding loses nothing: [`Registry::encode`](crate::Registry::encode) makes of a value that nobody
-/// edited the parts it came from.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Data {
-    /// raw-1.0: a header and parts that nobody interprets.
-    Raw(Raw),
-    /// array-1.0: a header and arrays.
-    Array(ArrayMessage),
-    /// dheader-1.0: the configuration of a DECTRIS detector.
-    Header(Box<DetectorHeader>),
-    /// dimage-1.0: an image of a DECTRIS detector.
-    Image(Box<Image>),
-    /// dseries_end-1.0: the end of a series of a DECTRIS detector.
-    SeriesEnd(SeriesEnd),
-    /// The stream V2 of a DECTRIS detector: a start, an image or an end.
-    Stream2(Box<Stream2>),
-    /// bsr_m-1.0 and bsr_m-1.1: the channels of bsread at one pulse.
-    Bsread(Box<Bsread>),
-    /// bsr_stop-1.0: a sender of bsread stops.
-    BsreadStop(Stop),
-    /// bsr_reconnect-1.0: a stream of bsread goes on at another address.
-    BsreadReconnect(Reconnect),
-    /// What a handler of the user's own made.
-    Custom(Custom),
-    /// A message of an htype that nobody registered, or of none.
-    Unknown(Message),
-    /// A message that could not be decoded.
-    Broken(Broken),
+use crate::dectris::text_or_bytes;
+use crate::header::Json;
+use crate::message::{DecodeError, EncodeError, Message, Warning, chain};
+use crate::table::formats;
+use crate::walk::{Visitor, parts};
+
+/// Makes [`Data`], and what differs from one format to the next.
+macro_rules! data {
+    ($($name:ident: $size:ident $type:ty, $header:ident, [$($htype:expr),+], $doc:literal;)*) => {
+        /// What decoding a message gives: one variant a format, and three for what no format here reads.
+        ///
+        /// Decoding loses nothing: [`Registry::encode`](crate::Registry::encode) makes of a value that
+        /// was not edited the parts it came from.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Data {
+            $(#[doc = $doc] $name(held!($size $type)),)*
+            /// What a handler of the user's own made.
+            Custom(Custom),
+            /// A message of an htype that has no handler, or of none.
+            Unknown(Message),
+            /// A message that could not be decoded.
+            Broken(Broken),
+        }
+
+        impl Data {
+            /// Returns the htype, as the header tells it now.
+            pub fn htype(&self) -> Option<Cow<'_, str>> {
+                match self {
+                    $(Self::$name(_) => match self.header() {
+                        Some(header) => header.peek().htype,
+                        None => [$($htype),+].first().map(|&htype| Cow::Borrowed(htype)),
+                    },)*
+                    Self::Custom(custom) => custom.htype().map(Cow::Borrowed),
+                    Self::Unknown(message) | Self::Broken(Broken { message, .. }) => message.htype(),
+                }
+            }
+
+            /// Returns the header, the first part, where a format of this crate read one in JSON.
+            pub fn header(&self) -> Option<&Json> {
+                match self {
+                    $(Self::$name(value) => header!($header, value, &),)*
+                    Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
+                }
+            }
+
+            /// Returns the header for editing.
+            pub fn header_mut(&mut self) -> Option<&mut Json> {
+                match self {
+                    $(Self::$name(value) => header!($header, value, &mut),)*
+                    Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
+                }
+            }
+
+            /// Returns what was tolerated in the message.
+            pub fn warnings(&self) -> Vec<Warning> {
+                let header = self.header().filter(|header| header.has_non_numbers());
+                let mut warnings: Vec<_> =
+                    header.map(|_| Warning::NonNumbers { part: 1 }).into_iter().collect();
+                match self {
+                    $(Self::$name(value) => warnings.extend(value.warnings()),)*
+                    Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => {}
+                }
+                warnings
+            }
+
+            /// Visits all that the message holds, a map.
+            pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
+                visitor.map();
+                match self {
+                    $(Self::$name(value) => value.walk(visitor),)*
+                    Self::Custom(custom) => {
+                        visitor.entry("custom", &|| custom.type_name().into());
+                    }
+                    Self::Unknown(message) => undecoded(message, visitor),
+                    Self::Broken(Broken { message, error }) => {
+                        undecoded(message, visitor);
+                        visitor.entry("error", &|| chain(&**error).into());
+                    }
+                }
+                visitor.end();
+            }
+
+            /// Returns the name of the variant, for errors.
+            fn variant(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => concat!("Data::", stringify!($name)),)*
+                    Self::Custom(_) => "Data::Custom",
+                    Self::Unknown(_) => "Data::Unknown",
+                    Self::Broken(_) => "Data::Broken",
+                }
+            }
+        }
+
+        $(impl From<$type> for Data {
+            fn from(value: $type) -> Self {
+                Self::$name(value.into())
+            }
+        })*
+    };
 }
+
+/// How a value of a type is held.
+macro_rules! held {
+    (small $type:ty) => {
+        $type
+    };
+    (large $type:ty) => {
+        Box<$type>
+    };
+}
+
+/// The header of a value, if it has one.
+macro_rules! header {
+    (none, $value:ident, $($borrow:tt)+) => {{
+        let _ = $value;
+        None
+    }};
+    ($field:ident, $value:ident, $($borrow:tt)+) => {
+        Some($($borrow)+ $value.$field)
+    };
+}
+
+formats!(data);
 
 impl Data {
     /// Wraps what a handler of the user's own made of a message. The registry adds the htype.
@@ -70,82 +154,23 @@ impl Data {
         }
     }
 
-    /// Returns the htype, as the header tells it now.
-    pub fn htype(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::Custom(custom) => custom.htype().map(Cow::Borrowed),
-            Self::Stream2(_) => Some(Cow::Borrowed(stream2::HTYPE)),
-            Self::Unknown(message) | Self::Broken(Broken { message, .. }) => message.htype(),
-            _ => self.header()?.peek().htype,
-        }
+    /// Says that a handler does not encode this.
+    pub(crate) fn not_supported(&self) -> EncodeError {
+        let htype = self.htype().unwrap_or_default().into();
+        EncodeError::NotSupported { htype, variant: self.variant() }
     }
+}
 
-    /// Returns the header, the first part, where a format of this crate read one in JSON.
-    pub fn header(&self) -> Option<&Json> {
-        match self {
-            Self::Raw(raw) => Some(&raw.header),
-            Self::Array(message) => Some(&message.header),
-            Self::Header(header) => Some(&header.header),
-            Self::Image(image) => Some(&image.header),
-            Self::SeriesEnd(end) => Some(&end.header),
-            Self::Bsread(bsread) => Some(&bsread.main_header),
-            Self::BsreadStop(stop) => Some(&stop.header),
-            Self::BsreadReconnect(reconnect) => Some(&reconnect.header),
-            Self::Stream2(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
+/// A message that no format read: its first part is shown as JSON if it is.
+fn undecoded<'d>(message: &'d Message, visitor: &mut dyn Visitor<'d>) {
+    let rest: &[Bytes] = match message.parts().split_first() {
+        Some((first, rest)) => {
+            text_or_bytes("header", &first.clone().into(), visitor);
+            rest
         }
-    }
-
-    /// Returns the header for editing.
-    pub fn header_mut(&mut self) -> Option<&mut Json> {
-        match self {
-            Self::Raw(raw) => Some(&mut raw.header),
-            Self::Array(message) => Some(&mut message.header),
-            Self::Header(header) => Some(&mut header.header),
-            Self::Image(image) => Some(&mut image.header),
-            Self::SeriesEnd(end) => Some(&mut end.header),
-            Self::Bsread(bsread) => Some(&mut bsread.main_header),
-            Self::BsreadStop(stop) => Some(&mut stop.header),
-            Self::BsreadReconnect(reconnect) => Some(&mut reconnect.header),
-            Self::Stream2(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => None,
-        }
-    }
-
-    /// Returns what was tolerated in the message.
-    pub fn warnings(&self) -> Vec<Warning> {
-        let header = self.header().filter(|header| header.has_non_numbers());
-        let mut warnings: Vec<_> =
-            header.map(|_| Warning::NonNumbers { part: 1 }).into_iter().collect();
-        warnings.extend(match self {
-            Self::Array(message) => message.warnings(),
-            Self::Header(header) => header.warnings(),
-            Self::Image(image) => image.warnings(),
-            Self::SeriesEnd(end) => end.warnings(),
-            Self::Stream2(message) => message.warnings(),
-            Self::Bsread(bsread) => bsread.warnings(),
-            Self::BsreadStop(stop) => stop.warnings(),
-            Self::BsreadReconnect(reconnect) => reconnect.warnings(),
-            Self::Raw(_) | Self::Custom(_) | Self::Unknown(_) | Self::Broken(_) => Vec::new(),
-        });
-        warnings
-    }
-
-    /// Returns the name of the variant, for errors.
-    pub(crate) fn variant(&self) -> &'static str {
-        match self {
-            Self::Raw(_) => "Data::Raw",
-            Self::Array(_) => "Data::Array",
-            Self::Header(_) => "Data::Header",
-            Self::Image(_) => "Data::Image",
-            Self::SeriesEnd(_) => "Data::SeriesEnd",
-            Self::Stream2(_) => "Data::Stream2",
-            Self::Bsread(_) => "Data::Bsread",
-            Self::BsreadStop(_) => "Data::BsreadStop",
-            Self::BsreadReconnect(_) => "Data::BsreadReconnect",
-            Self::Custom(_) => "Data::Custom",
-            Self::Unknown(_) => "Data::Unknown",
-            Self::Broken(_) => "Data::Broken",
-        }
-    }
+        None => &[],
+    };
+    visitor.entry("data", &|| parts(rest));
 }
 
 /// A value of the user's own, of any type, with the htype whose handler made it.
@@ -224,26 +249,14 @@ impl Broken {
     }
 }
 
-macro_rules! from {
-    ($($value:ident => |$name:ident| $data:expr;)*) => {$(
-        impl From<$value> for Data {
-            fn from($name: $value) -> Self {
-                $data
-            }
-        }
-    )*};
+impl From<Custom> for Data {
+    fn from(custom: Custom) -> Self {
+        Self::Custom(custom)
+    }
 }
 
-from! {
-    Raw => |raw| Self::Raw(raw);
-    ArrayMessage => |message| Self::Array(message);
-    DetectorHeader => |header| Self::Header(Box::new(header));
-    Image => |image| Self::Image(Box::new(image));
-    SeriesEnd => |end| Self::SeriesEnd(end);
-    Stream2 => |message| Self::Stream2(Box::new(message));
-    Bsread => |bsread| Self::Bsread(Box::new(bsread));
-    Stop => |stop| Self::BsreadStop(stop);
-    Reconnect => |reconnect| Self::BsreadReconnect(reconnect);
-    Custom => |custom| Self::Custom(custom);
-    Broken => |broken| Self::Broken(broken);
+impl From<Broken> for Data {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
 }

@@ -6,67 +6,10 @@ use std::sync::Arc;
 
 use crate::bsread;
 use crate::data::{Broken, Data};
-use crate::error::{DecodeError, EncodeError};
 use crate::format::Format;
-use crate::json::begins_object;
-use crate::message::Message;
-use crate::parts::Parts;
-
-/// Something that decodes the messages of one htype, and perhaps encodes them.
-///
-/// A closure that decodes is a handler. A type can encode as well:
-///
-/// ```
-/// use mflow_handlers::{Custom, Data, DecodeError, EncodeError, Handler, Message, Parts, Registry};
-///
-/// struct Temperature;
-///
-/// impl Handler for Temperature {
-///     fn decode(&self, parts: &mut Parts<'_>) -> Result<Data, DecodeError> {
-///         parts.next_json()?;
-///         let kelvin = parts.next_part()?;
-///         Ok(Data::custom(i32::from_le_bytes(kelvin[..].try_into().map_err(DecodeError::other)?)))
-///     }
-///
-///     fn encode(&self, data: &Data) -> Result<Message, EncodeError> {
-///         let kelvin = data.downcast_ref::<i32>().ok_or_else(|| EncodeError::other("expected an i32"))?;
-///         let header = r#"{"htype":"temperature-1.0"}"#;
-///         Ok(Message::new([header.into(), kelvin.to_le_bytes().to_vec().into()]))
-///     }
-/// }
-///
-/// let mut registry = Registry::default();
-/// registry.insert("temperature-1.0", Temperature);
-/// let message = registry.encode(&Data::Custom(Custom::new("temperature-1.0", 293_i32)))?;
-/// assert_eq!(registry.decode(message).downcast_ref(), Some(&293_i32));
-/// # Ok::<(), EncodeError>(())
-/// ```
-pub trait Handler: Send + Sync {
-    /// Makes a value of the parts of a message. Parts that are not taken are not missed.
-    ///
-    /// # Errors
-    ///
-    /// If the parts are not what the handler expects: the message is then [`Data::Broken`].
-    fn decode(&self, parts: &mut Parts<'_>) -> Result<Data, DecodeError>;
-
-    /// Makes the parts of a message of a value. A handler that does not say how only decodes.
-    ///
-    /// # Errors
-    ///
-    /// If the value is not one that the handler makes, or the handler only decodes.
-    fn encode(&self, data: &Data) -> Result<Message, EncodeError> {
-        Err(EncodeError::not_supported(data))
-    }
-}
-
-impl<F> Handler for F
-where
-    F: Fn(&mut Parts<'_>) -> Result<Data, DecodeError> + Send + Sync,
-{
-    fn decode(&self, parts: &mut Parts<'_>) -> Result<Data, DecodeError> {
-        self(parts)
-    }
-}
+use crate::handler::Handler;
+use crate::header::begins_object;
+use crate::message::{DecodeError, EncodeError, Message, Parts};
 
 /// Decodes and encodes messages by their htype.
 ///
@@ -361,7 +304,7 @@ mod tests {
     fn what_names_no_known_htype_is_not_encoded() {
         let registry = Registry::default();
         assert!(matches!(registry.encode(&Data::custom(1)), Err(EncodeError::NoHtype)));
-        let data = Data::Custom(crate::Custom::new("my-1.0", 1));
+        let data = Data::Custom(crate::data::Custom::new("my-1.0", 1));
         assert_eq!(
             registry.encode(&data).unwrap_err().to_string(),
             "no handler is registered for 'my-1.0'"

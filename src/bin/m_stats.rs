@@ -68,7 +68,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let receiving = cli.receiving.clone().usual_queue_size(stats::QUEUE_SIZE);
     let opened = receiving.options(&location, stop);
     let mut source = cli::ending_on_signal(|| location.open_source(opened))?;
-    source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+    source.report().listening.iter().for_each(|endpoint| terminal.listening(endpoint));
     tell_notices(source.as_ref(), &mut terminal);
     let result = stats::run(source.as_mut(), &options, stop, &mut out);
     Ok(exit(&options, result, source.name())?.unless_damaged(source.as_ref()))

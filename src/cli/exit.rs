@@ -35,10 +35,9 @@ impl Exit {
     /// Prints an error with its causes, and says how to end.
     #[must_use]
     pub fn of(error: &Error) -> Self {
-        let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
         match error {
             // Whoever read the output has seen enough.
-            Error::Output(cause) if closed(cause) => Self::Done,
+            _ if is_closed(error) => Self::Done,
             Error::Config { .. } => {
                 Self::failed(error);
                 Self::Configuration
@@ -87,13 +86,13 @@ impl Exit {
     /// at places, and says how many.
     #[must_use]
     pub fn unless_damaged(mut self, source: &dyn Source) -> Self {
-        let name = source.name();
-        let places = source.damaged_places();
+        let (name, report) = (source.name(), source.report());
+        let places = report.damaged_places;
         if places > 0 {
             let places = Counted(places, "place");
             self = self.or_damaged(format_args!("'{name}': damaged at {places}"));
         }
-        let damaged = source.damaged();
+        let damaged = report.damaged;
         if damaged > 0 {
             let skipped = Counted(damaged, "damaged message");
             self = self.or_damaged(format_args!("'{name}': skipped {skipped}"));
@@ -107,7 +106,7 @@ impl Exit {
     /// Ends with [`Failed`](Self::Failed) where a source of several has failed, and prints why.
     #[must_use]
     pub fn unless_failed(self, source: &dyn Source) -> Self {
-        source.failures().iter().fold(self, |exit, (_, error)| exit.or(Self::failed(error)))
+        source.report().failures.iter().fold(self, |exit, (_, error)| exit.or(Self::failed(error)))
     }
 
     /// Says what is lost, dropped or damaged, and ends with [`Damaged`](Self::Damaged) where nothing has
@@ -279,6 +278,17 @@ impl Exit {
             Self::Missed => 4,
             Self::Configuration => 78,
         }
+    }
+}
+
+/// Returns whether an output has failed because its reader has closed it.
+fn is_closed(error: &Error) -> bool {
+    match error {
+        Error::Output(source) | Error::File { verb: "write", source, .. } => {
+            source.kind() == io::ErrorKind::BrokenPipe
+        }
+        Error::Unwritten { source, .. } => is_closed(source),
+        _ => false,
     }
 }
 

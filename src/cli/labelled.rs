@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+use super::standard::input;
 use crate::error::Result;
 use crate::location::Location;
 use crate::printable::is_hidden;
@@ -58,10 +59,10 @@ impl Labelled {
         Address::is_meant_by(&self.address.to_string_lossy())
     }
 
-    /// Returns the path, which it is one if it is no stream.
+    /// Returns the path, which it is one if it is no stream: that of the standard input for `-`.
     #[must_use]
     pub fn path(&self) -> &Path {
-        Path::new(&self.address)
+        input(&self.address)
     }
 
     /// Returns where messages come from.
@@ -69,7 +70,7 @@ impl Labelled {
     /// # Errors
     /// If it is neither an address nor a path.
     pub fn location(&self) -> Result<Location> {
-        self.address.as_os_str().try_into()
+        self.path().as_os_str().try_into()
     }
 }
 

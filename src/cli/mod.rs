@@ -14,6 +14,7 @@ mod progress;
 mod quantity;
 mod recording;
 mod signal;
+mod standard;
 mod stderr;
 mod stdout;
 mod usage;
@@ -43,6 +44,7 @@ pub use quantity::{
 };
 pub use recording::Recording;
 pub use signal::ending_on_signal;
+pub use standard::{input_parser, is_piped, is_terminal, output, output_parser};
 pub use stdout::{Stdout, stdout};
 pub use usage::reject;
 

@@ -79,6 +79,12 @@ impl Recording {
         is_divided || *fsync != Fsync::Never || !meta.is_empty() || *crc
     }
 
+    /// Returns whether options are set that only a file on a disk has, and no pipe.
+    #[must_use]
+    pub fn needs_disk(&self) -> bool {
+        self.is_divided() || self.file.keep.is_some() || self.file.fsync != Fsync::Never
+    }
+
     /// Tells whether the recording goes on in another file when one is full.
     #[must_use]
     pub fn is_divided(&self) -> bool {

@@ -1,8 +1,9 @@
 //! Many sources as one.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::endpoint::{Event, Received, Source, Stop, WaitSet};
+use crate::endpoint::{Event, Received, Report, Source, Stop, WaitSet};
 use crate::error::{Error, Result};
 
 /// Decides which source to look at first: given how many there are and which one gave the latest
@@ -29,14 +30,10 @@ type Strategy = Box<dyn FnMut(usize, Option<usize>) -> usize + Send>;
 pub struct Merge {
     name: String,
     sources: Vec<Box<dyn Source>>,
-    /// How many there were at first.
-    count: usize,
     strategy: Strategy,
     latest: Option<usize>,
-    failures: Vec<(String, Error)>,
-    /// What the sources have skipped, and where they were damaged, that are not here any more.
-    damaged: u64,
-    damaged_places: u64,
+    /// What those that have ended had to say.
+    ended: Vec<(String, Report)>,
 }
 
 impl Merge {
@@ -47,13 +44,10 @@ impl Merge {
         let names: Vec<_> = sources.iter().map(|source| source.name()).collect();
         Self {
             name: names.join(", "),
-            count: sources.len(),
             sources,
             strategy: Box::new(|_, latest| latest.map_or(0, |latest| latest + 1)),
             latest: None,
-            failures: Vec::new(),
-            damaged: 0,
-            damaged_places: 0,
+            ended: Vec::new(),
         }
     }
 
@@ -102,16 +96,20 @@ impl Merge {
         }
     }
 
-    /// Takes a source out, and keeps those that follow it in their turn.
-    fn end(&mut self, index: usize) -> Box<dyn Source> {
+    /// Takes a source off that has ended, or failed.
+    fn end(&mut self, index: usize, failure: Option<Error>) {
         self.latest = match self.latest {
             Some(latest) if latest >= index => latest.checked_sub(1),
             latest => latest,
         };
         let source = self.sources.remove(index);
-        self.damaged += source.damaged();
-        self.damaged_places += source.damaged_places();
-        source
+        let (name, mut report) = (source.name().to_owned(), source.report());
+        report.is_live = false;
+        if let Some(error) = failure {
+            tracing::warn!(source = name, %error, "a source has failed");
+            report.failures.push((name.clone(), Arc::new(error)));
+        }
+        self.ended.push((name, report));
     }
 }
 
@@ -132,13 +130,11 @@ impl Source for Merge {
                     }
                     Ok(Event::Idle) => {}
                     Ok(Event::End) => {
-                        self.end(index);
+                        self.end(index, None);
                         continue 'sources;
                     }
                     Err(error) => {
-                        let failed = self.end(index);
-                        tracing::warn!(source = failed.name(), %error, "a source has failed");
-                        self.failures.push((failed.name().to_owned(), error));
+                        self.end(index, Some(error));
                         continue 'sources;
                     }
                 }
@@ -148,40 +144,15 @@ impl Source for Merge {
         Ok(Event::End)
     }
 
-    fn is_live(&self) -> bool {
-        self.sources.iter().any(|source| source.is_live())
-    }
-
-    fn sources(&self) -> usize {
-        self.count
-    }
-
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         for source in &self.sources {
             source.readiness(set);
         }
     }
 
-    fn notices(&self) -> Vec<String> {
-        let mut notices = Vec::new();
-        for source in &self.sources {
-            let of = |notice| format!("'{}': {notice}", source.name());
-            notices.extend(source.notices().into_iter().map(of));
-        }
-        notices
-    }
-
-    /// Returns the sources that have failed, by name.
-    fn failures(&self) -> &[(String, Error)] {
-        &self.failures
-    }
-
-    fn damaged(&self) -> u64 {
-        self.damaged + self.sources.iter().map(|source| source.damaged()).sum::<u64>()
-    }
-
-    fn damaged_places(&self) -> u64 {
-        self.damaged_places + self.sources.iter().map(|source| source.damaged_places()).sum::<u64>()
+    fn report(&self) -> Report {
+        let ended = self.ended.iter().map(|(name, report)| (name.as_str(), report.clone()));
+        Report::join(ended.chain(self.sources.iter().map(|it| (it.name(), it.report()))))
     }
 }
 
@@ -215,6 +186,9 @@ mod tests {
                     return Err(Error::file("read", Path::new(self.0))(error));
                 }
             })
+        }
+        fn report(&self) -> Report {
+            Report::default()
         }
         fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
             set.ready();
@@ -253,7 +227,7 @@ mod tests {
             script("b", [Ok(Some(11)), Ok(Some(12))]),
         ]);
         assert_eq!(received(&mut merge), [1, 11, 12]);
-        let failures: Vec<_> = merge.failures().iter().map(|(name, _)| name.as_str()).collect();
+        let failures: Vec<_> = merge.report().failures.into_iter().map(|(name, _)| name).collect();
         assert_eq!(failures, ["a"]);
     }
 
@@ -288,7 +262,7 @@ mod tests {
         };
         let mut merge = Merge::new([open(), open()]);
         while !matches!(merge.poll().unwrap(), Event::End) {}
-        assert_eq!(merge.damaged(), 4);
+        assert_eq!(merge.report().damaged, 4);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

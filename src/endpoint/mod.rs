@@ -25,21 +25,24 @@
 mod merge;
 mod offer;
 mod received;
+mod report;
 mod stop;
 mod wait;
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 pub use merge::Merge;
 pub use offer::{Offer, Tally, Unconfirmed};
 pub use received::{Origin, Received, Timestamp};
+pub use report::Report;
 pub use stop::Stop;
 pub use wait::WaitSet;
 
 /// What a source has at present.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each message")]
 pub enum Event {
     /// The next message.
     Message(Received),
@@ -54,11 +57,6 @@ pub trait Source: Send {
     /// Returns the name for people: an address or a path.
     fn name(&self) -> &str;
 
-    /// Returns the endpoint that peers connect to, where it is one that waits for them.
-    fn listening(&self) -> Option<&str> {
-        None
-    }
-
     /// Takes the next message where there is one; never waits.
     ///
     /// # Errors
@@ -68,39 +66,8 @@ pub trait Source: Send {
     /// Adds what to wait for when [`poll`](Self::poll) was idle.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 
-    /// Tells whether messages come by themselves, and are on their way when somebody stops; those of a
-    /// recording stay where they are.
-    fn is_live(&self) -> bool {
-        true
-    }
-
-    /// Returns how many sources this one was made of.
-    fn sources(&self) -> usize {
-        1
-    }
-
-    /// Returns what a person should know before the source is used, such as gaps in a recording.
-    fn notices(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// Returns how many messages were skipped so far because they are damaged: a stream has only
-    /// whole ones, a recording may lack parts.
-    fn damaged(&self) -> u64 {
-        0
-    }
-
-    /// Returns at how many places a source was found to be damaged without anybody knowing whether
-    /// messages are lost there: those of a file that had to be searched for what is left of it.
-    fn damaged_places(&self) -> u64 {
-        0
-    }
-
-    /// Returns what has failed so far within a source that goes on: those of several sources that
-    /// have ended with an error, by name.
-    fn failures(&self) -> &[(String, Error)] {
-        &[]
-    }
+    /// Returns what else there is to say of the source, as of now.
+    fn report(&self) -> Report;
 
     /// Counts messages that are there without keeping any: at most `most`, and few enough not to
     /// take long; never waits.
@@ -131,11 +98,6 @@ pub trait Sink: Send {
     /// Returns the name for people: an address or a path.
     fn name(&self) -> &str;
 
-    /// Returns the endpoint that peers connect to, where it is one that waits for them.
-    fn listening(&self) -> Option<&str> {
-        None
-    }
-
     /// Takes a share of a message, whole or not at all; never waits for a peer.
     ///
     /// # Errors
@@ -148,33 +110,16 @@ pub trait Sink: Send {
     /// Adds what tells that the sink may have failed since the last message, so that
     /// [`check`](Self::check) is worth a call; nothing for a sink that fails only when it is offered
     /// something.
-    fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
-        let _ = set;
-    }
+    fn watch<'a>(&'a self, set: &mut WaitSet<'a>);
 
     /// Tells whether the sink has failed since the last message.
     ///
     /// # Errors
     /// Where it has.
-    fn check(&mut self) -> Result<()> {
-        Ok(())
-    }
+    fn check(&mut self) -> Result<()>;
 
-    /// Returns how many peers have gone so far: what was on its way to them went with them.
-    fn departures(&self) -> usize {
-        0
-    }
-
-    /// Tells whether nobody was ever there for what was taken: a PUB takes it all the same.
-    fn is_unheard(&self) -> bool {
-        false
-    }
-
-    /// Returns how many messages were taken so far that could not be read in full: only a sink that
-    /// decodes has any.
-    fn damaged(&self) -> u64 {
-        0
-    }
+    /// Returns what else there is to say of the sink, as of now.
+    fn report(&self) -> Report;
 
     /// Closes the sink after everything has left it, as long as there is some progress in each
     /// `patience`, and says how many messages it could not hand over.

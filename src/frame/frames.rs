@@ -3,9 +3,10 @@
 use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
-use mflow_handlers::Message;
+use mflow_handlers::{Message, Peek};
 use smallvec::SmallVec;
 
+use super::glance::Glance;
 use super::{COPY_INTO_BYTES, Frame};
 
 /// A message of more parts than this has its small ones copied together.
@@ -21,8 +22,11 @@ const FEW: usize = 3;
 /// assert_eq!((frames.len(), frames.bytes()), (2, 6));
 /// assert_eq!(Message::from(frames).parts()[1], b"data"[..]);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Frames(SmallVec<[Frame; 2]>);
+#[derive(Clone, Debug, Default)]
+pub struct Frames {
+    frames: SmallVec<[Frame; 2]>,
+    glance: Glance,
+}
 
 impl Frames {
     /// Makes a message without parts.
@@ -33,43 +37,84 @@ impl Frames {
 
     /// Adds a part at the end.
     pub fn push(&mut self, frame: Frame) {
-        self.0.push(frame);
+        self.frames.push(frame);
+        self.forget_glance();
     }
 
     /// Takes the last part off.
     pub fn pop(&mut self) -> Option<Frame> {
-        self.0.pop()
+        let last = self.frames.pop();
+        self.forget_glance();
+        last
     }
 
     /// Returns the bytes of all parts together.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(Frame::len).sum()
+        self.frames.iter().map(Frame::len).sum()
+    }
+
+    /// Returns what the first part says of the message, without decoding it; nothing of a message
+    /// without parts. The part is read once, however many look at it.
+    ///
+    /// ```
+    /// let frames = mflow::Frames::from([br#"{"htype":"dimage-1.0","series":4,"frame":17}"#]);
+    /// assert_eq!(frames.peek().htype.as_deref(), Some("dimage-1.0"));
+    /// assert_eq!((frames.peek().series, frames.peek().frame), (Some(4), Some(17)));
+    /// ```
+    #[must_use]
+    pub fn peek(&self) -> Peek<'_> {
+        self.frames.first().map(|part| self.glance.peek(part.as_ref())).unwrap_or_default()
+    }
+
+    /// Returns a share of the first parts of the message, at most so many.
+    #[must_use]
+    pub fn first_parts(&self, parts: usize) -> Self {
+        let glance = if parts == 0 { Glance::default() } else { self.glance.clone() };
+        Self { frames: self.frames.iter().take(parts).cloned().collect(), glance }
+    }
+
+    /// What was read of the first part may be of another one.
+    fn forget_glance(&mut self) {
+        if self.frames.len() <= 1 {
+            self.glance = Glance::default();
+        }
     }
 
     /// Returns the same message with each part [detached](Frame::detach) from receive buffers.
     #[must_use]
     pub fn detach(&self) -> Self {
-        self.0.iter().map(Frame::detach).collect()
+        let frames = self.frames.iter().map(Frame::detach).collect();
+        Self { frames, glance: self.glance.clone() }
     }
 }
+
+/// Messages are equal if their parts are.
+impl PartialEq for Frames {
+    fn eq(&self, other: &Self) -> bool {
+        self.frames == other.frames
+    }
+}
+
+impl Eq for Frames {}
 
 impl Deref for Frames {
     type Target = [Frame];
     fn deref(&self) -> &[Frame] {
-        &self.0
+        &self.frames
     }
 }
 
 impl DerefMut for Frames {
     fn deref_mut(&mut self) -> &mut [Frame] {
-        &mut self.0
+        self.glance = Glance::default();
+        &mut self.frames
     }
 }
 
 impl FromIterator<Frame> for Frames {
     fn from_iter<I: IntoIterator<Item = Frame>>(frames: I) -> Self {
-        Self(frames.into_iter().collect())
+        Self { frames: frames.into_iter().collect(), glance: Glance::default() }
     }
 }
 
@@ -77,7 +122,7 @@ impl IntoIterator for Frames {
     type Item = Frame;
     type IntoIter = smallvec::IntoIter<[Frame; 2]>;
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.frames.into_iter()
     }
 }
 
@@ -127,6 +172,37 @@ mod tests {
 
     fn pattern(len: usize) -> Vec<u8> {
         (0..=250).cycle().take(len).collect()
+    }
+
+    #[test]
+    fn the_first_part_is_read_again_after_it_has_changed() {
+        let htype = |frames: &Frames| frames.peek().htype.map(std::borrow::Cow::into_owned);
+        let header = |htype: &str| Frame::from(format!(r#"{{"htype":"{htype}"}}"#).as_bytes());
+        let mut frames = Frames::from([header("a-1.0"), header("b-1.0")]);
+        assert_eq!(htype(&frames), Some("a-1.0".into()));
+        assert_eq!(htype(&frames), Some("a-1.0".into()), "as it was kept");
+        let (detached, first) = (frames.detach(), frames.first_parts(1));
+        assert_eq!((htype(&detached), htype(&first)), (htype(&frames), htype(&frames)));
+        assert_eq!(htype(&frames.first_parts(0)), None);
+        frames[0] = header("c-1.0");
+        assert_eq!(htype(&frames), Some("c-1.0".into()));
+        frames.pop();
+        assert_eq!(htype(&frames), Some("c-1.0".into()));
+        frames.pop();
+        assert_eq!(htype(&frames), None);
+        frames.push(header("d-1.0"));
+        assert_eq!(htype(&frames), Some("d-1.0".into()));
+    }
+
+    #[test]
+    fn an_htype_that_is_not_in_the_part_as_it_is_is_kept_too() {
+        let escaped = Frames::from([&br#"{"htype":"a\u002d1.0"}"#[..]]);
+        let cbor = Frames::from([&b"\xd9\xd9\xf7\xa2\x69series_id\x04\x68image_id\x11"[..]]);
+        for (frames, expected) in [(escaped, "a-1.0"), (cbor, "stream2")] {
+            let first = frames.peek();
+            assert_eq!(first.htype.as_deref(), Some(expected));
+            assert_eq!(frames.peek(), first);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 #![allow(unsafe_code, reason = "the message functions of libzmq have no safe binding that shares")]
 
 mod frames;
+mod glance;
 mod slot;
 
 use std::cell::UnsafeCell;

@@ -5,19 +5,21 @@
 //! [`AHEAD`] more are on their way, it is waited for and dropped from the cache, which nobody reads
 //! it from. That is no promise that anything survives a loss of power: [`PacedFile::sync`] is.
 //!
-//! Other systems have a plain file, and so have file systems in memory.
+//! Other systems have a plain file, and so have file systems in memory. A pipe is written as it is:
+//! nothing of it can be taken back, and no disk keeps it.
 #![cfg_attr(
     target_os = "linux",
     allow(unsafe_code, reason = "the call that paces a file has no safe binding")
 )]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use rustix::fs::{Stat, fstat};
 
 use super::close::close;
+use super::pipe::open_to_write;
 
 /// How much is sent to the disk at once.
 #[cfg(target_os = "linux")]
@@ -40,6 +42,7 @@ pub(crate) fn is_in_memory(path: &Path) -> bool {
 #[derive(Debug)]
 pub(crate) struct PacedFile {
     file: File,
+    kind: Kind,
     position: u64,
     /// Whether somebody has made it shorter: what was appended after that hides it.
     is_shortened: bool,
@@ -47,17 +50,33 @@ pub(crate) struct PacedFile {
     pace: Option<linux::Pace>,
 }
 
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A file that was made for it.
+    New,
+    /// A file that is the standard output.
+    Given,
+    /// A pipe, or a device.
+    Pipe,
+}
+
 impl PacedFile {
-    /// Makes a file.
+    /// Makes a file, or opens the pipe that is there.
     ///
     /// # Errors
-    /// Where there is one already, or it cannot be made.
+    /// Where there is a file already, or it cannot be made; where the pipe is a terminal.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let file = File::create_new(path)?;
+        let (file, kind) = match open_to_write(path)? {
+            Some(file) if file.metadata()?.is_file() => (file, Kind::Given),
+            Some(file) => (file, Kind::Pipe),
+            None => (File::create_new(path)?, Kind::New),
+        };
         #[cfg(target_os = "linux")]
-        let pace = linux::Pace::of(&file);
+        let pace = linux::Pace::of(&file).filter(|_| kind != Kind::Pipe);
         Ok(Self {
             file,
+            kind,
             position: 0,
             is_shortened: false,
             #[cfg(target_os = "linux")]
@@ -75,7 +94,9 @@ impl PacedFile {
     /// # Errors
     /// Where the system takes no more, or could not write what was appended before.
     pub(crate) fn append(&mut self, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-        self.is_shortened |= self.is_too_short(&fstat(&self.file)?);
+        if self.kind != Kind::Pipe {
+            self.is_shortened |= self.is_too_short(&fstat(&self.file)?);
+        }
         // Empty ones at the beginning would look like a file that takes nothing.
         IoSlice::advance_slices(&mut slices, 0);
         while !slices.is_empty() {
@@ -98,10 +119,17 @@ impl PacedFile {
         Ok(())
     }
 
+    /// Removes the file of this path, if it was made for what was to be written.
+    pub(crate) fn discard(&self, path: &Path) {
+        if self.kind == Kind::New {
+            let _ = fs::remove_file(path);
+        }
+    }
+
     /// Takes back what was appended behind a position.
     ///
     /// # Errors
-    /// Where the system does not do it.
+    /// Where the system does not do it, as for a pipe.
     pub(crate) fn truncate(&mut self, position: u64) -> io::Result<()> {
         self.file.set_len(position)?;
         self.file.seek(SeekFrom::Start(position))?;
@@ -119,7 +147,7 @@ impl PacedFile {
 
     /// Tells whether somebody has removed the file.
     pub(crate) fn is_removed(&self) -> bool {
-        fstat(&self.file).is_ok_and(|file| file.st_nlink == 0)
+        self.kind != Kind::Pipe && fstat(&self.file).is_ok_and(|file| file.st_nlink == 0)
     }
 
     fn is_too_short(&self, file: &Stat) -> bool {
@@ -131,6 +159,9 @@ impl PacedFile {
     /// # Errors
     /// Where somebody has removed the file or made it shorter.
     pub(crate) fn check_presence(&self) -> io::Result<()> {
+        if self.kind == Kind::Pipe {
+            return Ok(());
+        }
         let file = fstat(&self.file)?;
         let is_shortened = self.is_shortened || self.is_too_short(&file);
         let reason = match (file.st_nlink, is_shortened) {
@@ -141,12 +172,12 @@ impl PacedFile {
         Err(io::Error::new(io::ErrorKind::NotFound, reason))
     }
 
-    /// Waits until everything is on the disk for good.
+    /// Waits until everything is on the disk for good, which a pipe is not on.
     ///
     /// # Errors
     /// Where the system could not write it.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        if self.kind == Kind::Pipe { Ok(()) } else { self.file.sync_data() }
     }
 }
 
@@ -226,7 +257,6 @@ mod linux {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::path::PathBuf;
 
     use super::*;

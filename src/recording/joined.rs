@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Recording, Seek, open_recording};
-use crate::endpoint::{Event, Origin, Received, Source, Timestamp, WaitSet};
+use super::{Recording, Seek, is_pipe, open_recording};
+use crate::endpoint::{Event, Origin, Received, Report, Source, Timestamp, WaitSet};
 use crate::error::{Error, Result};
 
 /// The messages of several recordings in the order of their times: the files of one that was divided,
@@ -59,6 +59,7 @@ struct Part {
 }
 
 /// The next message of a recording.
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each message")]
 enum Next {
     /// It was not looked at, and is not before this time.
     Unread(Timestamp),
@@ -67,7 +68,14 @@ enum Next {
 }
 
 impl Part {
-    fn of(recording: Box<dyn Recording>) -> Result<Self> {
+    fn of(path: &Path) -> Result<Self> {
+        if is_pipe(path) {
+            return Err(Error::Pipe {
+                path: path.to_owned(),
+                what: "sort messages of others into",
+            });
+        }
+        let recording = open_recording(path)?;
         if !recording.is_timed() {
             return Err(Error::NoTimes { path: recording.name().into() });
         }
@@ -137,14 +145,15 @@ impl JoinedReader {
     /// Opens recordings.
     ///
     /// # Errors
-    /// [`Error::NoTimes`] where one has no times, as folders have none; where one cannot be read.
+    /// [`Error::NoTimes`] where one has no times, as folders have none; [`Error::Pipe`] where one is a
+    /// pipe; where one cannot be read.
     ///
     /// # Panics
     /// Where there are none.
     pub fn open(paths: &[impl AsRef<Path>]) -> Result<Self> {
         assert!(!paths.is_empty(), "there are recordings");
-        let open = |path: &_| Part::of(open_recording(AsRef::as_ref(path))?);
-        let mut parts = paths.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let mut parts =
+            paths.iter().map(|path| Part::of(path.as_ref())).collect::<Result<Vec<_>>>()?;
         parts.sort_by_key(|part| part.span);
         let name = match parts.as_slice() {
             [first, _, ..] => format!("{} and {} more", first.recording.name(), parts.len() - 1),
@@ -250,33 +259,13 @@ impl Source for JoinedReader {
         Ok(Event::Message(received))
     }
 
-    fn is_live(&self) -> bool {
-        false
-    }
-
-    fn sources(&self) -> usize {
-        self.origins.len().max(1)
-    }
-
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         set.ready();
     }
 
-    fn notices(&self) -> Vec<String> {
-        let mut notices = Vec::new();
-        for Part { recording, .. } in &self.parts {
-            let of = |notice| format!("'{}': {notice}", recording.name());
-            notices.extend(recording.notices().into_iter().map(of));
-        }
-        notices
-    }
-
-    fn damaged(&self) -> u64 {
-        self.parts.iter().map(|part| part.recording.damaged()).sum()
-    }
-
-    fn damaged_places(&self) -> u64 {
-        self.parts.iter().map(|part| part.recording.damaged_places()).sum()
+    fn report(&self) -> Report {
+        let parts = self.parts.iter().map(|part| (part.recording.name(), part.recording.report()));
+        Report { sources: self.origins.len().max(1), ..Report::join(parts) }
     }
 }
 

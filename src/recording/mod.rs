@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub use folder::{FolderInfo, FolderReader, FolderWriter};
 pub use joined::JoinedReader;
-pub use mcap::{McapOptions, McapReader, McapWriter, Written};
+pub use mcap::{McapOptions, McapPipe, McapReader, McapWriter, Written};
 pub(crate) use range::{Bounds, Extent};
 pub use range::{Place, Range};
 pub use recorder::{Fsync, Gauge, OnFull, RecordWriter, Recorder, RecorderOptions};
@@ -38,6 +38,7 @@ pub use rotation::{RotatingWriter, Rotation};
 
 use crate::endpoint::{Origin, Received, Source, Timestamp};
 use crate::error::Result;
+use crate::os;
 
 /// Where to go on reading in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,12 @@ pub trait Recording: Source {
     /// Returns the sources that the messages were recorded from, as far as that is known.
     fn origins(&self) -> &[Arc<Origin>];
 
+    /// Returns the metadata that come ahead of the messages, as far as they were read with them: those
+    /// of a file are in its [`info`](mcap::info).
+    fn metadata(&self) -> &[mcap::MetadataInfo] {
+        &[]
+    }
+
     /// Has all checksums of messages looked at that there are. Where one does not match, the messages are
     /// read all the same, and the place is among the [damaged](Source::damaged_places).
     fn look_at_checksums(&mut self) {}
@@ -129,6 +136,19 @@ pub fn is_mcap(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mcap"))
 }
 
+/// Returns whether a recording at a path is read or written as a pipe, which is an MCAP file without a
+/// way back: a FIFO, a character device, or what `/dev/stdin` and `/dev/stdout` are.
+///
+/// ```
+/// use std::path::Path;
+/// use mflow::recording::is_pipe;
+/// assert!(is_pipe(Path::new("/dev/null")) && !is_pipe(Path::new("run.mcap")));
+/// ```
+#[must_use]
+pub fn is_pipe(path: &Path) -> bool {
+    os::is_pipe(path)
+}
+
 /// Opens one recording, or several as one: see [`JoinedReader`].
 ///
 /// # Errors
@@ -143,13 +163,15 @@ pub fn open_recordings(paths: &[impl AsRef<Path>]) -> Result<Box<dyn Recording>>
     }
 }
 
-/// Opens the recording at a path: a directory is a folder of `.raw` files, a file is MCAP.
+/// Opens the recording at a path: a directory is a folder of `.raw` files, a file or a pipe is MCAP.
 ///
 /// # Errors
 /// Where there is none, it cannot be read, or is no recording.
 pub fn open_recording(path: &Path) -> Result<Box<dyn Recording>> {
     if path.is_dir() {
         Ok(Box::new(FolderReader::open(path)?))
+    } else if is_pipe(path) {
+        Ok(Box::new(McapPipe::open(path)?))
     } else {
         Ok(Box::new(McapReader::open(path)?))
     }

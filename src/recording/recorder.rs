@@ -10,11 +10,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mflow_handlers::Peek;
-
 use super::McapWriter;
 use super::queue::{Added, Queue};
-use crate::endpoint::{Offer, Origin, Received, Sink, Unconfirmed, WaitSet};
+use crate::endpoint::{Offer, Origin, Received, Report, Sink, Unconfirmed, WaitSet};
 use crate::error::{Error, Result};
 
 use writing::{End, Writing};
@@ -288,6 +286,10 @@ impl Sink for Recorder {
         self.failure().map_or(Ok(()), Err)
     }
 
+    fn report(&self) -> Report {
+        Report::default()
+    }
+
     /// Closes the recording after everything is written, as long as something is in each
     /// `patience`, and says how many messages were not.
     fn finish(mut self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {
@@ -326,8 +328,7 @@ impl Drop for Recorder {
 
 /// Returns the type of a message, where it tells one.
 pub(super) fn htype(message: &Received) -> Option<String> {
-    let part = message.frames.first()?;
-    Peek::of(part.as_ref()).htype.map(Cow::into_owned)
+    message.frames.peek().htype.map(Cow::into_owned)
 }
 
 /// Shows how full the queue of a [`Recorder`] is; clones show the same.

@@ -111,7 +111,7 @@ impl Filter {
         if self.is_open() {
             return true;
         }
-        let peek = frames.first().map(|part| Peek::of(part.as_ref())).unwrap_or_default();
+        let peek = frames.peek();
         self.accepts_series(&peek)
             && self.accepts_htype(peek.htype.as_deref())
             && self.accepts_content(&peek)
@@ -126,8 +126,8 @@ impl Filter {
         }
         Some(match self.options.content {
             Content::Whole => frames.clone(),
-            Content::First(parts) => frames.iter().take(parts).cloned().collect(),
-            Content::Header => frames.iter().take(1).cloned().collect(),
+            Content::First(parts) => frames.first_parts(parts),
+            Content::Header => frames.first_parts(1),
         })
     }
 

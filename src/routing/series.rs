@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::counted::Counted;
 use crate::frame::Frames;
 use mflow_handlers::dectris::stream2::Stream2;
-use mflow_handlers::{Data, Message, Peek, Registry, Stage};
+use mflow_handlers::{Data, Message, Registry, Stage};
 
 /// Follows one series at a time: the first one of which a start or an image comes. An end alone
 /// begins nothing: it is left from a series that is over.
@@ -150,8 +150,7 @@ impl SeriesWatch {
 
     /// Looks at a message that came at `now`.
     pub fn observe(&mut self, frames: &Frames, now: Instant) {
-        let Some(part) = frames.first() else { return };
-        let peek = Peek::of(part.as_ref());
+        let peek = frames.peek();
         let Some(stage) = peek.stage else { return };
         let number = peek.series;
         match (&mut self.followed, stage) {

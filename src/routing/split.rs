@@ -19,6 +19,8 @@ const AFTER_END: Duration = Duration::from_secs(1);
 /// One output of a split, and what became of the messages meant for it.
 pub struct Output {
     sink: Box<dyn Sink>,
+    /// Where peers connect to, or the name of the sink.
+    endpoint: String,
     modulo: NonZeroU64,
     on_full: OnFull,
     /// Where its patience is used up, how many messages it has to take until it is waited for.
@@ -33,6 +35,7 @@ impl Output {
     #[must_use]
     pub fn new(sink: Box<dyn Sink>, config: &OutputConfig) -> Self {
         Self {
+            endpoint: sink.report().listening.pop().unwrap_or_else(|| sink.name().to_owned()),
             sink,
             modulo: config.modulo,
             on_full: config.on_full,
@@ -52,7 +55,7 @@ impl Output {
     /// Returns the address that peers connect to, or the name where there is none.
     #[must_use]
     pub fn endpoint(&self) -> &str {
-        self.sink.listening().unwrap_or(self.sink.name())
+        &self.endpoint
     }
 
     /// Returns how many messages the sink has taken.
@@ -82,7 +85,7 @@ impl Output {
     /// Returns how many of its peers have gone so far.
     #[must_use]
     pub fn departures(&self) -> usize {
-        self.sink.departures()
+        self.sink.report().departures
     }
 
     /// Returns why it takes nothing any more, where it has failed.
@@ -274,6 +277,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
+    use crate::endpoint::Report;
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -294,6 +298,17 @@ mod tests {
         fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
             set.ready();
         }
+
+        fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
+
+        fn check(&mut self) -> Result<()> {
+            Ok(())
+        }
+
+        fn report(&self) -> Report {
+            Report::default()
+        }
+
         fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {
             self.tell.send(()).unwrap();
             self.hear.recv_timeout(patience).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Stream;
 use crate::endpoint::{
-    Event, Offer, Origin, Received, Sink, Source, Tally, Timestamp, Unconfirmed, WaitSet,
+    Event, Offer, Origin, Received, Report, Sink, Source, Tally, Timestamp, Unconfirmed, WaitSet,
 };
 use crate::error::Result;
 
@@ -27,10 +27,6 @@ impl Source for StreamSource {
         &self.origin.name
     }
 
-    fn listening(&self) -> Option<&str> {
-        self.stream.listening()
-    }
-
     fn poll(&mut self) -> Result<Event> {
         Ok(match self.stream.try_receive()? {
             Some(frames) => Event::Message(Received {
@@ -44,6 +40,10 @@ impl Source for StreamSource {
 
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         self.stream.readiness(set);
+    }
+
+    fn report(&self) -> Report {
+        Report::of_endpoint(self.stream.listening())
     }
 
     fn tally(&mut self, most: u64) -> Result<Tally> {
@@ -62,10 +62,6 @@ impl Sink for Stream {
         self.address()
     }
 
-    fn listening(&self) -> Option<&str> {
-        Self::listening(self)
-    }
-
     fn offer(&mut self, message: &Received) -> Result<Offer> {
         Self::offer(self, &message.frames)
     }
@@ -74,12 +70,19 @@ impl Sink for Stream {
         Self::readiness(self, set);
     }
 
-    fn departures(&self) -> usize {
-        Self::departures(self)
+    // libzmq reports a failure when it is given something.
+    fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
+
+    fn check(&mut self) -> Result<()> {
+        Ok(())
     }
 
-    fn is_unheard(&self) -> bool {
-        Self::is_unheard(self)
+    fn report(&self) -> Report {
+        Report {
+            departures: self.departures(),
+            is_unheard: self.is_unheard(),
+            ..Report::of_endpoint(self.listening())
+        }
     }
 
     fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {

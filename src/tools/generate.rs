@@ -103,7 +103,7 @@ pub fn run(
     let mut report = Report::new(options.interval, options.notation, Direction::Send);
     let mut run = Run::new(options.limits, stop);
     let ended = generate(sink.as_mut(), payload, options, &mut run, &mut report, out, observer);
-    tell_departures(sink.name(), sink.departures(), observer);
+    tell_departures(sink.name(), sink.report().departures, observer);
     let ended = ended.and_then(|ending| {
         if ending == Ending::Stopped {
             report.remark(format_args!("Terminated by user."), out)?;
@@ -111,7 +111,7 @@ pub fn run(
         Ok(ending)
     });
     let (total, ended) = report.finish(ended, run.latest(), out);
-    let is_unheard = sink.is_unheard();
+    let is_unheard = sink.report().is_unheard;
     observer.leaving();
     let unconfirmed = sink.finish(linger);
     observer.left();

@@ -33,7 +33,7 @@ pub mod stats;
 use std::fmt;
 
 use crate::counted::Counted;
-use crate::endpoint::Source;
+use crate::endpoint::{Report, Source};
 use crate::stream::{Address, Options};
 
 pub use failure::Failure;
@@ -94,7 +94,7 @@ impl Observer for Silent {}
 
 /// Tells what a person should know of a source before it is used.
 pub fn tell_notices(source: &dyn Source, observer: &mut dyn Observer) {
-    for notice in source.notices() {
+    for notice in source.report().notices {
         observer.notice(format_args!("'{}': {notice}", source.name()));
     }
 }
@@ -104,6 +104,11 @@ pub fn tell_notices(source: &dyn Source, observer: &mut dyn Observer) {
 fn local_send_buffer(address: &str, bytes: usize, least: usize) -> Option<usize> {
     let stays = address.parse().is_ok_and(|address: Address| address.is_loopback());
     (stays && bytes >= least).then_some(Options::LOCAL_SEND_BUFFER)
+}
+
+/// Reports the endpoints that peers connect to.
+fn tell_listening(report: &Report, observer: &mut dyn Observer) {
+    report.listening.iter().for_each(|endpoint| observer.listening(endpoint));
 }
 
 /// Tells where peers have left before all was sent.

@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
 
     /// Has the run deal with what has come of a source by the time that it is stopped.
     pub(super) fn draining(mut self, source: &dyn Source) -> Self {
-        self.drains = source.is_live();
+        self.drains = source.report().is_live;
         self
     }
 
@@ -325,7 +325,7 @@ impl<'a> Run<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::{Origin, Timestamp};
+    use crate::endpoint::{Origin, Report, Timestamp};
     use crate::frame::Frames;
 
     #[test]
@@ -381,8 +381,8 @@ mod tests {
             Ok(Event::Message(Received { frames: Frames::new(), time, origin }))
         }
 
-        fn is_live(&self) -> bool {
-            self.is_live
+        fn report(&self) -> Report {
+            Report { is_live: self.is_live, ..Report::default() }
         }
 
         fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run, Watched};
-use super::{Ending, Failure, Limits, Observer, sum_up, tell_departures, tell_notices};
+use super::{
+    Ending, Failure, Limits, Observer, sum_up, tell_departures, tell_listening, tell_notices,
+};
 use crate::counted::Counted;
 use crate::endpoint::{Source, Stop, Unconfirmed, WaitSet};
 use crate::error::{Error, Result, WithCauses};
@@ -74,11 +76,11 @@ pub fn open(
         let options = tune(output.options());
         let session = [config.source.session(), output.session()].concat();
         let sink = output.address.open_noting_sink(options, session)?;
-        sink.listening().into_iter().for_each(|endpoint| observer.listening(endpoint));
+        tell_listening(&sink.report(), observer);
         outputs.push(Output::new(sink, output));
     }
     let source = config.source.address.open_source(tune(config.source.options()))?;
-    source.listening().into_iter().for_each(|endpoint| observer.listening(endpoint));
+    tell_listening(&source.report(), observer);
     Ok((source, Split::new(outputs)))
 }
 

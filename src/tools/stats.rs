@@ -75,7 +75,7 @@ fn measure(
 ) -> Result<Ending> {
     loop {
         // What waits in a stream has come before, but nothing waits in a recording.
-        let is_first = run.messages() == 0 && !source.is_live();
+        let is_first = run.messages() == 0 && !source.report().is_live;
         let most = if interval.is_zero() || is_first { 1 } else { run.remaining() };
         let tally = source.tally(most)?;
         let now = Instant::now();

@@ -10,12 +10,7 @@ use bytes::Bytes;
 use super::codec::Compression;
 use super::data_header::{DataHeader, DataHeaderError};
 use super::message::Bsread;
-use crate::data::Data;
-use crate::error::{DecodeError, EncodeError};
-use crate::format::Format;
-use crate::message::Message;
-use crate::parts::Parts;
-use crate::registry::Handler;
+use crate::message::{DecodeError, Parts};
 
 /// The most data headers that are remembered.
 const ENTRIES: usize = 8;
@@ -100,15 +95,16 @@ impl Cache {
     }
 }
 
-impl Handler for Decoder {
-    fn decode(&self, parts: &mut Parts<'_>) -> Result<Data, DecodeError> {
+impl Decoder {
+    /// Reads the parts of a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bsread::decode`].
+    pub fn read(&self, parts: &mut Parts<'_>) -> Result<Bsread, DecodeError> {
         let read =
             |part, compression, hash: Option<&str>| self.data_header(part, compression, hash);
-        Ok(Bsread::decode_with(parts, read)?.into())
-    }
-
-    fn encode(&self, data: &Data) -> Result<Message, EncodeError> {
-        Format::Bsread.encode(data)
+        Bsread::decode_with(parts, read)
     }
 }
 

@@ -3,19 +3,16 @@
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use super::codec::{Compression, UnknownCompression};
+use super::codec::Compression;
 use super::definition::Definition;
 use super::kind::Kind;
 use super::message::Bsread;
-use super::timestamp::Timestamp;
 use super::value::Value;
-use crate::array::{Array, ArrayError};
-use crate::compression::{CompressionError, Options};
-use crate::dtype::{ByteOrder, Dtype, UnknownType};
-use crate::error::chain;
-use crate::field::Extents;
+use crate::array::{Array, ArrayError, ByteOrder, Dtype, Extents, UnknownType};
+use crate::compression::{CompressionError, Options, UnknownCompression};
+use crate::header::Timestamp;
+use crate::message::{Warning, chain};
 use crate::walk::{self, Read, ReadError, Shown, Unread};
-use crate::warning::Warning;
 
 /// A channel at one pulse. Its value is read, and decompressed, each time it is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -223,7 +220,7 @@ impl Unread for Channel<'_> {
         }
     }
 
-    /// What nobody knows to read is shown as bytes.
+    /// What is of an unknown type or compression is shown as bytes.
     fn show(&self, read: Result<Read, ReadError>) -> Shown {
         if matches!(read, Ok(Read::Absent)) {
             return Json::Null.into();
@@ -236,6 +233,19 @@ impl Unread for Channel<'_> {
             object["raw"] = walk::bytes(raw);
         }
         object.into()
+    }
+}
+
+impl Bsread {
+    /// Returns the channels, in the order of the data header.
+    #[inline]
+    pub fn channels(&self) -> Channels<'_> {
+        Channels::new(self)
+    }
+
+    /// Returns the channel of a name.
+    pub fn channel(&self, name: &str) -> Option<Channel<'_>> {
+        self.channels().get(name)
     }
 }
 

@@ -13,10 +13,11 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
+use crate::array::ByteOrder;
 use crate::compression::{
-    Codec, CompressionError, Element, Options, decode_lz4_block, encode_lz4_block,
+    Codec, CompressionError, Element, Options, UnknownCompression, decode_lz4_block,
+    encode_lz4_block,
 };
-use crate::dtype::ByteOrder;
 
 /// How values or a data header are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -29,11 +30,6 @@ pub enum Compression {
     /// LZ4 of elements whose bits were transposed.
     BitshuffleLz4,
 }
-
-/// The name is not that of a compression.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected the compression 'none', 'lz4' or 'bitshuffle_lz4', found '{0}'")]
-pub struct UnknownCompression(pub Box<str>);
 
 impl Compression {
     /// Returns the name that headers use.

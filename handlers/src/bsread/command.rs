@@ -9,12 +9,9 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::timestamp::integer;
-use crate::error::{DecodeError, EncodeError};
-use crate::json::Json;
-use crate::message::Message;
-use crate::parts::Parts;
+use crate::header::Json;
+use crate::message::{DecodeError, EncodeError, Message, Parts, Warning, warning};
 use crate::walk::{Visitor, extra_parts};
-use crate::warning::{self, Warning};
 
 macro_rules! commands {
     ($($command:ident $htype:literal $doc:literal;)*) => {$(
@@ -96,7 +93,9 @@ impl Reconnect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Data, Registry, canonical};
+    use crate::canonical::canonical;
+    use crate::data::Data;
+    use crate::registry::Registry;
 
     #[test]
     fn a_stop_tells_how_many_messages_were_sent() {

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
+use super::build_error::BuildError;
 use super::codec::Compression;
 use super::definition::Definition;
 use super::kind::Kind;
-use super::pulse::BuildError;
+use crate::array::ByteOrder;
 use crate::compression::{CompressionError, Options};
-use crate::dtype::ByteOrder;
-use crate::error::{DecodeError, Place};
-use crate::json::Json;
+use crate::header::Json;
+use crate::message::{DecodeError, Place};
 
 /// The most bytes of JSON that a compressed data header may make.
 const LIMIT: usize = 16 << 20;

@@ -5,11 +5,11 @@ use std::num::NonZeroU64;
 use serde_json::{Map, Value, json};
 use smallvec::smallvec;
 
-use super::codec::{Compression, UnknownCompression};
+use super::codec::Compression;
 use super::kind::Kind;
 use super::timestamp::integer;
-use crate::dtype::{ByteOrder, UnknownByteOrder, UnknownType};
-use crate::field::Extents;
+use crate::array::{ByteOrder, Extents, UnknownByteOrder, UnknownType};
+use crate::compression::UnknownCompression;
 
 /// What a data header tells of a channel: its name, and how its values lie in their part.
 ///

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::dtype::{Dtype, UnknownType};
+use crate::array::{Dtype, UnknownType};
 
 macro_rules! kinds {
     ($($kind:ident $name:literal $doc:literal: $($old:literal)*;)*) => {

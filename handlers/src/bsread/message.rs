@@ -3,19 +3,17 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::HTYPE;
-use super::channel::{Channel, Channels};
-use super::codec::{Compression, UnknownCompression};
+use super::codec::Compression;
 use super::data_header::{DataHeader, DataHeaderError};
 use super::layout::Layout;
-use super::timestamp::{Timestamp, integer};
-use crate::error::{DecodeError, EncodeError, Place};
-use crate::json::Json;
-use crate::message::Message;
-use crate::parts::Parts;
-use crate::tail::Tail;
+use super::timestamp::integer;
+use crate::compression::UnknownCompression;
+use crate::header::{Json, Timestamp};
+use crate::message::{DecodeError, EncodeError, Message, Parts, Place, Tail, Warning};
 use crate::walk::Visitor;
-use crate::warning::Warning;
+
+/// The htype of this format, for errors.
+const HTYPE: &str = "bsr_m-1.1";
 
 /// The misspelled key of one sender of 2015.
 const MISSPELLED: &str = "global_timespamp";
@@ -67,17 +65,6 @@ impl Bsread {
     #[inline]
     pub fn data_header(&self) -> &DataHeader {
         &self.data_header
-    }
-
-    /// Returns the channels, in the order of the data header.
-    #[inline]
-    pub fn channels(&self) -> Channels<'_> {
-        Channels::new(self)
-    }
-
-    /// Returns the channel of a name.
-    pub fn channel(&self, name: &str) -> Option<Channel<'_>> {
-        self.channels().get(name)
     }
 
     /// Returns the parts of the channels as they are sent.

@@ -22,35 +22,31 @@
 //! read when it is asked for. To send, a [`DataHeader`] is made of [`Definition`]s, and with it a
 //! [`Pulse`] for each message.
 
-mod cache;
-mod channel;
-mod codec;
-mod command;
-mod data_header;
-mod definition;
-mod kind;
+mod build_error;
+pub mod cache;
+pub mod channel;
+pub mod codec;
+pub mod command;
+pub mod data_header;
+pub mod definition;
+pub mod kind;
 mod layout;
-mod message;
-mod pulse;
+pub mod message;
+pub mod pulse;
 mod timestamp;
-mod value;
+pub mod value;
 
+pub use build_error::BuildError;
 pub use cache::Decoder;
 pub use channel::{Channel, Channels, ValueError};
-pub use codec::{Compression, UnknownCompression};
+pub use codec::Compression;
 pub use command::{Reconnect, Stop};
 pub use data_header::{DataHeader, DataHeaderError};
 pub use definition::Definition;
 pub use kind::Kind;
 pub use message::Bsread;
-pub use pulse::{BuildError, Pulse};
-pub use timestamp::Timestamp;
+pub use pulse::Pulse;
 pub use value::Value;
 
-/// The htype of this format, for errors.
-const HTYPE: &str = "bsr_m-1.1";
-
-/// Tells whether a message of this htype is one of pulses, whatever its version.
-pub(crate) fn is_main_header(htype: &str) -> bool {
-    htype.rsplit_once('-').is_some_and(|(name, _)| name == "bsr_m")
-}
+pub use crate::compression::UnknownCompression;
+pub use crate::header::Timestamp;

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde_json::{Map, Value as JsonValue, json};
 
+use super::build_error::BuildError;
 use super::codec::Compression;
 use super::data_header::DataHeader;
 use super::kind::Kind;
 use super::message::Bsread;
-use super::timestamp::Timestamp;
 use super::value::Value;
-use crate::compression::CompressionError;
+use crate::header::Timestamp;
 
 /// The values of channels at one pulse, of which a message is made. A channel whose value nobody
 /// sets has none.
@@ -40,55 +40,6 @@ pub struct Pulse {
     pulse_id: u64,
     timestamp: Timestamp,
     parts: Vec<Bytes>,
-}
-
-/// Why a message cannot be built.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A channel has no name.
-    #[error("channel {} has no name", index + 1)]
-    NoName {
-        /// The index of the channel, from 0.
-        index: usize,
-    },
-    /// Two channels have one name.
-    #[error("there are two channels '{name}'")]
-    Duplicate {
-        /// The name.
-        name: Box<str>,
-    },
-    /// A text has a shape.
-    #[error("channel '{name}' is a text, which has no shape")]
-    TextShape {
-        /// The name of the channel.
-        name: Box<str>,
-    },
-    /// There is no such channel.
-    #[error("there is no channel '{name}'")]
-    NoChannel {
-        /// The name.
-        name: Box<str>,
-    },
-    /// The value is not what the data header tells of the channel.
-    #[error("channel '{name}' expects {expected}, found {found}")]
-    Unlike {
-        /// The name of the channel.
-        name: Box<str>,
-        /// The type and shape that the data header tells.
-        expected: Box<str>,
-        /// The type and shape of the value.
-        found: Box<str>,
-    },
-    /// An empty text or array is not told from no value.
-    #[error("the value of channel '{name}' is empty, which cannot be told from none")]
-    Empty {
-        /// The name of the channel.
-        name: Box<str>,
-    },
-    /// The data cannot be compressed.
-    #[error("the data cannot be compressed")]
-    Compression(#[from] CompressionError),
 }
 
 impl Pulse {

@@ -1,4 +1,4 @@
-//! [`Timestamp`]: when a channel or a pulse was taken, as each of its writers tells it.
+//! [`Timestamp`] of a channel or a pulse, as each of its writers tells it.
 //!
 //! ```text
 //! 8 bytes   seconds since 1970      } signed, in the byte order of the channel; one writer
@@ -6,37 +6,15 @@
 //! ```
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::dtype::ByteOrder;
-
-/// Seconds that no clock tells: they are milliseconds, or bytes in the wrong order.
-const ABSURD: i64 = 100_000_000_000;
+use crate::array::ByteOrder;
+use crate::header::{ABSURD, Timestamp};
 
 /// Bytes of the timestamp of a channel.
 const LENGTH: usize = 16;
 
-/// A time since the beginning of 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp {
-    /// The seconds.
-    pub seconds: i64,
-    /// The nanoseconds in the second.
-    pub nanoseconds: i64,
-}
-
 impl Timestamp {
-    /// Makes a timestamp.
-    pub const fn new(seconds: i64, nanoseconds: i64) -> Self {
-        Self { seconds, nanoseconds }
-    }
-
-    /// Returns the nanoseconds since 1970; `None` for a time that cannot be.
-    pub fn unix_nanoseconds(self) -> Option<u64> {
-        let time = i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanoseconds);
-        time.try_into().ok()
-    }
-
     fn is_sane(self) -> bool {
         (0..=ABSURD).contains(&self.seconds) && (0..1_000_000_000).contains(&self.nanoseconds)
     }
@@ -77,23 +55,6 @@ impl Timestamp {
         let field = |key| value.get(key).and_then(integer);
         let seconds = field("sec").or_else(|| field("epoch"))?;
         Some(Self::told(seconds, field("ns").unwrap_or(0)))
-    }
-
-    /// Makes a time of what a main header tells.
-    pub(crate) fn told(seconds: i64, nanoseconds: i64) -> Self {
-        if seconds <= ABSURD {
-            return Self::new(seconds, nanoseconds);
-        }
-        // Milliseconds. What `ns` tells beside them is part of one, or the whole of the second's.
-        let milliseconds = if (0..1_000_000).contains(&nanoseconds) { seconds % 1000 } else { 0 };
-        Self::new(seconds / 1000, nanoseconds.saturating_add(milliseconds * 1_000_000))
-    }
-}
-
-/// The seconds and the nanoseconds, as canonical JSON has them.
-impl From<Timestamp> for Value {
-    fn from(Timestamp { seconds, nanoseconds }: Timestamp) -> Self {
-        json!([seconds, nanoseconds])
     }
 }
 

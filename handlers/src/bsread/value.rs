@@ -3,8 +3,7 @@
 use bytes::Bytes;
 
 use super::kind::Kind;
-use crate::array::Array;
-use crate::dtype::ByteOrder;
+use crate::array::{Array, ByteOrder};
 use crate::walk;
 
 macro_rules! values {

@@ -4,7 +4,6 @@
 
 use serde_json::Value;
 
-use super::walk;
 use crate::array::Array;
 use crate::data::Data;
 use crate::walk::{Read, ReadError, Unread, Visitor};
@@ -47,7 +46,7 @@ impl Data {
     /// ```
     pub fn arrays(&self) -> Arrays<'_> {
         let mut collector = Collector::default();
-        walk(self, &mut collector);
+        self.walk(&mut collector);
         let read = |(name, unread): (String, Box<dyn Unread + '_>)| match unread.read() {
             Ok(Read::Array(array)) => Some(NamedArray { name, array: Ok(array) }),
             Ok(_) => None,

@@ -12,16 +12,12 @@
 //! The hash of an array is that of its bytes in C order and little endian, whatever order they were
 //! sent in. `"warnings"` is present when something was tolerated.
 
-mod arrays;
+pub mod arrays;
 
-use bytes::Bytes;
 use serde_json::Value;
 
-use crate::data::{Broken, Data};
-use crate::dectris::text_or_bytes;
-use crate::error::chain;
-use crate::message::Message;
-use crate::walk::{Builder, Visitor, parts};
+use crate::data::Data;
+use crate::walk::Builder;
 
 pub use arrays::NamedArray;
 
@@ -63,7 +59,7 @@ impl Canonical {
     pub fn of(data: &Data) -> Self {
         let mut warnings: Vec<_> = data.warnings().iter().map(ToString::to_string).collect();
         let mut builder = Builder::default();
-        walk(data, &mut builder);
+        data.walk(&mut builder);
         warnings.extend(builder.take_warnings());
         let is_whole = builder.is_whole() && !matches!(data, Data::Broken(_));
         let mut json = builder.finish();
@@ -74,44 +70,11 @@ impl Canonical {
     }
 }
 
-/// Visits all that a message holds, a map.
-fn walk<'d>(data: &'d Data, visitor: &mut dyn Visitor<'d>) {
-    visitor.map();
-    match data {
-        Data::Raw(raw) => raw.walk(visitor),
-        Data::Array(message) => message.walk(visitor),
-        Data::Header(header) => header.walk(visitor),
-        Data::Image(image) => image.walk(visitor),
-        Data::SeriesEnd(end) => end.walk(visitor),
-        Data::Stream2(message) => message.walk(visitor),
-        Data::Bsread(message) => message.walk(visitor),
-        Data::BsreadStop(stop) => stop.walk(visitor),
-        Data::BsreadReconnect(reconnect) => reconnect.walk(visitor),
-        Data::Custom(custom) => visitor.entry("custom", &|| custom.type_name().into()),
-        Data::Unknown(message) => undecoded(message, visitor),
-        Data::Broken(Broken { message, error }) => {
-            undecoded(message, visitor);
-            visitor.entry("error", &|| chain(&**error).into());
-        }
-    }
-    visitor.end();
-}
-
-/// A message that no format read: its first part is shown as JSON if it is.
-fn undecoded<'d>(message: &'d Message, visitor: &mut dyn Visitor<'d>) {
-    let rest: &[Bytes] = match message.parts().split_first() {
-        Some((first, rest)) => {
-            text_or_bytes("header", &first.clone().into(), visitor);
-            rest
-        }
-        None => &[],
-    };
-    visitor.entry("data", &|| parts(rest));
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use bytes::Bytes;
 
     use super::*;
     use crate::registry::Registry;

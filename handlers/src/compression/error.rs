@@ -1,5 +1,10 @@
 //! What can be wrong with compressed data.
 
+/// The name is not that of a compression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected the compression 'none', 'lz4' or 'bitshuffle_lz4', found '{0}'")]
+pub struct UnknownCompression(pub Box<str>);
+
 /// Why compressed data could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -25,7 +25,7 @@ use std::num::NonZeroUsize;
 
 use transpose::Path;
 
-pub use error::CompressionError;
+pub use error::{CompressionError, UnknownCompression};
 pub use lz4::{decode_block as decode_lz4_block, encode_block as encode_lz4_block};
 
 /// How data was compressed and framed. `lz4<` of DECTRIS V1 has no frame: [`decode_lz4_block`].

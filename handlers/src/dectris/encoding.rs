@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::dtype::ByteOrder;
+use crate::array::ByteOrder;
 
 /// How the pixels of an image lie in its part.
 ///

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::json::{Json, begins_object};
-use crate::warning::Warning;
+use crate::header::{Json, begins_object};
+use crate::message::Warning;
 
 /// A part that should be text, and is often JSON, but whose content the sender's site decides.
 ///

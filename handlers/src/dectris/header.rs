@@ -19,16 +19,11 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::free_text::FreeText;
-use super::{in_order, no_array, tail, unexpected_htype};
-use crate::array::{Array, ArrayError};
-use crate::dtype::ByteOrder;
-use crate::error::{DecodeError, EncodeError, Place};
-use crate::json::Json;
-use crate::message::Message;
-use crate::outline::Axes;
-use crate::parts::Parts;
+use super::part::{in_order, no_array, tail, unexpected_htype};
+use crate::array::{Array, ArrayError, ByteOrder};
+use crate::header::{Axes, Json};
+use crate::message::{DecodeError, EncodeError, Message, Parts, Place, Warning, warning};
 use crate::walk::{Read, ReadError, Shown, Unread, Visitor};
-use crate::warning::{self, Warning};
 
 /// The htype of this format, for errors.
 pub(crate) const HTYPE: &str = "dheader-1.0";
@@ -98,12 +93,12 @@ impl Table {
         self.description.outline().array(Axes::FastFirst, ByteOrder::Little, self.blob.clone())
     }
 
-    /// Tells whether the detector has no such table: it sends no bytes then, and describes none.
+    /// Returns whether the detector has no such table: it sends no bytes then, and describes none.
     pub fn is_absent(&self) -> bool {
         self.blob.is_empty() && self.description.outline().is_empty()
     }
 
-    /// Tells what was tolerated in the description. Of a table that is absent there may be none.
+    /// Returns what was tolerated in the description. Of a table that is absent there may be none.
     fn warnings(&self, part: usize, htype: &'static str) -> Vec<Warning> {
         if self.is_absent() && self.description.is_nothing() {
             return Vec::new();

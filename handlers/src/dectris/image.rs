@@ -18,17 +18,12 @@ use serde_json::{Value, json};
 
 use super::encoding::{Encoding, UnknownEncoding};
 use super::free_text::FreeText;
-use super::{in_order, tail, text_or_bytes};
-use crate::array::{Array, ArrayError};
+use super::part::{in_order, no_array, tail, text_or_bytes, unexpected_htype};
+use crate::array::{Array, ArrayError, ByteOrder, Dtype};
 use crate::compression::{Codec, CompressionError, Element, Options, decode_lz4_block};
-use crate::dtype::Dtype;
-use crate::error::{DecodeError, EncodeError, chain};
-use crate::json::Json;
-use crate::message::Message;
-use crate::outline::{Axes, Outline};
-use crate::parts::Parts;
+use crate::header::{Axes, Json, Outline};
+use crate::message::{DecodeError, EncodeError, Message, Parts, Warning, chain, warning};
 use crate::walk::{Read, ReadError, Shown, Unread, Visitor};
-use crate::warning::{self, Warning};
 
 /// The htype of this format, for errors.
 const HTYPE: &str = "dimage-1.0";
@@ -87,8 +82,8 @@ impl Image {
     pub fn new(series: u64, frame: u64, pixels: &Array) -> Self {
         let shape: Vec<Value> = pixels.shape().iter().rev().copied().map(Value::from).collect();
         let encoding = match pixels.order() {
-            crate::ByteOrder::Little => "<",
-            crate::ByteOrder::Big => ">",
+            ByteOrder::Little => "<",
+            ByteOrder::Big => ">",
         };
         Self {
             header: json!({ "htype": HTYPE, "series": series, "frame": frame, "hash": "" }).into(),
@@ -252,13 +247,13 @@ impl Image {
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         warnings.extend(self.description.warning(2));
-        warnings.extend(super::unexpected_htype(&self.description, 2, "dimage_d-1.0"));
+        warnings.extend(unexpected_htype(&self.description, 2, "dimage_d-1.0"));
         let told = self.description.get("size").and_then(size);
         if let Some(told) = told.filter(|&told| usize::try_from(told) != Ok(self.blob.len())) {
             warnings.push(Warning::Size { part: 3, told, found: self.blob.len() });
         }
         if let Err(error) = self.check() {
-            warnings.push(super::no_array(3, &error));
+            warnings.push(no_array(3, &error));
         }
         match &self.config {
             None => warnings.push(Warning::MissingPart { part: 4 }),
@@ -335,9 +330,9 @@ fn size(value: &Value) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::array::{ByteOrder, Dtype};
     use crate::compression::encode_lz4_block;
-    use crate::error::chain;
-    use crate::{ByteOrder, Dtype};
+    use crate::message::chain;
 
     fn image(order: ByteOrder) -> Image {
         let bytes = Bytes::from_static(&[0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6]);

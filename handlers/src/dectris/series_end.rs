@@ -7,13 +7,10 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use super::in_order;
-use crate::error::{DecodeError, EncodeError};
-use crate::json::Json;
-use crate::message::Message;
-use crate::parts::Parts;
+use super::part::in_order;
+use crate::header::Json;
+use crate::message::{DecodeError, EncodeError, Message, Parts, Warning, warning};
 use crate::walk::{Visitor, extra_parts};
-use crate::warning::{self, Warning};
 
 /// The htype of this format, for errors.
 const HTYPE: &str = "dseries_end-1.0";

@@ -31,7 +31,7 @@ impl Builder {
         self.json
     }
 
-    /// Tells whether everything could be read.
+    /// Returns whether everything could be read.
     pub(crate) fn is_whole(&self) -> bool {
         self.is_whole
     }

@@ -5,8 +5,7 @@ use half::f16;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::array::{Array, Element};
-use crate::dtype::{ByteOrder, Dtype};
+use crate::array::{Array, ByteOrder, Dtype, Element};
 
 /// The most elements of an array, and the most bytes, that are written out.
 const WRITTEN_OUT: usize = 64;

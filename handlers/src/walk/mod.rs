@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::array::Array;
-use crate::json::Json;
+use crate::header::Json;
 
 pub(crate) use builder::Builder;
 pub(crate) use json::{array, bytes, float, parts};

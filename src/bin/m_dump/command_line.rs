@@ -7,8 +7,10 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
 use mflow::Address;
 use mflow::cli::{self, Filtering, Labelled, Limiting, Receiving, Recording, Verbosity};
-use mflow::recording::is_mcap;
+use mflow::recording::{is_mcap, is_pipe};
 use mflow::routing::{Content, FilterOptions};
+
+use crate::output::is_mcap_file;
 
 /// Help of an option that depends on what is done.
 const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit \
@@ -27,11 +29,12 @@ const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limi
 #[command(name = "m_dump", mut_arg("queue_size", |arg| arg.help(QUEUE_SIZE)))]
 pub(crate) struct Cli {
     /// Where messages come from: tcp://host:port, a recording, several as a=tcp://host:1
-    /// b=tcp://host:2, or several .mcap files, read as one; a folder behind a single one is the output
+    /// b=tcp://host:2, or several .mcap files, read as one; a folder behind a single one is the output;
+    /// - is an MCAP file from the standard input
     #[arg(required = true, value_name = "SOURCE", value_parser = Labelled::parser())]
     pub(crate) sources: Vec<Labelled>,
-    /// File (.mcap) or folder to write to
-    #[arg(short, long, value_name = "PATH")]
+    /// File (.mcap) or folder to write to; a FIFO, or - for the standard output, carries an MCAP file
+    #[arg(short, long, value_name = "PATH", value_parser = cli::output_parser())]
     pub(crate) output: Option<PathBuf>,
     /// How to dump: raw with an output and text without one, unless told otherwise
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -111,7 +114,7 @@ pub(crate) struct Look {
     pub(crate) recover: Option<PathBuf>,
     /// Write a recording as another kind, a folder as an MCAP file or the other way round, or
     /// several MCAP files as one
-    #[arg(long, value_name = "OUT", conflicts_with = "output")]
+    #[arg(long, value_name = "OUT", conflicts_with = "output", value_parser = cli::output_parser())]
     pub(crate) convert: Option<PathBuf>,
 }
 
@@ -172,6 +175,12 @@ impl Cli {
         let Look { info, verify, recover, convert: _ } = &self.look;
         let looks = [(*info, "--info"), (*verify, "--verify"), (recover.is_some(), "--recover")];
         let (_, look) = looks.into_iter().find(|(is_meant, _)| *is_meant)?;
+        if let Some(to) = recover.as_deref().map(|to| cli::output(to.as_os_str()))
+            && cli::is_piped(to)
+        {
+            let reason = format!("--recover writes a file, found the pipe '{}'", to.display());
+            wrong(ErrorKind::InvalidValue, &reason);
+        }
         if recover.is_some() && self.sources.len() > 1 {
             wrong(ErrorKind::ArgumentConflict, "--recover takes one recording");
         }
@@ -186,6 +195,13 @@ impl Cli {
         if let Some(path) = output.filter(|path| Address::is_meant_by(&path.to_string_lossy())) {
             let reason = format!("the output is a file or a folder, found '{}'", path.display());
             wrong(ErrorKind::InvalidValue, &reason);
+        }
+        refuse_terminals(&sources, output);
+        let pipe = sources.iter().find(|source| !source.is_stream() && is_pipe(source.path()));
+        if let Some(pipe) = pipe.filter(|_| sources.len() > 1) {
+            let pipe = pipe.path().display();
+            let reason = format!("'{pipe}' is a pipe, which is read alone");
+            wrong(ErrorKind::ArgumentConflict, &reason);
         }
         let mut sources: Vec<Labelled> = sources.into_iter().cloned().collect();
         if sources.len() > 1 {
@@ -215,8 +231,8 @@ impl Cli {
         let is_shown = self.wants_json() || self.format == Some(Format::Text);
         match (sources.as_slice(), output) {
             ([source, last], None) if !is_stream(last) && !is_shown => {
-                let path = last.path();
-                if !is_stream(source) && is_mcap(path) && path.exists() {
+                let path = cli::output(&last.address);
+                if !is_stream(source) && !cli::is_piped(path) && is_mcap(path) && path.exists() {
                     let reason = format!(
                         "'{}' is there already: --format text shows both, --output writes",
                         path.display()
@@ -260,7 +276,8 @@ impl Cli {
             };
             wrong(kind, &format!("--format {name} {verb} output"));
         }
-        let is_mcap = format == Format::Raw && path.is_some_and(is_mcap);
+        let is_mcap = format == Format::Raw && path.is_some_and(is_mcap_file);
+        self.check_pipe(format, path);
         let conflicts = [
             (self.decode && format != Format::Json, "--decode"),
             (
@@ -284,6 +301,33 @@ impl Cli {
         }
         format
     }
+
+    /// Ends the program if a pipe is written and other options make no sense with it.
+    fn check_pipe(&self, format: Format, path: Option<&Path>) {
+        let Some(path) = path.filter(|path| cli::is_piped(path)) else { return };
+        let found = path.display();
+        if matches!(format, Format::Npy | Format::Png) {
+            let reason = format!("--format npy and png take a folder, found the pipe '{found}'");
+            wrong(ErrorKind::InvalidValue, &reason);
+        }
+        if self.recording.needs_disk() {
+            let reason = format!(
+                "--max-size, --max-time, --keep and --fsync need a file, found the pipe '{found}'"
+            );
+            wrong(ErrorKind::ArgumentConflict, &reason);
+        }
+    }
+}
+
+/// Ends the program if it is to read a recording from a terminal, or to write one to it.
+fn refuse_terminals(sources: &[&Labelled], output: Option<&Path>) {
+    if sources.iter().any(|source| !source.is_stream() && cli::is_terminal(source.path())) {
+        let reason = "expected a recording on the standard input, found a terminal";
+        wrong(ErrorKind::InvalidValue, reason);
+    }
+    if output.is_some_and(cli::is_terminal) {
+        wrong(ErrorKind::InvalidValue, "refusing to write a recording to a terminal");
+    }
 }
 
 /// Labels the sources that have no label by their place, or with the next name that is free.
@@ -305,6 +349,8 @@ fn path_to_look_at<'a>(source: &'a Labelled, look: &str, takes_folders: bool) ->
         format!("'{label}={address}'")
     } else if source.is_stream() {
         format!("'{address}'")
+    } else if is_pipe(path) {
+        format!("the pipe '{address}', which has no way back")
     } else if path.is_dir() && !takes_folders {
         format!("the folder '{address}', which --convert makes one of")
     } else {

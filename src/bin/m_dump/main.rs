@@ -35,7 +35,13 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     // What is made of it may have none, or new ones.
     recording.iter_mut().for_each(|recording| recording.look_at_checksums());
     let labels = labels(&sources, recording.as_deref());
-    let output = output::open(cli, format, &sources, labels, path)?;
+    let from = (sources.as_slice(), recording.as_deref());
+    let open = || output::open(cli, format, from, labels, path);
+    // A FIFO is opened once it has a reader.
+    let output = match path.is_some_and(cli::is_piped) {
+        true => cli::ending_on_signal(open)?,
+        false => open()?,
+    };
     if let (true, Some(recording)) = (cli.takes_everything(), &recording) {
         terminal.expect(recording.messages());
     }
@@ -64,7 +70,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     if path.is_some() {
         terminal.total(summary.messages, summary.bytes, summary.elapsed);
     }
-    if summary.ending == Ending::Stopped && !source.is_live() {
+    if summary.ending == Ending::Stopped && !source.report().is_live {
         terminal.notice(format_args!("stopped before the end of '{}'", source.name()));
     }
     if summary.messages == 0 && summary.left_out > 0 {
@@ -174,7 +180,7 @@ fn open_streams(
             Some(label) => location.open_labelled_source(label, options)?,
             None => location.open_source(options)?,
         };
-        source.listening().into_iter().for_each(|endpoint| terminal.listening(endpoint));
+        source.report().listening.iter().for_each(|endpoint| terminal.listening(endpoint));
         opened.push(source);
     }
     Ok(match opened.len() {

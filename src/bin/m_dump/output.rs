@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use mflow::cli::{self, Labelled, Receiving};
 use mflow::recording::mcap::{self, Detail, Info, MetadataInfo, SESSION, USER};
-use mflow::recording::{FolderWriter, Gauge, McapOptions, McapReader, is_mcap};
+use mflow::recording::{FolderWriter, Gauge, McapOptions, McapReader, Recording, is_mcap, is_pipe};
 use mflow::tools::dump::{
     ArrayFile, ArrayFolder, Existing, JsonContent, JsonWriter, Npy, Png, TextWriter,
 };
@@ -20,7 +20,7 @@ pub(crate) struct Output {
     pub(crate) sink: Box<dyn Sink>,
     /// How full the queue of a recorder is.
     pub(crate) gauge: Option<Gauge>,
-    /// The file that was made.
+    /// The file that was made; none if it was a pipe that was there.
     file: Option<PathBuf>,
 }
 
@@ -34,11 +34,16 @@ impl Output {
     }
 }
 
-/// Opens what messages go to; the labels of their sources are shown in so many columns.
+/// Returns whether a recording at a path is an MCAP file rather than a folder.
+pub(crate) fn is_mcap_file(path: &Path) -> bool {
+    is_mcap(path) || cli::is_piped(path)
+}
+
+/// Opens what messages go to, from sources that may be a recording; the labels of their sources are shown in so many columns.
 pub(crate) fn open(
     cli: &Cli,
     format: Format,
-    sources: &[Labelled],
+    (sources, recording): (&[Labelled], Option<&dyn Recording>),
     labels: Option<usize>,
     path: Option<&Path>,
 ) -> Result<Output> {
@@ -58,14 +63,16 @@ pub(crate) fn open(
         Format::Npy => arrays(cli, path, Npy)?,
         Format::Png => arrays(cli, path, Png::default())?,
         Format::Raw => {
-            let recorder = if is_mcap(path) {
-                cli.recording.start_file(path, mode, notes(cli, &receiving, sources)?)?
+            let recorder = if is_mcap_file(path) {
+                let notes = notes(cli, &receiving, sources, recording)?;
+                cli.recording.start_file(path, mode, notes)?
             } else {
                 let open = if cli.force { FolderWriter::append } else { FolderWriter::create };
                 cli.recording.start_folder(open(path)?, mode)?
             };
             let gauge = Some(recorder.gauge());
-            let file = is_mcap(path).then(|| cli.recording.first_file(path));
+            let is_made = is_mcap(path) && !cli::is_piped(path);
+            let file = is_made.then(|| cli.recording.first_file(path));
             return Ok(Output { sink: Box::new(recorder), gauge, file });
         }
     };
@@ -78,9 +85,14 @@ type Notes = Vec<(String, String)>;
 /// Returns what an MCAP file notes of how it came about and what was left out, and what it keeps of
 /// the files that it is made of: what the user has said of them, and starts of series that are no
 /// messages in any of them.
-fn notes(cli: &Cli, receiving: &Receiving, sources: &[Labelled]) -> Result<McapOptions> {
-    let addresses: Vec<_> = sources.iter().map(|source| source.address.to_string_lossy()).collect();
+fn notes(
+    cli: &Cli,
+    receiving: &Receiving,
+    sources: &[Labelled],
+    recording: Option<&dyn Recording>,
+) -> Result<McapOptions> {
     let paths: Vec<_> = sources.iter().map(Labelled::path).collect();
+    let addresses: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
     let mut session = vec![("address".to_owned(), addresses.join(" "))];
     let mut user = Vec::new();
     let mut starts = Vec::new();
@@ -89,12 +101,18 @@ fn notes(cli: &Cli, receiving: &Receiving, sources: &[Labelled]) -> Result<McapO
     } else if paths.iter().any(|path| path.is_dir()) {
         session.push(("times".to_owned(), "when the folder was read, which has none".to_owned()));
     } else {
-        let info = |path: &&Path| mcap::info(path, Detail::Index);
-        let mut infos = paths.iter().map(info).collect::<Result<Vec<_>>>()?;
-        starts = starts_between(&paths, &infos)?;
-        infos.sort_by_key(|info| info.first);
-        for (number, info) in infos.into_iter().enumerate() {
-            for MetadataInfo { name, entries, .. } in info.metadata {
+        let mut noted: Vec<Vec<MetadataInfo>> = Vec::new();
+        if paths.iter().any(|path| is_pipe(path)) {
+            noted.extend(recording.map(|recording| recording.metadata().to_vec()));
+        } else {
+            let info = |path: &&Path| mcap::info(path, Detail::Index);
+            let mut infos = paths.iter().map(info).collect::<Result<Vec<_>>>()?;
+            starts = starts_between(&paths, &infos)?;
+            infos.sort_by_key(|info| info.first);
+            noted.extend(infos.into_iter().map(|info| info.metadata));
+        }
+        for (number, metadata) in noted.into_iter().enumerate() {
+            for MetadataInfo { name, entries, .. } in metadata {
                 let of_old = |(key, value)| (format!("recorded {key}"), value);
                 match name.as_str() {
                     // How it began; files of one recording say the same.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 use mflow::cli::{self, Filtering, Limiting, Sending, Verbosity};
-use mflow::recording::{Place, Range};
+use mflow::recording::{Place, Range, is_pipe};
 use mflow::tools::replay::{Detail, Options, Rate, Repeat};
 use mflow::{Address, Mode};
 
@@ -18,8 +18,8 @@ use mflow::{Address, Mode};
 #[command(name = "m_replay")]
 pub(crate) struct Cli {
     /// The recording: an MCAP file or a folder; or several files, which are played as one in the order
-    /// of their times
-    #[arg(required = true, value_name = "RECORDING")]
+    /// of their times; - is an MCAP file from the standard input
+    #[arg(required = true, value_name = "RECORDING", value_parser = cli::input_parser())]
     pub(crate) recordings: Vec<PathBuf>,
     /// How fast: recorded, 2x, 100Hz, 400MB/s, 5Gbit/s or max; a bare number is messages per second
     /// [default: recorded, and max for a folder]
@@ -135,11 +135,38 @@ impl Cli {
             let reason = format!("--loop takes its number after a =: --loop={}", times.display());
             cli::reject::<Self>(ErrorKind::InvalidValue, reason);
         }
+        self.check_pipes();
         for (index, (label, _)) in self.map.iter().enumerate() {
             if self.map[..index].iter().any(|(other, _)| other == label) {
                 let reason = format!("--map gives '{label}' two addresses");
                 cli::reject::<Self>(ErrorKind::ArgumentConflict, reason);
             }
+        }
+    }
+
+    /// Ends the program if a pipe is to be read otherwise than once, from its beginning.
+    fn check_pipes(&self) {
+        if self.recordings.iter().any(|path| cli::is_terminal(path)) {
+            let reason = "expected a recording on the standard input, found a terminal";
+            cli::reject::<Self>(ErrorKind::InvalidValue, reason);
+        }
+        let Some(pipe) = self.recordings.iter().find(|path| is_pipe(path)) else { return };
+        let Part { from, start, end, .. } = self.part;
+        let options = [
+            (self.recordings.len() > 1, "other recordings"),
+            (self.repeat.is_some(), "--loop"),
+            (from.is_some(), "--from"),
+            (start.is_some(), "--start"),
+            // It counts from the first message, which has not come yet.
+            (matches!(end, Some(Place::Offset(_))), "--end after a duration"),
+            (self.send_header_first, "--send-header-first"),
+        ];
+        if let Some((_, option)) = options.iter().find(|(is_set, _)| *is_set) {
+            let pipe = pipe.display();
+            let reason = format!(
+                "'{pipe}' is a pipe, which is read once, from its beginning: it takes no {option}"
+            );
+            cli::reject::<Self>(ErrorKind::ArgumentConflict, reason);
         }
     }
 

@@ -242,7 +242,7 @@ mod tests {
             assert_eq!(received.frames, message(reader.position()));
             numbers.push(reader.position());
         }
-        assert_eq!(reader.damaged(), 0);
+        assert_eq!(reader.report().damaged, 0);
         numbers
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Listing, PartNumber, is_unfinished, list};
 use crate::counted::Counted;
-use crate::endpoint::{Event, Origin, Received, Source, Timestamp, WaitSet};
+use crate::endpoint::{Event, Origin, Received, Report, Source, Timestamp, WaitSet};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Frames};
 use crate::recording::{Recording, Seek};
@@ -144,15 +144,11 @@ impl Source for FolderReader {
         })
     }
 
-    fn is_live(&self) -> bool {
-        false
-    }
-
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         set.ready();
     }
 
-    fn notices(&self) -> Vec<String> {
+    fn report(&self) -> Report {
         let mut notices = Vec::new();
         if self.foreign > 0 {
             notices.push(format!("ignoring {}", Counted(self.foreign, "other file")));
@@ -160,12 +156,7 @@ impl Source for FolderReader {
         if self.missing() > 0 {
             notices.push(format!("{} missing in between", Counted(self.missing(), "message")));
         }
-        notices
-    }
-
-    /// Returns how many messages were skipped so far because they are not whole, each counted once.
-    fn damaged(&self) -> u64 {
-        self.damaged
+        Report { is_live: false, notices, damaged: self.damaged, ..Report::default() }
     }
 }
 
@@ -209,7 +200,7 @@ mod tests {
         }
         let mut reader = FolderReader::open(&folder).unwrap();
         assert_eq!((reader.messages(), reader.position()), (Some(3), 2));
-        assert_eq!(reader.notices(), ["3 messages missing in between"]);
+        assert_eq!(reader.report().notices, ["3 messages missing in between"]);
         for (to, found) in [(3, Some(3)), (0, Some(2)), (4, Some(7)), (8, None)] {
             reader.seek(Seek::Message(to)).unwrap();
             let read = reader.read_next().unwrap();

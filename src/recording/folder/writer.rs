@@ -209,7 +209,7 @@ mod tests {
             read.push((reader.position(), received.frames));
         }
         assert_eq!(read, [(0, message("one")), (3, message("three"))]);
-        assert_eq!((reader.damaged(), reader.foreign_files()), (1, 1));
+        assert_eq!((reader.report().damaged, reader.foreign_files()), (1, 1));
         fs::remove_dir_all(folder).unwrap();
     }
 }

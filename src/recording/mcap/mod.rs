@@ -14,69 +14,56 @@
 //!
 //! Chunks are not compressed. A message of [`OWN_CHUNK`] bytes has one of its own, smaller ones are
 //! batched to [`BATCH_BYTES`] or [`BATCH_TIME`]: what a killed writer loses at most. The data of a
-//! message are its parts, drawn in `parts`; `log_time` is when it was received, and rises strictly,
-//! so that the order of times is the order of recording; `publish_time` is the sender's own time,
-//! where its format tells one in Unix time, else the same. `sequence` counts received messages.
+//! message are its parts, drawn in `format/parts.rs`; `log_time` is when it was received, and rises
+//! strictly, so that the order of times is the order of recording; `publish_time` is the sender's own
+//! time, where its format tells one in Unix time, else the same. `sequence` counts received messages.
+//!
+//! ```text
+//! repair ──> read ──> format     damaged files: check, save │ find and read │ layouts and names
+//!        └─> write ─> format     the gathering writer
+//! ```
 
-use std::time::Duration;
+mod format;
+mod read;
+mod repair;
+mod write;
 
-mod block;
-mod channel;
-mod chunk;
-mod definition;
-mod gather;
-mod index;
-mod info;
-mod open;
-mod order;
-mod parts;
-mod piece;
-mod place;
-mod reader;
-mod record;
-mod recover;
-mod salvage;
-mod scan;
-mod session;
-mod starts;
-mod topic;
-mod unpack;
-mod verify;
-mod wire;
-mod writer;
+pub use format::metadata::{SESSION, SUMMARY, USER};
+pub use format::start::{SMALL_START, START};
+pub use format::topic::{OTHER, RAW};
+pub use read::damage::Damage;
+pub use read::info::{AttachmentInfo, ChannelInfo, Detail, Info, MetadataInfo, info};
+pub use read::pipe::McapPipe;
+pub use read::reader::McapReader;
+pub use read::start::SeriesStart;
+pub use repair::{Recovery, Verification, recover, verify};
+pub use write::{BATCH_BYTES, BATCH_TIME, MAX_HTYPES, McapOptions, McapWriter, OWN_CHUNK, Written};
 
-pub use info::{AttachmentInfo, ChannelInfo, Detail, Info, MetadataInfo, info};
-pub use reader::McapReader;
-pub use recover::{Recovery, recover};
-pub use salvage::Damage;
-pub use starts::SeriesStart;
-pub use verify::{Verification, verify};
-pub use writer::{McapOptions, McapWriter, Written};
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
 
-/// From this many bytes on a message has a chunk of its own.
-pub const OWN_CHUNK: usize = 256 << 10;
-/// Smaller messages are batched to this many bytes at most.
-pub const BATCH_BYTES: usize = 1 << 20;
-/// Smaller messages wait this long for others at most.
-pub const BATCH_TIME: Duration = Duration::from_millis(100);
-
-/// Metadata of the writer: addresses, modes, host, versions, clock.
-pub const SESSION: &str = "mflow.session";
-/// Metadata that the user gave.
-pub const USER: &str = "mflow.user";
-/// Metadata written when a recording is closed; there is none where its writer died.
-pub const SUMMARY: &str = "mflow.summary";
-
-/// Metadata that point to the start message of a series, which is a message of the file and too
-/// large to be an attachment as well: its `series` and its `time`.
-pub const START: &str = "mflow.start";
-/// The start message of a series that is a message of the file is an attachment too up to this many
-/// bytes.
-pub const SMALL_START: usize = 1 << 20;
-
-/// The channel that messages go to once there are [`MAX_HTYPES`] others.
-pub const OTHER: &str = "other";
-/// The htype of a channel whose messages have none.
-pub const RAW: &str = "raw";
-/// How many channels there are at most for htypes by name.
-pub const MAX_HTYPES: usize = 256;
+    #[test]
+    fn each_folder_uses_only_those_below_it() {
+        let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/recording/mcap");
+        let folders = ["format", "read", "write", "repair"];
+        let below: [&[&str]; 4] = [&[], &["format"], &["format"], &["format", "read", "write"]];
+        for (folder, below) in folders.into_iter().zip(below) {
+            for file in fs::read_dir(room.join(folder)).unwrap() {
+                let path = file.unwrap().path();
+                if path.is_dir() {
+                    continue;
+                }
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                    let used = line.split("recording::mcap::").skip(1);
+                    let mut used = used.map(|it| it.split("::").next().unwrap());
+                    let is_below = used.all(|it| it == folder || below.contains(&it));
+                    assert!(is_below && !line.contains("super::super"), "{path:?}: {line}");
+                }
+            }
+        }
+    }
+}

@@ -121,6 +121,7 @@ impl Reports {
 }
 
 /// Reads a report of five parts: the event, how many values, the value, this side, the other one.
+/// A libzmq of the system has the first version, of two parts: the event with the value, this side.
 fn parse(parts: &[Vec<u8>]) -> Next {
     let number = |index: usize| -> u64 {
         let part = parts.get(index).and_then(|part| part.first_chunk());
@@ -129,11 +130,19 @@ fn parse(parts: &[Vec<u8>]) -> Next {
     let text = |index: usize| -> String {
         parts.get(index).map_or_else(String::new, |text| String::from_utf8_lossy(text).into())
     };
-    let event = u32::try_from(number(0)).unwrap_or(0);
+    let (event, value, local, remote) = match parts {
+        [head, _] => match head[..] {
+            [a, b, c, d, e, f] => {
+                let (event, value) = (u16::from_ne_bytes([a, b]), u32::from_ne_bytes([c, d, e, f]));
+                (event.into(), value.into(), text(1), String::new())
+            }
+            _ => return Next::None,
+        },
+        _ => (u32::try_from(number(0)).unwrap_or(0), number(2), text(3), text(4)),
+    };
     if event == zmq_sys::ZMQ_EVENT_MONITOR_STOPPED {
         return Next::End;
     }
-    let value = number(2);
     let failure = match event {
         zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL => Failure::Ended,
         zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_AUTH => Failure::Denied(value),
@@ -146,7 +155,7 @@ fn parse(parts: &[Vec<u8>]) -> Next {
         _ => Failure::Unsaid,
     };
     let kind = PeerEventKind::from_raw(event);
-    Next::Report(Report { kind, failure, value, local: text(3), remote: text(4) })
+    Next::Report(Report { kind, failure, value, local, remote })
 }
 
 /// Returns an address for the reports of one socket.

@@ -5,7 +5,7 @@ use mflow_handlers::{Array, Data, Json};
 
 /// What the header of a series says of the pixels of its images that are no measured values.
 ///
-/// A mask takes a byte for each pixel of the detector, and one is held for each channel that has one.
+/// A mask has a byte for each pixel of the detector, and one is held for each channel that has one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Flags {
     series: Option<u64>,
@@ -72,11 +72,14 @@ impl Flags {
         self.masks.iter().find(is_of).map(|mask| &*mask.is_masked)
     }
 
-    /// Tells whether the header is that of the series of a message. One that tells no series may be.
-    pub(super) fn is_of_series_of(&self, data: &Data) -> bool {
+    /// Returns whether the header is for the images of a message. It is if one of them has no series.
+    pub(super) fn is_for(&self, data: &Data) -> bool {
         let series = match data {
             Data::Image(image) => image.series(),
-            Data::Stream2(message) => message.series_id(),
+            Data::Stream2(message) => match &**message {
+                Stream2::Image(image) => image.series_id,
+                _ => return false,
+            },
             _ => return false,
         };
         series.is_none() || self.series.is_none() || series == self.series
@@ -135,8 +138,8 @@ mod tests {
             let pixels = Array::from_elements(&[1_u16, 2], &[1, 2]).unwrap();
             mflow_handlers::dectris::Image::new(series, 0, &pixels).into()
         };
-        assert!(flags.is_of_series_of(&image(4)));
-        assert!(!flags.is_of_series_of(&image(5)));
+        assert!(flags.is_for(&image(4)));
+        assert!(!flags.is_for(&image(5)));
         assert_eq!(Flags::of_header(&image(4)), None);
     }
 
@@ -152,7 +155,7 @@ mod tests {
         assert_eq!(flags.saturation(), Some(7));
         assert_eq!(flags.mask("data.threshold_1", &[1, 2]), Some(&[false, true][..]));
         assert_eq!(flags.mask("data.threshold_2", &[1, 2]), None);
-        assert!(flags.is_of_series_of(&Stream2::from(Image::new(4, "x", 0)).into()));
-        assert!(!flags.is_of_series_of(&Stream2::from(Image::new(5, "y", 0)).into()));
+        assert!(flags.is_for(&Stream2::from(Image::new(4, "x", 0)).into()));
+        assert!(!flags.is_for(&Stream2::from(Image::new(5, "y", 0)).into()));
     }
 }

@@ -8,7 +8,7 @@ use mflow_handlers::{Canonical, Message, Registry};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
+use crate::endpoint::{Offer, Received, Report, Sink, Unconfirmed, WaitSet};
 use crate::error::{Error, Result};
 use crate::printable::printable_json;
 use crate::routing::Strays;
@@ -19,7 +19,7 @@ pub enum JsonContent {
     /// Its htype and the bytes of its parts.
     #[default]
     Outline,
-    /// And what it means, as [canonical](mflow_handlers::canonical) JSON.
+    /// And what it means, as [canonical](mflow_handlers::canonical()) JSON.
     Decoded,
 }
 
@@ -131,8 +131,15 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
         set.ready();
     }
 
-    fn damaged(&self) -> u64 {
-        self.damaged
+    // It fails only when it is offered something.
+    fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
+
+    fn check(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn report(&self) -> Report {
+        Report { damaged: self.damaged, ..Report::default() }
     }
 
     fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
@@ -159,7 +166,7 @@ mod tests {
             let (time, origin) = (Timestamp::now(), Origin::new("test"));
             writer.offer(&Received { frames, time, origin }).unwrap();
         }
-        let damaged = writer.damaged();
+        let damaged = writer.report().damaged;
         (String::from_utf8(out).unwrap(), damaged)
     }
 

@@ -89,7 +89,7 @@ pub fn run(
     let mut series = options.until_series_end.map(followed);
     let mut filter = BySource::new(Filter::new(options.filter.clone()));
     let result = pump(source, sink.as_mut(), &mut filter, &mut series, &mut run, observer);
-    let damaged = sink.damaged();
+    let damaged = sink.report().damaged;
     let finished = sink.finish(PATIENCE);
     let (ended, refused) = match result {
         Ok((ending, refused)) => (Ok(ending), refused),
@@ -128,7 +128,8 @@ fn pump(
     observer: &mut dyn Observer,
 ) -> Result<(Ending, u64)> {
     loop {
-        let sources = source.sources();
+        // More of them may become known, as of a pipe.
+        let sources = if series.is_some() { source.report().sources } else { 1 };
         let over_at = series.as_ref().and_then(|series| self::over_at(series, sources));
         if series.as_ref().is_some_and(|series| is_complete(series, sources)) {
             return Ok((Ending::SeriesEnded, 0));
@@ -224,7 +225,7 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::{Origin, Timestamp};
+    use crate::endpoint::{Origin, Report, Timestamp};
 
     /// Has room now and then, and tells nobody.
     struct Reticent {
@@ -244,6 +245,16 @@ mod tests {
 
         fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
             set.deadline(Instant::now() + Duration::from_secs(1000));
+        }
+
+        fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
+
+        fn check(&mut self) -> Result<()> {
+            Ok(())
+        }
+
+        fn report(&self) -> Report {
+            Report::default()
         }
 
         fn finish(self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {

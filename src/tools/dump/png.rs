@@ -63,7 +63,7 @@ impl ArrayFile for Png {
             *self.headers.of(origin) = Arc::new(flags);
         }
         let header = self.headers.of(origin);
-        self.flags = if header.is_of_series_of(data) { Arc::clone(header) } else { Arc::default() };
+        self.flags = if header.is_for(data) { Arc::clone(header) } else { Arc::default() };
     }
 
     fn takes(&self, array: &Array) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mflow_handlers::without_byte_order_mark;
 
-use crate::endpoint::{Offer, Received, Sink, Unconfirmed, WaitSet};
+use crate::endpoint::{Offer, Received, Report, Sink, Unconfirmed, WaitSet};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::printable::{is_hidden, printable};
@@ -65,6 +65,17 @@ impl<W: Write + Send> Sink for TextWriter<W> {
 
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         set.ready();
+    }
+
+    // It fails only when it is offered something.
+    fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
+
+    fn check(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn report(&self) -> Report {
+        Report::default()
     }
 
     fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {

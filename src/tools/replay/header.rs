@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Origin, Received, WaitSet};
-use mflow_handlers::{Peek, Stage};
+use mflow_handlers::Stage;
 
 /// More often, a replay would have no time for anything else.
 const LEAST: Duration = Duration::from_millis(1);
@@ -35,8 +35,7 @@ impl Headers {
     /// Looks at a message that was sent at `now`.
     pub(super) fn observe(&mut self, outlet: usize, message: &Received, now: Instant) {
         let Some(every) = self.every else { return };
-        let Some(part) = message.frames.first() else { return };
-        let peek = Peek::of(part.as_ref());
+        let peek = message.frames.peek();
         if self.kept.len() <= outlet {
             self.kept.resize_with(outlet + 1, || None);
         }
@@ -90,7 +89,7 @@ impl Openings {
         if !self.is_wanted || self.begun.contains(&message.origin) {
             return None;
         }
-        let peek = Peek::of(message.frames.first()?.as_ref());
+        let peek = message.frames.peek();
         let series = peek.series?;
         self.begun.push(Arc::clone(&message.origin));
         (peek.stage != Some(Stage::Start)).then_some(series)

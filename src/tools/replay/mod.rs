@@ -255,7 +255,7 @@ pub fn run(
         lateness: (rate != Rate::Max).then_some(played.lateness),
         headers_again: played.headers_again,
         headers_first: played.headers_first,
-        damaged: recording.damaged(),
+        damaged: recording.report().damaged,
         waiting_for: played.waiting_for,
         ending,
         unconfirmed,

@@ -115,7 +115,7 @@ impl Outlets {
         self.sinks[place].name()
     }
 
-    pub(super) fn endpoint(&self, place: usize) -> &str {
+    pub(super) fn endpoint(&self, place: usize) -> String {
         endpoint(self.sinks[place].as_ref())
     }
 
@@ -127,11 +127,11 @@ impl Outlets {
         observer: &mut dyn Observer,
     ) -> Vec<(String, Result<Unconfirmed>)> {
         for sink in &self.sinks {
-            tell_departures(sink.name(), sink.departures(), observer);
+            tell_departures(sink.name(), sink.report().departures, observer);
         }
         // Each is closed, even where another one fails, and all at the same time.
         let finish = |sink: Box<dyn Sink>| {
-            let endpoint = endpoint(sink.as_ref()).to_owned();
+            let endpoint = endpoint(sink.as_ref());
             (endpoint, sink.finish(linger))
         };
         thread::scope(|scope| {
@@ -145,8 +145,8 @@ impl Outlets {
 }
 
 /// Returns where the receivers of a sink are.
-fn endpoint(sink: &dyn Sink) -> &str {
-    sink.listening().unwrap_or(sink.name())
+fn endpoint(sink: &dyn Sink) -> String {
+    sink.report().listening.pop().unwrap_or_else(|| sink.name().to_owned())
 }
 
 /// What is wrong with a source that has no sink.
@@ -165,7 +165,7 @@ fn unmapped(label: &str, problem: &'static str, recording: &dyn Recording) -> Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::{Offer, Received, Stop, Timestamp};
+    use crate::endpoint::{Offer, Received, Report, Stop, Timestamp};
     use crate::frame::Frames;
     use crate::recording::open_recording;
     use crate::recording::{McapOptions, McapWriter};
@@ -185,6 +185,16 @@ mod tests {
         }
 
         fn readiness<'a>(&'a self, _: &mut WaitSet<'a>) {}
+
+        fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
+
+        fn check(&mut self) -> Result<()> {
+            Ok(())
+        }
+
+        fn report(&self) -> Report {
+            Report::default()
+        }
 
         fn finish(self: Box<Self>, _: Duration) -> Result<Unconfirmed> {
             let source = Box::new(Error::NoOutput);

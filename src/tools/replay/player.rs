@@ -121,7 +121,7 @@ impl<'a> Player<'a> {
             lateness: self.lateness,
             headers_again: self.headers_again,
             headers_first: self.headers_first,
-            waiting_for: self.waiting_for.map(|outlet| self.outlets.endpoint(outlet).to_owned()),
+            waiting_for: self.waiting_for.map(|outlet| self.outlets.endpoint(outlet)),
         }
     }
 

@@ -2,10 +2,8 @@
 
 use bytes::Bytes;
 
-use super::reader::{Head, Reader};
-use super::typed_array::TypedArrayError;
-use super::value::{Cbor, Item, share};
-use super::writer::Writer;
+use super::error::TypedArrayError;
+use crate::cbor::{Cbor, Head, Item, Reader, Writer, share};
 use crate::compression::{Codec, CompressionError, Element, Options};
 
 /// Compressed bytes, as DECTRIS defines them.
@@ -61,7 +59,7 @@ impl Blob {
         }
     }
 
-    /// Tells whether the bytes are compressed.
+    /// Returns whether the bytes are compressed.
     pub(super) fn is_compressed(&self) -> bool {
         self.algorithm.is_some()
     }

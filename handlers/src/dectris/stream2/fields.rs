@@ -4,10 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::field::text;
 use super::typed_array::TypedArray;
-use super::value::{Cbor, Item, Key};
-use super::writer::Writer;
+use crate::cbor::{Cbor, Item, Key, Writer, text};
 
 /// The part that a message was decoded from: it is encoded to the same bytes unless it was edited.
 ///

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::field::{ByName, DateTime, Field, Rational, pairs};
+use super::field::{ByName, Field};
 use super::fields::{Entries, Fields, Received, fields};
 use super::typed_array::TypedArray;
-use super::value::{Cbor, Item, Key};
-use super::writer::Writer;
+use crate::cbor::{Cbor, Item, Key, Writer, pairs};
+use crate::header::{DateTime, Rational};
 
 fields! {
     /// A message of the type `start`, sent when the detector is armed: its configuration.

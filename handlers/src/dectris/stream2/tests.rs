@@ -1,10 +1,16 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
+use crate::array::{Array, ArrayError, ByteOrder, Dtype};
 use crate::compression::{Codec, CompressionError, Element, Options};
-use crate::{Array, ArrayError, ByteOrder, Data, Dtype, Peek, Registry, Stage};
+use crate::data::Data;
+use crate::header::stream2::SELF_DESCRIBED;
+use crate::header::{Peek, Stage};
+use crate::message::{Message, Parts, Warning, chain};
+use crate::registry::Registry;
 
 const UNIQUE: &str = "01HBV3JPF9T4ZDPADX6EMK6XMZ";
 
@@ -32,7 +38,7 @@ fn error(part: &'static [u8]) -> String {
 fn canonical(value: &Cbor) -> serde_json::Value {
     let mut other = Other::new("test");
     other.entries.push("x", value.clone());
-    crate::canonical(&Stream2::from(other).into())["x"].clone()
+    crate::canonical::canonical(&Stream2::from(other).into())["x"].clone()
 }
 
 fn start() -> Start {
@@ -307,7 +313,7 @@ fn an_unknown_algorithm_is_named_and_keeps_its_blob() {
         "the field 'data.threshold_1' cannot be read: expected the algorithm 'lz4', 'bslz4' or \
          'bszstd', found 'zlib'"
     );
-    let shown = crate::canonical(&Stream2::from(image).into());
+    let shown = crate::canonical::canonical(&Stream2::from(image).into());
     assert!(shown["data"]["threshold_1"]["error"].is_string(), "{shown}");
 }
 

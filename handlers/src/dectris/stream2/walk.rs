@@ -3,16 +3,18 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::Stream2;
+use super::any::Stream2;
 use super::blob::is_compressed_tag;
+use super::error::TypedArrayError;
 use super::fields::Fields;
 use super::message::{End, Image, Start};
-use super::reader::{CborError, Head, Items, MESSAGE_DEPTH, Reader};
-use super::typed_array::{TypedArray, TypedArrayError, is_array_tag};
-use super::value::{Cbor, Item, magnitude, share};
+use super::typed_array::{TypedArray, is_array_tag};
+use crate::cbor::{
+    Cbor, CborError, Head, Item, Items, MESSAGE_DEPTH, Reader, magnitude, share, to_float,
+};
 use crate::compression::Options;
-use crate::error::chain;
-use crate::message::Message;
+use crate::header::stream2::SELF_DESCRIBED;
+use crate::message::{Message, chain};
 use crate::walk::{Builder, Read, ReadError, Shown, Unread, Visitor, bytes, float};
 
 impl Stream2 {
@@ -23,7 +25,7 @@ impl Stream2 {
     /// what should be an array    the same
     /// a date and a time          its text; a number of seconds as text in UTC
     /// a bignum                   a number, rounded where JSON has none
-    /// a tag nobody knows         {"tag": n, "value": …}, left away before numbers and texts
+    /// an unknown tag             {"tag": n, "value": …}, left away before numbers and texts
     /// keys that are no text      their JSON as text; that of their CBOR as bytes for lists and maps
     /// ```
     pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
@@ -276,14 +278,14 @@ fn damaged(error: &ReadError, cbor: &Cbor) -> Shown {
 /// Tells whether a tag says nothing that the JSON does not: self-described CBOR, fractions, lists of
 /// elements that are alike, what to convert bytes to.
 fn is_transparent(tag: u64) -> bool {
-    matches!(tag, super::SELF_DESCRIBED | 30 | 41 | 21..=23)
+    matches!(tag, SELF_DESCRIBED | 30 | 41 | 21..=23)
 }
 
 fn integer(number: i128) -> Value {
     match (u64::try_from(number), i64::try_from(number)) {
         (Ok(number), _) => number.into(),
         (_, Ok(number)) => number.into(),
-        _ => float(super::field::to_float(number)),
+        _ => float(to_float(number)),
     }
 }
 

@@ -1,0 +1,50 @@
+//! [`TypedArrayError`]: why an array cannot be had.
+
+use crate::array::{ArrayError, Dtype};
+use crate::cbor::CborError;
+use crate::compression::CompressionError;
+
+/// Why an array cannot be had. What was sent can.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TypedArrayError {
+    /// The sender says that there is no array: null stands for it or for its elements, or no bytes do
+    /// and its dimensions tell of none.
+    #[error("the sender says that there is no array")]
+    Absent,
+    /// The value is no array with a type.
+    #[error("expected a typed array")]
+    NotTyped,
+    /// The dimensions are no list of whole numbers, or nothing follows them.
+    #[error("expected a list of whole numbers from 0 up as dimensions, and the elements")]
+    Dimensions,
+    /// The tag is one without a type here: 128 bits, or none at all.
+    #[error("nothing here holds the elements of tag {0}")]
+    Tag(u64),
+    /// The type is one without a tag.
+    #[error("there is no tag for elements of {0}")]
+    Dtype(Dtype),
+    /// What should be bytes is something else.
+    #[error("expected bytes, or compressed ones")]
+    NotBytes,
+    /// Not every element is a number.
+    #[error("expected numbers as elements")]
+    NotNumbers,
+    /// The bytes are compressed in a way that nobody here knows.
+    #[error("expected the algorithm 'lz4', 'bslz4' or 'bszstd', found '{0}'")]
+    Algorithm(Box<str>),
+    /// The bytes cannot be decompressed, or compressed.
+    #[error("the bytes compressed by '{algorithm}' cannot be read")]
+    Compression {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// What is wrong.
+        source: CompressionError,
+    },
+    /// The bytes are not the array that type and dimensions tell.
+    #[error("the bytes are not the array that its dimensions tell")]
+    NotTheArray(#[from] ArrayError),
+    /// The value is not valid.
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+}

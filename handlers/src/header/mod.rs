@@ -1,0 +1,23 @@
+//! What a header says: the JSON of a part, the fields of it that formats share, and what the first part of a
+//! message says at a glance. Decoding is left to the formats.
+
+mod byte_order_mark;
+mod field;
+pub mod json;
+mod non_number;
+mod outline;
+pub mod peek;
+pub mod stage;
+pub mod stream2;
+pub mod time;
+
+pub use byte_order_mark::without_byte_order_mark;
+pub use json::Json;
+pub use peek::Peek;
+pub use stage::Stage;
+pub use time::{DateTime, Rational, Timestamp};
+
+pub(crate) use field::Valid;
+pub(crate) use json::begins_object;
+pub(crate) use outline::{Axes, Outline};
+pub(crate) use time::ABSURD;

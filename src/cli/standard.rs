@@ -1,0 +1,49 @@
+//! `-` on a command line: the standard input or output.
+
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
+
+use crate::os::{STDIN, STDOUT};
+use crate::recording::is_pipe;
+
+/// What stands for the standard input or output; `./-` is a file of this name.
+const STANDARD: &str = "-";
+
+/// Returns the path of what is read: that of the standard input for `-`.
+#[must_use]
+pub(super) fn input(text: &OsStr) -> &Path {
+    Path::new(if text == STANDARD { OsStr::new(STDIN) } else { text })
+}
+
+/// Returns the path of what is written: that of the standard output for `-`.
+#[must_use]
+pub fn output(text: &OsStr) -> &Path {
+    Path::new(if text == STANDARD { OsStr::new(STDOUT) } else { text })
+}
+
+/// Returns a parser for clap of paths that are read.
+pub fn input_parser() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|path| input(path.as_os_str()).to_owned())
+}
+
+/// Returns a parser for clap of paths that are written.
+pub fn output_parser() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|path| output(path.as_os_str()).to_owned())
+}
+
+/// Returns whether what is written to a path is a recording in a single stream of bytes: the standard
+/// output, or a pipe.
+#[must_use]
+pub fn is_piped(path: &Path) -> bool {
+    path == Path::new(STDOUT) || is_pipe(path)
+}
+
+/// Returns whether a path is that of the standard input or output, and this is a terminal.
+#[must_use]
+pub fn is_terminal(path: &Path) -> bool {
+    path == Path::new(STDIN) && io::stdin().is_terminal()
+        || path == Path::new(STDOUT) && io::stdout().is_terminal()
+}

@@ -1,0 +1,78 @@
+//! [`Report`]: what a source or a sink has to say beside its messages.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+
+/// What a source or a sink has to say beside its messages, as of now.
+///
+/// One struct, so that what wraps sources or sinks passes it on whole, or [joins](Self::join) those
+/// of several. Counts rise only.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// The endpoints that peers connect to, if it is bound to any.
+    pub listening: Vec<String>,
+    /// Whether messages arrive by themselves, so that some may be in flight at a stop; those of a
+    /// recording stay where they are.
+    pub is_live: bool,
+    /// How many sources it was made of.
+    pub sources: usize,
+    /// What a person should know before it is used, such as gaps in a recording.
+    pub notices: Vec<String>,
+    /// How many messages were damaged: skipped by a source, or not read in full by a sink that
+    /// decodes.
+    pub damaged: u64,
+    /// At how many places a source is damaged without anything that says whether messages are lost
+    /// there: a file that had to be searched for what is left of it.
+    pub damaged_places: u64,
+    /// The sources within this one that have failed, by name.
+    pub failures: Vec<(String, Arc<Error>)>,
+    /// How many peers have disconnected: what was queued for them is lost.
+    pub departures: usize,
+    /// Whether no peer was ever there for what was sent: a PUB accepts it all the same.
+    pub is_unheard: bool,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            listening: Vec::new(),
+            is_live: true,
+            sources: 1,
+            notices: Vec::new(),
+            damaged: 0,
+            damaged_places: 0,
+            failures: Vec::new(),
+            departures: 0,
+            is_unheard: false,
+        }
+    }
+}
+
+impl Report {
+    /// Makes the report of something that is bound to an endpoint, if it is.
+    #[must_use]
+    pub fn of_endpoint(listening: Option<&str>) -> Self {
+        let listening = listening.into_iter().map(str::to_owned).collect();
+        Self { listening, ..Self::default() }
+    }
+
+    /// Returns the report of several sources as one; each comes with its name.
+    #[must_use]
+    pub fn join<'a>(reports: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+        let none = Self { is_live: false, sources: 0, ..Self::default() };
+        reports.into_iter().fold(none, |mut whole, (name, part)| {
+            whole.listening.extend(part.listening);
+            whole.is_live |= part.is_live;
+            whole.sources += part.sources;
+            whole.notices.extend(part.notices.into_iter().map(|it| format!("'{name}': {it}")));
+            whole.damaged += part.damaged;
+            whole.damaged_places += part.damaged_places;
+            whole.failures.extend(part.failures);
+            whole.departures += part.departures;
+            whole.is_unheard |= part.is_unheard;
+            whole
+        })
+    }
+}

@@ -104,7 +104,7 @@ pub trait Recording: Source {
     }
 
     /// Has all checksums of messages looked at that there are. Where one does not match, the messages are
-    /// read all the same, and the place is among the [damaged](Source::damaged_places).
+    /// read all the same, and the place is among the [damaged](crate::endpoint::Report::damaged_places).
     fn look_at_checksums(&mut self) {}
 
     /// Returns the start message of a series that came last by a time from a source, for who begins in

@@ -133,7 +133,7 @@ pub enum EncodeError {
         /// The htype of the value.
         htype: Box<str>,
     },
-    /// The handler of this htype decodes only, or not this variant of [`Data`].
+    /// The handler of this htype decodes only, or not this variant of [`Data`](crate::Data).
     #[error("the handler of '{htype}' does not encode {variant}")]
     NotSupported {
         /// The htype of the value.

@@ -1,6 +1,6 @@
-//! What can go wrong between a program and its streams, folders and configurations.
+//! [`Error`]: failures of streams, recordings and configurations.
 //!
-//! What is wrong *inside* a message is no error here: it is
+//! A message that cannot be decoded is no error here: it is
 //! [`Data::Broken`](mflow_handlers::Data::Broken).
 
 use std::borrow::Cow;

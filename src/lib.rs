@@ -2,8 +2,8 @@
 //!
 //! Detectors of DECTRIS and facilities like PSI send their data as multipart messages over ZeroMQ:
 //! a JSON header that names the format, and binary parts. This crate carries such messages, whole
-//! and uncopied, and decodes them where somebody wants to know. The programs m_stats, m_generate,
-//! m_dump, m_replay and m_split are thin covers of its [`tools`].
+//! and uncopied, and decodes them on request. The programs m_stats, m_generate, m_dump, m_replay and
+//! m_split are thin covers of its [`tools`].
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -32,17 +32,18 @@
 //! - [`Frame`] and [`Frames`] are messages as they travel, shared and not copied.
 //! - [`Source`] and [`Sink`] are streams and recordings by address; [`Merge`] makes one source of
 //!   many; [`WaitSet`] waits for all of them, and [`Stop`] ends every wait.
-//! - [`Monitor`] knows who is connected, [`ThroughputStatistics`] how fast it goes.
+//! - [`Monitor`] reports who is connected, [`ThroughputStatistics`] the rates.
 //! - [`recording`] reads and writes MCAP files and folders: [`recording::open_recording`],
 //!   [`recording::Recorder`], [`recording::mcap`].
 //! - [`routing`] filters and splits; [`tools`] are the five programs as functions.
 //!
 //! # Features
 //!
-//! `cli`, on by default, builds the programs and what only they need. A library user takes
-//! `default-features = false`.
+//! `cli`, on by default, builds the programs and what only they need. For the library alone, depend on
+//! it with `default-features = false`.
 //!
-//! Runs on Unix. Nothing is printed: events are told by [`tracing`](https://docs.rs/tracing).
+//! Runs on Linux. Nothing is printed: events are reported through
+//! [`tracing`](https://docs.rs/tracing).
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -80,9 +81,9 @@ pub use {bytes, zmq};
 
 /// Opens a stream: connects to an address or binds it, as the options say.
 ///
-/// A stream that connects needs nobody to be there yet, and finds its peer again whenever it has
-/// gone. A stream that binds takes any number of peers; `tcp://127.0.0.1:*` finds a free port,
-/// which [`Stream::endpoint`] tells.
+/// A stream that connects does not need its peer to be there yet, and connects again when the peer
+/// disconnects. A stream that binds accepts any number of peers; `tcp://127.0.0.1:*` binds a free port,
+/// which [`Stream::endpoint`] returns.
 ///
 /// ```
 /// use mflow::{Options, connect};
@@ -92,12 +93,35 @@ pub use {bytes, zmq};
 /// ```
 ///
 /// # Errors
-/// Where the address is none, its host is unknown, it is in use or not of this machine.
+/// If the address is not valid or is in use, its host is unknown, or it is to be bound and is not of
+/// this machine.
 pub fn connect(address: &str, options: Options) -> Result<Stream> {
     Stream::open(address, options)
 }
 
-/// The examples of the README are tests.
+/// The examples of the README and of the pages in `docs/` are tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/ARCHITECTURE.md")]
+    struct Architecture;
+    #[doc = include_str!("../docs/connections.md")]
+    struct Connections;
+    #[doc = include_str!("../docs/decoding.md")]
+    struct Decoding;
+    #[doc = include_str!("../docs/ends-and-exit-codes.md")]
+    struct Ends;
+    #[doc = include_str!("../docs/library.md")]
+    struct Library;
+    #[doc = include_str!("../docs/measuring.md")]
+    struct Measuring;
+    #[doc = include_str!("../docs/performance.md")]
+    struct Performance;
+    #[doc = include_str!("../docs/psi-mflow.md")]
+    struct PsiMflow;
+    #[doc = include_str!("../docs/recordings.md")]
+    struct Recordings;
+    #[doc = include_str!("../docs/routing.md")]
+    struct Routing;
+}

@@ -109,25 +109,25 @@ fn python_reads_messages_times_parts_attachments_and_metadata() {
     assert_eq!(times, [2000, 3000]);
 }
 
-/// Returns the program in a block of the README.
-fn readme(language: &str) -> &'static str {
-    let text = include_str!("../README.md");
+/// Returns the program in a block of the page on recordings.
+fn page(language: &str) -> &'static str {
+    let text = include_str!("../docs/recordings.md");
     let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
     rest.split_once("```").unwrap().0
 }
 
 #[test]
-fn the_python_of_the_readme_reads_a_recording() {
+fn the_python_of_the_docs_reads_a_recording() {
     let dir = Dir::new();
     let Some(peers) = dir.peers() else { return };
-    // The README is for messages with headers of JSON, as all streams that it tells of have.
+    // The page is for messages whose headers are JSON: the streams in its examples have no others.
     let origin = Origin::new("tcp://detector:9999");
     let mut writer = McapWriter::create(&dir.path("run42.mcap"), options()).unwrap();
     for (time, parts) in [(1000, [PULSE, b"data"]), (2000, [START, b""])] {
         writer.write(&received(&parts, time, &origin)).unwrap();
     }
     writer.finish().unwrap();
-    let finished = peers.start_code(readme("python")).end().expect(0);
+    let finished = peers.start_code(page("python")).end().expect(0);
     let expected = format!(
         "1000 /s0/bsr_m-1.1 bsr_m-1.1 [{}, 4]\n2000 /s0/dheader-1.0 dheader-1.0 [{}, 0]\n",
         PULSE.len(),

@@ -1,4 +1,4 @@
-//! What the command lines of the programs share.
+//! What the programs share: groups of options, units, signals, progress bars and exit codes.
 //!
 //! What a program does is left to [`tools`](crate::tools).
 

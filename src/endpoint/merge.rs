@@ -71,7 +71,7 @@ impl Merge {
     /// timeout, or a stop was requested.
     ///
     /// # Errors
-    /// Where the wait fails. What failed in a source is in [`failures`](Source::failures).
+    /// Where the wait fails. What failed in a source is in [`failures`](crate::endpoint::Report::failures).
     pub fn receive(
         &mut self,
         stop: &Stop,

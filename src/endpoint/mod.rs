@@ -1,9 +1,9 @@
-//! Where messages come from and where they go, whatever it is.
+//! The contract of everything that carries messages: a [`Source`] gives them, a [`Sink`] accepts them.
 //!
-//! A [`Source`] or a [`Sink`] is opened by its address: `tcp://…`, `ipc://…` and `inproc://…` are
-//! streams, everything else is the path of a recording. Neither ever waits: it says what it waits
-//! for, and one [`WaitSet`] waits for all of them. None of them decodes, but for
-//! sinks made for that.
+//! Both are opened by their address: `tcp://…`, `ipc://…` and `inproc://…` are streams, everything else
+//! is the path of a recording. Neither ever waits: each says what to wait for, and one [`WaitSet`]
+//! waits for all of them. Decoding is left to [`handlers`](crate::handlers), and to the sinks of
+//! [`tools::dump`](crate::tools::dump), which decode for people.
 //!
 //! ```no_run
 //! use mflow::{Event, Options, Stop, WaitSet, open_source};
@@ -20,6 +20,7 @@
 //!     }
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod merge;
 mod offer;

@@ -1,7 +1,6 @@
-//! One ZMQ frame as Rust sees it: a buffer of libzmq's, shared by reference count.
+//! One part of a message as it travels: a buffer of libzmq, shared by reference count.
 //!
-//! How frames are put on a socket and taken off it in whole messages is the business of
-//! [`stream`](crate::stream).
+//! Sending and receiving whole messages is left to [`stream`](crate::stream).
 //!
 //! This is the room for `unsafe` over libzmq's message functions. Two facts about libzmq 4.x carry
 //! it, neither of them promised by `zmq.h`:

@@ -1,6 +1,6 @@
-//! Measuring streams: how much is received, and how fast.
+//! Measures streams: how much is received, and how fast.
 //!
-//! What is measured is left to the tools, and so is printing it.
+//! Choosing what to measure, reading the clock, and printing are left to the tools.
 
 mod throughput;
 

@@ -1,9 +1,9 @@
 //! Recordings: messages on a disk.
 //!
-//! A recording is read as a [`Source`] and written as a [`Sink`](crate::endpoint::Sink); one
-//! that is read is a [`Recording`] too, which knows its length and finds its messages by number and
-//! time. There are two kinds: the [`folder`] of the original mflow, a file for each part, and
-//! [`mcap`] files, which carry the times at which messages were received.
+//! A recording is read as a [`Source`] and written as a [`Sink`](crate::endpoint::Sink). A reader is
+//! also a [`Recording`]: it knows the length, and finds messages by number and time. There are two
+//! kinds: a [`folder`] as psi-mflow writes it, with a file for each part, and [`mcap`] files, which keep
+//! the times at which messages were received.
 //!
 //! ```text
 //! run.mcap               an MCAP file (mcap.dev), drawn in the module mcap
@@ -14,8 +14,8 @@
 //! ```
 //!
 //! [`open_recording`] reads either kind; a [`Recorder`] writes with any [`RecordWriter`] on a thread
-//! of its own, behind a queue that is bounded in bytes. What a recording *means* is left to
-//! [`handlers`](crate::handlers), when to send it again to [`tools::replay`](crate::tools::replay).
+//! of its own, behind a queue that is bounded in bytes. Decoding is left to
+//! [`handlers`](crate::handlers), and sending again to [`tools::replay`](crate::tools::replay).
 
 pub mod folder;
 mod joined;
@@ -105,7 +105,7 @@ pub trait Recording: Source {
     }
 
     /// Has all checksums of messages looked at that there are. Where one does not match, the messages are
-    /// read all the same, and the place is among the [damaged](Source::damaged_places).
+    /// read all the same, and the place is among the [damaged](crate::endpoint::Report::damaged_places).
     fn look_at_checksums(&mut self) {}
 
     /// Returns the start message of a series that came last by a time from a source, for who begins in

@@ -1,8 +1,8 @@
-//! Which messages go where: what m_split does, and filters for the other tools.
+//! Decides which message is sent to which output: splits for m_split, and filters for the other tools.
 //!
-//! A [`Config`] says from where to where; a [`Split`] carries it out. Decoding is left out of it:
-//! messages travel as frames, shared between the outputs. A [`Filter`] says which messages to take,
-//! and [`SeriesWatch`] when a series has come to its end.
+//! A [`Config`] names a source and its outputs, and a [`Split`] offers each message to the outputs. They
+//! share its frames; nothing is decoded. A [`Filter`] selects messages by their first part, and
+//! [`SeriesWatch`] finds out when a series is over.
 
 mod by_source;
 mod clash;

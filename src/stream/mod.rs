@@ -1,7 +1,7 @@
 //! Streams: whole messages to and from a socket.
 //!
-//! A stream receives or sends; decoding is left to the [`Registry`] it carries, waiting for several
-//! streams at once to [`WaitSet`] and [`Merge`](crate::endpoint::Merge).
+//! A stream receives or sends. Decoding is left to its [`Registry`], and waiting for several streams at
+//! once to [`WaitSet`] and [`Merge`](crate::endpoint::Merge).
 //!
 //! ## Whole messages or nothing
 //!

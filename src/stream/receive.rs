@@ -23,7 +23,7 @@ pub struct Decoded<T = Data> {
 impl Stream {
     /// Receives and decodes the next message: `None` where none came before the timeout or a stop
     /// was requested. A message that cannot be decoded is one too:
-    /// [`Data::Broken`](mflow_handlers::Data::Broken).
+    /// [`Data::Broken`].
     ///
     /// What is there already is received after a stop too, so that it can still be dealt with; who
     /// wants to end under a sender that goes on looks at the stop, as

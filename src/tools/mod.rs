@@ -1,8 +1,8 @@
-//! The five tools as functions: options in, summary out; one that breaks off tells what it has done
-//! until then with its error, a [`Failure`].
+//! The five tools as functions: options in, summary out. A tool that fails returns a [`Failure`]: the
+//! error, and what it did before.
 //!
-//! Parsing command lines, signals and progress bars are left to the programs. Results go to the
-//! writer that a tool is given, everything else to its [`Observer`].
+//! Command lines, signals and progress bars are left to the programs. A tool writes its results to the
+//! writer that it is given, and reports everything else to its [`Observer`].
 //!
 //! ```
 //! use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The folder of the original mflow: a file for each part of each message.
+//! Recordings as folders, as psi-mflow writes them: a file for each part of each message.
 //!
 //! ```text
 //! folder/000000_000.raw   message 0, part 0

@@ -37,7 +37,7 @@ const MAX_METADATA: u64 = 16 << 20;
 ///
 /// A pipe is read once: it has no number of messages, and no place in it can be gone to. A recording
 /// that breaks off before its end, or has a bad record, ends there, and is
-/// [damaged](Source::damaged_places) at this place; what came before it was read. Messages of other
+/// [damaged](crate::endpoint::Report::damaged_places) at this place; what came before it was read. Messages of other
 /// schemas are left out.
 ///
 /// Memory: the record at hand, and what is in it where that is compressed, each at most 1 GiB.

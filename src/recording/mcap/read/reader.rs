@@ -29,7 +29,7 @@ use crate::recording::{Recording, Seek};
 ///
 /// Damaged chunks and messages are left out and counted; checksums are looked at where chunks
 /// are compressed, all others where [somebody wants it](Recording::look_at_checksums). A closed file whose summary is damaged is
-/// searched as a whole when it is opened, and read as [`recover`](crate::recording::mcap::recover) would save it; one
+/// searched as a whole when it is opened, and read as [`recover`](crate::recording::mcap::recover()) would save it; one
 /// that has no summary is, where its records are damaged. Messages of other schemas are left out.
 ///
 /// Memory: some 100 bytes for each chunk in the file; the chunk at hand where it is compressed (at

@@ -1,5 +1,8 @@
 //! Generates messages to measure a link with.
 
+#[cfg(target_os = "linux")]
+mod allocator;
+
 use std::io::Write;
 use std::time::Duration;
 

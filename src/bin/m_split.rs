@@ -1,5 +1,8 @@
 //! Splits one stream to many.
 
+#[cfg(target_os = "linux")]
+mod allocator;
+
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::PathBuf;

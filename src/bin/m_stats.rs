@@ -1,5 +1,8 @@
 //! Measures what comes from a stream.
 
+#[cfg(target_os = "linux")]
+mod allocator;
+
 use std::ffi::OsString;
 use std::time::Duration;
 

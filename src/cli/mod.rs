@@ -9,7 +9,6 @@ mod keyboard;
 mod labelled;
 mod margin;
 mod pace;
-mod process;
 mod progress;
 mod quantity;
 mod recording;
@@ -29,6 +28,7 @@ use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{self, Writer};
 
+pub use crate::os::give_way;
 pub use arguments::{
     Limiting, Lingering, Receiving, Reporting, Sending, Verbosity, parse_receiving, parse_sending,
 };
@@ -37,7 +37,6 @@ pub use filtering::Filtering;
 pub use keyboard::Keyboard;
 pub use labelled::Labelled;
 pub use pace::{parse_moment, parse_pace};
-pub use process::give_way;
 pub use progress::Terminal;
 pub use quantity::{
     MessageRate, Size, parse_count, parse_duration, parse_interval, parse_rate, parse_size,
@@ -50,6 +49,7 @@ pub use usage::reject;
 
 use crate::endpoint::Stop;
 use crate::error::Result;
+use crate::os::allow_many_files;
 use crate::printable::printable;
 use window::columns;
 
@@ -60,8 +60,7 @@ pub fn run<P: Parser>(
     body: impl FnOnce(&P, &Stop) -> Result<Exit>,
 ) -> Exit {
     let options = parse::<P>();
-    process::keep_large_buffers();
-    process::allow_many_files();
+    allow_many_files();
     tell_events(verbosity(&options));
     let stop = match signal::stop_on_signals() {
         Ok(stop) => stop,

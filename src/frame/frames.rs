@@ -58,7 +58,7 @@ impl Frames {
     /// without parts. The part is read once, however many look at it.
     ///
     /// ```
-    /// let frames = mflow::Frames::from([br#"{"htype":"dimage-1.0","series":4,"frame":17}"#]);
+    /// let frames = mflow::Frames::from([&br#"{"htype":"dimage-1.0","series":4,"frame":17}"#[..]]);
     /// assert_eq!(frames.peek().htype.as_deref(), Some("dimage-1.0"));
     /// assert_eq!((frames.peek().series, frames.peek().frame), (Some(4), Some(17)));
     /// ```

@@ -6,6 +6,8 @@ mod lease;
 mod map;
 mod paced_file;
 mod pipe;
+#[cfg(feature = "cli")]
+mod process;
 
 pub(crate) use close::close;
 pub(crate) use map::{Loan, Map};
@@ -15,3 +17,7 @@ pub(crate) use paced_file::is_in_memory;
 #[cfg(feature = "cli")]
 pub(crate) use pipe::{STDIN, STDOUT};
 pub(crate) use pipe::{is_pipe, open_to_read};
+#[cfg(feature = "cli")]
+pub(crate) use process::allow_many_files;
+#[cfg(feature = "cli")]
+pub use process::give_way;

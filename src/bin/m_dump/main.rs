@@ -1,6 +1,10 @@
 //! Dumps the messages of streams to a recording or to the screen, as they are or decoded, and looks
 //! at recordings.
 
+#[cfg(target_os = "linux")]
+#[path = "../allocator/mod.rs"]
+mod allocator;
+
 mod command_line;
 mod output;
 

@@ -1,5 +1,9 @@
 //! Sends a recording again.
 
+#[cfg(target_os = "linux")]
+#[path = "../allocator/mod.rs"]
+mod allocator;
+
 mod command_line;
 
 use std::fs::Metadata;

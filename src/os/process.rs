@@ -1,32 +1,15 @@
 //! What the programs set for their own process; a library never does that to its host.
 
-#![allow(unsafe_code, reason = "mallopt and the scheduler's policies have no safe binding")]
+#![allow(unsafe_code, reason = "the scheduler's policies have no safe binding")]
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Has this process open as many files as it may: usual is a limit far below, for old programs.
-pub(super) fn allow_many_files() {
+pub(crate) fn allow_many_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Where it may not, the usual limit stays.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
-
-/// Has glibc keep the buffers of large messages rather than give each back to the kernel, which
-/// costs a third of the throughput from 64 KiB up.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(super) fn keep_large_buffers() {
-    const MIB: libc::c_int = 1 << 20;
-    // SAFETY: sets three numbers of this process's allocator, before any other thread is started.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 * MIB);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 1024 * MIB);
-        libc::mallopt(libc::M_TOP_PAD, 64 * MIB);
-    }
-}
-
-/// Other allocators need no tuning that we know of.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(super) fn keep_large_buffers() {}
 
 /// Has the calling thread wait for a processor rather than take it from a thread that is at work. So
 /// have those that it starts from then on; where there are processors enough, nothing changes.

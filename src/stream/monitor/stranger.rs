@@ -37,7 +37,7 @@ impl Warner {
         let is_bound = self.subject.attach == Attach::Bind;
         if is_bound && failure == Failure::Ended && !self.subject.admits_old {
             // Somebody has looked whether the port is open.
-            tracing::info!("'{local}': a connection of '{remote}': {why}");
+            tracing::info!("'{local}': '{remote}' is not a peer: {why}");
             return;
         }
         if self.silent_until.is_some_and(|until| now < until) {
@@ -50,9 +50,9 @@ impl Warner {
             more => format!(" (and {more} more before)"),
         };
         if is_bound {
-            tracing::warn!("'{local}': no peer is the connection of '{remote}': {why}{more}");
+            tracing::warn!("'{local}': '{remote}' is not a peer: {why}{more}");
         } else {
-            tracing::warn!("no peer at '{remote}', trying again: {why}{more}");
+            tracing::warn!("'{remote}' is not a peer, trying again: {why}{more}");
         }
     }
 }

@@ -388,7 +388,7 @@ fn what_came_before_a_run_broke_off_is_summed_up() {
     let mut out = Vec::new();
     let failure = stats::run(&mut reader, &options, &Stop::never(), &mut out).unwrap_err();
     let done = failure.done.as_ref().expect("a summary");
-    assert_eq!(done.ending, Ending::Failed);
+    assert_eq!(done.findings.ending, Ending::Failed);
     assert!((1..20).contains(&done.total.messages), "{done:?}");
     let out = String::from_utf8(out).unwrap();
     let last: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();

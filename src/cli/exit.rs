@@ -8,12 +8,11 @@ use std::process::{ExitCode, Termination};
 
 use super::stderr::say;
 use crate::counted::Counted;
-use crate::endpoint::{Source, Unconfirmed};
+use crate::endpoint::{Report, Unconfirmed};
 use crate::error::{Error, WithCauses};
 use crate::location::Location;
-use crate::recording::{Gauge, is_mcap};
-use crate::tools::split::OutputSummary;
-use crate::tools::{Ending, Limits, replay};
+use crate::recording::is_mcap;
+use crate::tools::{Dropped, Ending, Findings, Missed, OutputFindings};
 
 /// How a program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +54,50 @@ impl Exit {
         }
     }
 
-    /// Ends as an error says that broke off a run, if there is one, and prints it.
+    /// Prints what was wrong with a run and with its source, of some name, and says how to end: the worst
+    /// of it decides. `failure` is what broke the run off. A run without a source has an empty report.
     #[must_use]
-    pub fn unless_broken_off(self, failure: Option<&Error>) -> Self {
-        failure.map_or(self, |error| self.or(Self::of(error)))
+    pub fn found(
+        findings: &Findings,
+        failure: Option<&Error>,
+        name: &str,
+        report: &Report,
+    ) -> Self {
+        let Findings { dropped, outputs, unconfirmed, missed, ending, .. } = findings;
+        let exit = outputs.iter().fold(Self::Done, Self::after_output);
+        let exit = failure.map_or(exit, |error| exit.or(Self::of(error)));
+        let failures = report.failures.iter();
+        let exit = failures.fold(exit, |exit, (_, error)| exit.or(Self::failed(error)));
+        let mut exit = exit.after_damage(name, report);
+        if findings.damaged > 0 {
+            let damaged = Counted(findings.damaged, "message");
+            exit = exit.or_damaged(format_args!("{damaged} could not be decoded in full"));
+        }
+        if findings.lost > 0 {
+            let images = Counted(findings.lost, "image");
+            exit = exit.or_damaged(format_args!("{images} that the series announced did not come"));
+        }
+        if findings.cuts_another {
+            exit = exit.or_damaged(format_args!(
+                "another series came before the run ended with the first: it is cut short"
+            ));
+        }
+        exit = dropped.iter().fold(exit, |exit, Dropped { source, htype, messages }| {
+            let htype = htype.as_deref().unwrap_or("raw");
+            let messages = Counted(*messages, "message");
+            exit.or_damaged(format_args!(
+                "'{source}': {messages} of {htype} dropped, as the disk was too slow"
+            ))
+        });
+        if findings.unwritten > 0 {
+            let messages = Counted(findings.unwritten, "message").were();
+            exit = exit.or_failed(format_args!("{messages} not written: the disk hangs"));
+        }
+        if let (Self::Done, Some(missed)) = (exit, missed) {
+            exit = Self::missed(missed, *ending, name);
+        }
+        let unconfirmed = unconfirmed.iter();
+        unconfirmed.fold(exit, |exit, (endpoint, left)| exit.after_unconfirmed(*left, endpoint))
     }
 
     /// Prints an error with its causes.
@@ -83,11 +122,8 @@ impl Exit {
         if badness(other) > badness(self) { other } else { self }
     }
 
-    /// Ends with [`Damaged`](Self::Damaged) where a source has skipped damaged messages or is damaged
-    /// at places, and says how many.
-    #[must_use]
-    pub fn unless_damaged(mut self, source: &dyn Source) -> Self {
-        let (name, report) = (source.name(), source.report());
+    /// Says how many messages a source skipped because they are damaged, and at how many places it is.
+    fn after_damage(mut self, name: &str, report: &Report) -> Self {
         let places = report.damaged_places;
         if places > 0 {
             let places = Counted(places, "place");
@@ -104,92 +140,13 @@ impl Exit {
         self
     }
 
-    /// Ends with [`Failed`](Self::Failed) where a source of several has failed, and prints why.
-    #[must_use]
-    pub fn unless_failed(self, source: &dyn Source) -> Self {
-        source.report().failures.iter().fold(self, |exit, (_, error)| exit.or(Self::failed(error)))
-    }
-
-    /// Says what is lost, dropped or damaged, and ends with [`Damaged`](Self::Damaged) where nothing has
-    /// failed.
-    fn or_damaged(self, what: fmt::Arguments<'_>) -> Self {
-        say(format_args!("error: {what}"));
-        self.or(Self::Damaged)
-    }
-
-    /// Ends with [`Damaged`](Self::Damaged) where messages could not be read in full, and says how
-    /// many.
-    #[must_use]
-    pub fn unless_unread(self, damaged: u64) -> Self {
-        match damaged {
-            0 => self,
-            _ => {
-                let damaged = Counted(damaged, "message");
-                self.or_damaged(format_args!("{damaged} could not be decoded in full"))
-            }
-        }
-    }
-
-    /// Ends with [`Damaged`](Self::Damaged) where images of a series did not come, and says how
-    /// many.
-    #[must_use]
-    pub fn unless_missing(self, images: u64) -> Self {
-        match images {
-            0 => self,
-            _ => {
-                let images = Counted(images, "image");
-                self.or_damaged(format_args!("{images} that the series announced did not come"))
-            }
-        }
-    }
-
-    /// Ends with [`Damaged`](Self::Damaged) if a run that ended with one series cut another one short,
-    /// and says so.
-    #[must_use]
-    pub fn unless_cut(self, cuts_another: bool) -> Self {
-        if !cuts_another {
-            return self;
-        }
-        self.or_damaged(format_args!(
-            "another series came before the run ended with the first: it is cut short"
-        ))
-    }
-
-    /// Ends with [`Missed`](Self::Missed) where a series was waited for that has not come to its end,
-    /// and says so.
-    #[must_use]
-    pub fn unless_unfinished(self, is_unfinished: bool, ending: Ending) -> Self {
-        let is_early = matches!(ending, Ending::Timeout | Ending::SourceEnded);
-        if self != Self::Done || !is_unfinished || !is_early {
-            return self;
-        }
-        say(format_args!("error: the series has not come to its end {ending}"));
-        Self::Missed
-    }
-
-    /// Ends with [`Damaged`](Self::Damaged) where a recorder had no room for messages, and says how
-    /// many of which.
-    #[must_use]
-    pub fn unless_dropped(self, gauge: &Gauge) -> Self {
-        gauge.dropped().iter().fold(self, |exit, (source, htype, messages)| {
-            let (messages, htype) =
-                (Counted(*messages, "message"), htype.as_deref().unwrap_or("raw"));
-            exit.or_damaged(format_args!(
-                "'{source}': {messages} of {htype} dropped, as the disk was too slow"
-            ))
-        })
-    }
-
-    /// Ends with [`Failed`](Self::Failed) where an output of a split has failed or messages for it were
-    /// not handed over at the end, with [`Missed`](Self::Missed) where it has taken nothing of what was
-    /// for it, and with [`Damaged`](Self::Damaged) where some of it was dropped; unless that is what was
-    /// asked for.
-    #[must_use]
-    pub fn unless_passed_over(self, output: &OutputSummary) -> Self {
-        let OutputSummary { name, sent, dropped, may_drop, unconfirmed, failure } = output;
+    /// Says whether an output of a split has failed, or messages for it were not handed over at the end
+    /// or were dropped, unless that is what was asked for.
+    fn after_output(self, output: &OutputFindings) -> Self {
+        let OutputFindings { name, sent, dropped, may_drop, unconfirmed, failure } = output;
         let exit = match failure {
             Some(error) => self.or(Self::failed(error)),
-            None => self.unless_unconfirmed(*unconfirmed, name),
+            None => self.after_unconfirmed(*unconfirmed, name),
         };
         let may_drop = *may_drop && failure.is_none();
         if may_drop || *dropped == 0 {
@@ -203,71 +160,49 @@ impl Exit {
         exit.or(Self::Missed)
     }
 
-    /// Ends with [`Failed`](Self::Failed) where messages were received and not written, and says how
-    /// many.
-    #[must_use]
-    pub fn unless_unwritten(self, messages: u64) -> Self {
-        if messages == 0 {
-            return self;
+    /// Says how many messages were not handed to a peer of `endpoint`, or not written if that is a path.
+    fn after_unconfirmed(self, unconfirmed: Unconfirmed, endpoint: &str) -> Self {
+        let messages = match unconfirmed {
+            Unconfirmed::Count(0) | Unconfirmed::Unknown => return self,
+            Unconfirmed::Count(messages) => Counted(messages, "message").were(),
+        };
+        if Location::has_scheme(OsStr::new(endpoint)) {
+            self.or_failed(format_args!("{messages} not handed to a peer of '{endpoint}'"))
+        } else {
+            self.or_failed(format_args!("{messages} not written to '{endpoint}': it hangs"))
         }
-        let messages = Counted(messages, "message").were();
-        say(format_args!("error: {messages} not written: the disk hangs"));
-        Self::Failed
     }
 
-    /// Ends with a code for messages that were not handed to a peer of `endpoint`, or not written where
-    /// that is a path, if there are any, and says how many.
-    #[must_use]
-    pub fn unless_unconfirmed(self, unconfirmed: Unconfirmed, endpoint: &str) -> Self {
-        match unconfirmed {
-            Unconfirmed::Count(0) | Unconfirmed::Unknown => self,
-            Unconfirmed::Count(messages) => {
-                let messages = Counted(messages, "message").were();
-                if Location::has_scheme(OsStr::new(endpoint)) {
-                    say(format_args!("error: {messages} not handed to a peer of '{endpoint}'"));
-                } else {
-                    say(format_args!("error: {messages} not written to '{endpoint}': it hangs"));
-                }
-                Self::Failed
+    /// Says what was asked for and not done; `name` is who the messages came from or went to.
+    fn missed(missed: &Missed, ending: Ending, name: &str) -> Self {
+        match missed {
+            Missed::Messages { done, wanted: Some(count) } if *done > 0 => {
+                say(format_args!("error: '{name}': only {done} of {count} messages {ending}"));
             }
-        }
-    }
-
-    /// Ends with [`Missed`](Self::Missed) where a run has done less than its limits asked for, and
-    /// says so; `name` is who the messages came from or went to.
-    #[must_use]
-    pub fn unless_missed(self, limits: &Limits, messages: u64, ending: Ending, name: &str) -> Self {
-        if self != Self::Done || !limits.missed_by(messages, ending) {
-            return self;
-        }
-        match limits.count {
-            Some(count) if messages > 0 => {
-                say(format_args!("error: '{name}': only {messages} of {count} messages {ending}"));
+            Missed::Messages { .. } => say(format_args!("error: '{name}': no messages {ending}")),
+            Missed::SeriesEnd => {
+                say(format_args!("error: the series has not come to its end {ending}"));
             }
-            _ => say(format_args!("error: '{name}': no messages {ending}")),
+            Missed::Receiver { endpoint, sent } => {
+                let sent = Counted(*sent, "message");
+                let took = format_args!("nobody took more than {sent}");
+                say(format_args!("error: '{endpoint}': {took} before the timeout"));
+            }
+            Missed::Subscriber => say(format_args!("error: nobody has subscribed to '{name}'")),
         }
         Self::Missed
     }
 
-    /// Ends with [`Missed`](Self::Missed) where a replay has given up before its end, as nobody took the
-    /// next message, and says so.
-    #[must_use]
-    pub fn unless_given_up(self, summary: &replay::Summary) -> Self {
-        let endpoint = summary.waiting_for.as_ref().filter(|_| summary.ending == Ending::Timeout);
-        let Some(endpoint) = endpoint.filter(|_| self == Self::Done) else { return self };
-        let sent = Counted(summary.messages, "message");
-        say(format_args!("error: '{endpoint}': nobody took more than {sent} before the timeout"));
-        Self::Missed
+    /// Says what is lost, dropped or damaged.
+    fn or_damaged(self, what: fmt::Arguments<'_>) -> Self {
+        say(format_args!("error: {what}"));
+        self.or(Self::Damaged)
     }
 
-    /// Ends with [`Missed`](Self::Missed) where nobody was there to take what was sent, and says so.
-    #[must_use]
-    pub fn unless_unheard(self, is_unheard: bool, endpoint: &str) -> Self {
-        if self != Self::Done || !is_unheard {
-            return self;
-        }
-        say(format_args!("error: nobody has subscribed to '{endpoint}'"));
-        Self::Missed
+    /// Says what was not done because something has failed.
+    fn or_failed(self, what: fmt::Arguments<'_>) -> Self {
+        say(format_args!("error: {what}"));
+        self.or(Self::Failed)
     }
 
     pub(super) fn code(self) -> u8 {
@@ -325,5 +260,38 @@ fn hint(error: &Error) -> Option<&'static str> {
 impl Termination for Exit {
     fn report(self) -> ExitCode {
         self.code().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_that_was_found_decides_and_what_was_missed_only_if_nothing_else_is_wrong() {
+        let exit = |findings: Findings, report: &Report| Exit::found(&findings, None, "x", report);
+        let findings = || Findings::new(Ending::Timeout);
+        let missed = || Findings { missed: Some(Missed::SeriesEnd), ..findings() };
+        let sound = Report::default();
+        let damaged = Report { damaged: 1, ..Report::default() };
+        assert_eq!(exit(findings(), &sound), Exit::Done);
+        assert_eq!(exit(missed(), &sound), Exit::Missed);
+        assert_eq!(exit(missed(), &damaged), Exit::Damaged);
+        assert_eq!(exit(Findings { lost: 2, ..missed() }, &sound), Exit::Damaged);
+        let unconfirmed = vec![("tcp://host:1".to_owned(), Unconfirmed::Count(3))];
+        assert_eq!(exit(Findings { unconfirmed, ..missed() }, &damaged), Exit::Failed);
+        let output = |dropped, may_drop| OutputFindings {
+            name: "tcp://host:2".to_owned(),
+            sent: 0,
+            dropped,
+            may_drop,
+            unconfirmed: Unconfirmed::Unknown,
+            failure: None,
+        };
+        let outputs = |output| Findings { outputs: vec![output], ..findings() };
+        assert_eq!(exit(outputs(output(1, true)), &sound), Exit::Done);
+        assert_eq!(exit(outputs(output(1, false)), &sound), Exit::Missed);
+        let sent = OutputFindings { sent: 1, ..output(1, false) };
+        assert_eq!(exit(outputs(sent), &sound), Exit::Damaged);
     }
 }

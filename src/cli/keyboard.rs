@@ -43,10 +43,10 @@ impl Keyboard {
         keyboard
     }
 
-    /// Tells whether there may be commands.
+    /// Returns a text with what keys do, if there may be commands.
     #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.is_open
+    pub fn beside(&self, text: &str, keys: &str) -> String {
+        if self.is_open { format!("{text} ({keys})") } else { text.to_owned() }
     }
 
     /// Has the terminal hand over each key. The shell that brings a stopped program back to the

@@ -10,6 +10,7 @@ use super::standard::input;
 use crate::error::Result;
 use crate::location::Location;
 use crate::printable::is_hidden;
+use crate::tools::dump::Input;
 
 /// The most bytes that the name of a source has.
 const LONGEST: usize = 128;
@@ -64,12 +65,13 @@ impl Labelled {
         input(&self.address)
     }
 
-    /// Returns where messages come from.
+    /// Returns it as what messages come from.
     ///
     /// # Errors
     /// If it is neither an address nor a path.
-    pub fn location(&self) -> Result<Location> {
-        self.path().as_os_str().try_into()
+    pub fn input(&self) -> Result<Input> {
+        let location = self.path().as_os_str().try_into()?;
+        Ok(Input { label: self.label.clone(), location })
     }
 }
 

@@ -3,10 +3,12 @@
 //! What a program does is left to [`tools`](crate::tools).
 
 mod arguments;
+mod dumping;
 mod exit;
 mod filtering;
 mod keyboard;
 mod labelled;
+mod look;
 mod margin;
 mod pace;
 mod progress;
@@ -16,6 +18,7 @@ mod signal;
 mod standard;
 mod stderr;
 mod stdout;
+mod summary;
 mod usage;
 mod window;
 
@@ -36,6 +39,7 @@ pub use exit::Exit;
 pub use filtering::Filtering;
 pub use keyboard::Keyboard;
 pub use labelled::Labelled;
+pub use look::look;
 pub use pace::{parse_moment, parse_pace};
 pub use progress::Terminal;
 pub use quantity::{
@@ -43,8 +47,9 @@ pub use quantity::{
 };
 pub use recording::Recording;
 pub use signal::ending_on_signal;
-pub use standard::{input_parser, is_piped, is_terminal, output, output_parser};
+pub use standard::{input_parser, is_terminal, output, output_parser};
 pub use stdout::{Stdout, stdout};
+pub use summary::write_replayed;
 pub use usage::reject;
 
 use crate::endpoint::Stop;

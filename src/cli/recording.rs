@@ -1,26 +1,14 @@
 //! Options of a program that records.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::{Size, parse_count, parse_duration, parse_interval, parse_size};
 use crate::endpoint::WhenFull;
-use crate::error::Result;
-use crate::os::is_in_memory;
-use crate::recording::{
-    FolderWriter, Fsync, McapOptions, McapWriter, RecordWriter, Recorder, RecorderOptions,
-    RotatingWriter, Rotation,
-};
-use crate::stream::{Mode, Options};
-
-/// How many bytes wait at most for MCAP files: what comes while a disk stalls.
-const ON_DISK: usize = 256 << 20;
-/// How many where they are in memory, which does not stall, and the sender can wait: more would wait
-/// for nothing but to leave the processor's cache.
-const IN_MEMORY: usize = 16 << 20;
+use crate::recording::{Fsync, Rotation};
+use crate::tools::dump::RecordOptions;
 
 /// How a program records.
 #[derive(Args, Clone, Debug)]
@@ -98,84 +86,27 @@ impl Recording {
         self.file.keep.is_some() && !self.is_divided()
     }
 
-    /// Starts to record into MCAP files; `session` tells how it is received, and `user` what was said
-    /// of it before, beside what the command line says.
-    ///
-    /// # Errors
-    /// Where there is such a file already, or it cannot be made.
-    pub fn start_file(
-        &self,
-        path: &Path,
-        mode: Mode,
-        mut options: McapOptions,
-    ) -> Result<Recorder> {
-        let McapFile { meta, crc, .. } = &self.file;
-        options.user.retain(|(key, _)| !meta.iter().any(|(new, _)| new == key));
-        options.user.extend_from_slice(meta);
-        options.crc = *crc;
-        let rotation = self.rotation();
-        if rotation == Rotation::default() {
-            self.start(McapWriter::create(path, options)?, path, mode)
-        } else {
-            self.start(RotatingWriter::create(path, options, rotation)?, path, mode)
-        }
-    }
-
-    /// Returns the file that [`start_file`](Self::start_file) makes.
+    /// Returns how to record.
     #[must_use]
-    pub fn first_file(&self, path: &Path) -> PathBuf {
-        match self.rotation() == Rotation::default() {
-            true => path.to_owned(),
-            false => RotatingWriter::first_file(path),
-        }
-    }
-
-    fn rotation(&self) -> Rotation {
-        let McapFile { max_size, max_time, keep, .. } = &self.file;
+    pub fn options(&self) -> RecordOptions {
+        let McapFile { max_size, max_time, keep, fsync, meta, crc } = &self.file;
         let max_size = max_size.map(|size| size.bytes as u64);
-        Rotation { max_size, max_time: *max_time, keep: *keep }
-    }
-
-    /// Starts to record into a folder.
-    ///
-    /// # Errors
-    /// Where the process may have no more threads or descriptors.
-    pub fn start_folder(&self, folder: FolderWriter, mode: Mode) -> Result<Recorder> {
-        Recorder::start(folder, self.options(mode, FolderWriter::MAX_MEMORY))
-    }
-
-    /// Returns how many messages wait in the socket at most, where the command line does not say.
-    #[must_use]
-    pub fn usual_queue_size(&self, mode: Mode) -> u32 {
-        match self.when_full(mode) {
-            WhenFull::Block => Recorder::QUEUE_SIZE,
-            _ => Options::DEFAULT_QUEUE_SIZE,
+        RecordOptions {
+            max_memory: self.max_memory.map(|size| size.bytes),
+            when_full: self.on_full.map(Policy::when_full),
+            rotation: Rotation { max_size, max_time: *max_time, keep: *keep },
+            fsync: *fsync,
+            meta: meta.clone(),
+            crc: *crc,
         }
     }
+}
 
-    /// Starts to record with a writer that has made its first file.
-    fn start(
-        &self,
-        writer: impl RecordWriter + 'static,
-        path: &Path,
-        mode: Mode,
-    ) -> Result<Recorder> {
-        let may_wait = self.when_full(mode) == WhenFull::Block;
-        let is_in_memory = is_in_memory(&self.first_file(path));
-        let usual_memory = if may_wait && is_in_memory { IN_MEMORY } else { ON_DISK };
-        Recorder::start(writer, self.options(mode, usual_memory))
-    }
-
-    fn options(&self, mode: Mode, usual_memory: usize) -> RecorderOptions {
-        let max_memory = self.max_memory.map_or(usual_memory, |size| size.bytes);
-        RecorderOptions { max_memory, when_full: self.when_full(mode), fsync: self.file.fsync }
-    }
-
-    fn when_full(&self, mode: Mode) -> WhenFull {
-        match (self.on_full, mode) {
-            // What is not taken from a PUB is lost uncounted, and would be whatever we do.
-            (None, Mode::Sub) | (Some(Policy::Drop), _) => WhenFull::DropNewest,
-            (None, _) | (Some(Policy::Block), _) => WhenFull::Block,
+impl Policy {
+    fn when_full(self) -> WhenFull {
+        match self {
+            Self::Block => WhenFull::Block,
+            Self::Drop => WhenFull::DropNewest,
         }
     }
 }
@@ -205,30 +136,5 @@ fn parse_meta(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("expected a key and a value such as sample=lysozyme, found '{text}'")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        recording: Recording,
-    }
-
-    #[test]
-    fn few_messages_wait_where_the_sender_can() {
-        let queue_size = |arguments: &[&str], mode| {
-            let arguments = std::iter::once(&"x").chain(arguments);
-            Cli::parse_from(arguments).recording.usual_queue_size(mode)
-        };
-        assert_eq!(queue_size(&[], Mode::Pull), Recorder::QUEUE_SIZE);
-        assert_eq!(queue_size(&[], Mode::Sub), Options::DEFAULT_QUEUE_SIZE);
-        assert_eq!(queue_size(&["--on-full", "drop"], Mode::Pull), Options::DEFAULT_QUEUE_SIZE);
-        assert_eq!(queue_size(&["--on-full", "block"], Mode::Sub), Recorder::QUEUE_SIZE);
     }
 }

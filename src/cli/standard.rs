@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::os::{STDIN, STDOUT};
-use crate::recording::is_pipe;
 
 /// What stands for the standard input or output; `./-` is a file of this name.
 const STANDARD: &str = "-";
@@ -32,13 +31,6 @@ pub fn input_parser() -> impl TypedValueParser<Value = PathBuf> {
 /// Returns a parser for clap of paths that are written.
 pub fn output_parser() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(|path| output(path.as_os_str()).to_owned())
-}
-
-/// Returns whether what is written to a path is a recording in a single stream of bytes: the standard
-/// output, or a pipe.
-#[must_use]
-pub fn is_piped(path: &Path) -> bool {
-    path == Path::new(STDOUT) || is_pipe(path)
 }
 
 /// Returns whether a path is that of the standard input or output, and this is a terminal.

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::report::{Direction, Notation, Report};
 use super::run::Run;
-use super::{Ending, Failure, Limits, Observer, local_send_buffer, sum_up, tell_departures};
+use super::{
+    Ending, Failure, Findings, Limits, Missed, Observer, endpoint, local_send_buffer, sum_up,
+    tell_departures,
+};
 use crate::endpoint::{
     Origin, Received, Sink, Stop, Timestamp, Unconfirmed, WaitSet, offer_waiting,
 };
@@ -77,16 +80,12 @@ pub fn send_buffer(address: &str, bytes: usize) -> Option<usize> {
 }
 
 /// What was generated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Summary {
+    /// What was found.
+    pub findings: Findings,
     /// Everything that was sent: the payload alone.
     pub total: Throughput,
-    /// How many messages were not handed to a peer.
-    pub unconfirmed: Unconfirmed,
-    /// Whether nobody was ever there, though messages were sent: to a PUB.
-    pub is_unheard: bool,
-    /// What ended the run.
-    pub ending: Ending,
 }
 
 /// Generates messages into a sink, printing rates as the original does, and waits at the end
@@ -103,6 +102,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Summary, Failure<Summary>> {
     let payload = zeros(options.bytes)?;
+    let endpoint = endpoint(sink.as_ref());
     let mut report = Report::new(options.interval, options.notation, Direction::Send);
     let mut run = Run::new(options.limits, stop);
     let ended = generate(sink.as_mut(), payload, options, &mut run, &mut report, out, observer);
@@ -122,7 +122,13 @@ pub fn run(
         Ok(unconfirmed) => (unconfirmed, ended),
         Err(error) => (Unconfirmed::Unknown, ended.and(Err(error))),
     };
-    sum_up(ended, |ending| Summary { total, unconfirmed, is_unheard, ending })
+    sum_up(ended, |ending| {
+        let sent = total.messages;
+        let unheard = (is_unheard && sent > 0).then_some(Missed::Subscriber);
+        let missed = Missed::messages(&options.limits, sent, ending).or(unheard);
+        let unconfirmed = vec![(endpoint, unconfirmed)];
+        Summary { findings: Findings { sent, unconfirmed, missed, ..Findings::new(ending) }, total }
+    })
 }
 
 /// Makes a payload, which may be more than there is memory for.

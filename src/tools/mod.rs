@@ -1,5 +1,5 @@
-//! The five tools as functions: options in, summary out. A tool that fails returns a [`Failure`]: the
-//! error, and what it did before.
+//! The five tools as functions: options in, a summary with its [`Findings`] out. If a run breaks off,
+//! its error, a [`Failure`], has what was done until then.
 //!
 //! Command lines, signals and progress bars are left to the programs. A tool writes its results to the
 //! writer that it is given, and reports everything else to its [`Observer`].
@@ -20,6 +20,7 @@
 
 pub mod dump;
 mod failure;
+mod findings;
 pub mod generate;
 #[cfg(feature = "cli")]
 pub mod inspect;
@@ -33,11 +34,12 @@ pub mod stats;
 use std::fmt;
 
 use crate::counted::Counted;
-use crate::endpoint::{Report, Source};
+use crate::endpoint::{Report, Sink, Source};
 use crate::stream::{Address, Options};
 
 pub use failure::Failure;
 use failure::sum_up;
+pub use findings::{Dropped, Findings, Missed, OutputFindings};
 pub use report::Notation;
 pub use run::{Ending, Limits};
 
@@ -99,11 +101,22 @@ pub fn tell_notices(source: &dyn Source, observer: &mut dyn Observer) {
     }
 }
 
+/// Reports where peers connect to a source, and what a person should know of it before it is used.
+pub fn tell_opened(source: &dyn Source, observer: &mut dyn Observer) {
+    tell_listening(&source.report(), observer);
+    tell_notices(source, observer);
+}
+
 /// Returns a small send buffer for messages of `least` bytes and more to the loopback interface,
 /// otherwise the system's choice.
 fn local_send_buffer(address: &str, bytes: usize, least: usize) -> Option<usize> {
     let stays = address.parse().is_ok_and(|address: Address| address.is_loopback());
     (stays && bytes >= least).then_some(Options::LOCAL_SEND_BUFFER)
+}
+
+/// Returns where the receivers of a sink are.
+fn endpoint(sink: &dyn Sink) -> String {
+    sink.report().listening.pop().unwrap_or_else(|| sink.name().to_owned())
 }
 
 /// Reports the endpoints that peers connect to.

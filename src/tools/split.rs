@@ -1,12 +1,12 @@
 //! m_split: one source to many outputs.
 
-use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run, Watched};
 use super::{
-    Ending, Failure, Limits, Observer, sum_up, tell_departures, tell_listening, tell_notices,
+    Ending, Failure, Findings, Limits, Missed, Observer, OutputFindings, sum_up, tell_departures,
+    tell_listening, tell_notices,
 };
 use crate::counted::Counted;
 use crate::endpoint::{Opening, Source, Stop, Unconfirmed, WaitSet};
@@ -17,50 +17,11 @@ use crate::routing::{Config, Output, Split};
 /// How often at most it is told of an output that it takes messages, or takes none.
 const TELL: Duration = Duration::from_secs(2);
 
-/// What went to one output.
-#[derive(Debug)]
-pub struct OutputSummary {
-    /// Its address, as peers know it.
-    pub name: String,
-    /// How many messages it took.
-    pub sent: u64,
-    /// How many were dropped because it took nothing.
-    pub dropped: u64,
-    /// Whether that is what was asked for: it is not waited for.
-    pub may_drop: bool,
-    /// How many it could not hand to a peer at the end, or write.
-    pub unconfirmed: Unconfirmed,
-    /// Why it took nothing any more, or could not be closed, where it has failed.
-    pub failure: Option<Error>,
-}
-
 /// What was split.
 #[derive(Debug)]
 pub struct Summary {
-    /// How many messages came.
-    pub messages: u64,
-    /// The outputs, in the order in which they were given.
-    pub outputs: Vec<OutputSummary>,
-    /// What ended the run.
-    pub ending: Ending,
-}
-
-/// A table of the outputs.
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.outputs.iter().map(|output| output.name.len());
-        let width = names.chain(["output".len()]).max().unwrap_or(0);
-        write!(
-            f,
-            "{:<width$}  {:>12}  {:>12}  {:>12}",
-            "output", "sent", "dropped", "not handed over"
-        )?;
-        for output in &self.outputs {
-            let OutputSummary { name, sent, dropped, unconfirmed, .. } = output;
-            write!(f, "\n{name:<width$}  {sent:>12}  {dropped:>12}  {unconfirmed:>15}")?;
-        }
-        Ok(())
-    }
+    /// What was found, at each output too.
+    pub findings: Findings,
 }
 
 /// Opens the streams and recordings of a configuration; `tune` may change the options of each.
@@ -110,7 +71,7 @@ pub fn run(
     let mut outputs: Vec<_> = split
         .outputs()
         .iter()
-        .map(|output| OutputSummary {
+        .map(|output| OutputFindings {
             name: output.endpoint().to_owned(),
             sent: output.sent(),
             dropped: output.dropped(),
@@ -133,8 +94,13 @@ pub fn run(
             }
         }
     }
-    let messages = run.messages();
-    sum_up(ended, |ending| Summary { messages, outputs, ending })
+    let received = run.messages();
+    let sent = outputs.iter().map(|output| output.sent).sum();
+    sum_up(ended, |ending| {
+        let missed = Missed::messages(&limits, received, ending);
+        let findings = Findings { received, sent, outputs, missed, ..Findings::new(ending) };
+        Summary { findings }
+    })
 }
 
 /// Splits until the run ends.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::report::{Direction, Notation, RULE, Report};
 use super::run::Run;
-use super::{Ending, Failure, Limits, sum_up};
+use super::{Ending, Failure, Findings, Limits, Missed, sum_up};
 use crate::endpoint::{Source, Stop, WaitSet};
 use crate::error::Result;
 use crate::measure::Throughput;
@@ -36,12 +36,12 @@ impl Default for Options {
 }
 
 /// What was measured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Summary {
+    /// What was found.
+    pub findings: Findings,
     /// Everything that came, from the first message on.
     pub total: Throughput,
-    /// What ended the run.
-    pub ending: Ending,
 }
 
 /// Measures what comes from a source, and prints it as the original does: after the first message each
@@ -62,7 +62,11 @@ pub fn run(
     let mut run = Run::new(options.limits, stop);
     let ended = measure(source, options.interval, &mut run, &mut report, out);
     let (total, ended) = report.finish(ended, run.latest(), out);
-    sum_up(ended, |ending| Summary { total, ending })
+    sum_up(ended, |ending| {
+        let received = total.messages;
+        let missed = Missed::messages(&options.limits, received, ending);
+        Summary { findings: Findings { received, missed, ..Findings::new(ending) }, total }
+    })
 }
 
 /// Counts what comes until the run ends, and prints rates.

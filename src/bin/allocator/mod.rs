@@ -2,6 +2,7 @@
 //!
 //! glibc maps and unmaps each buffer above 32 MiB, and the kernel clears its pages anew each time, so
 //! that large frames go at a third of the speed of smaller ones.
+#![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "jemalloc reads its options from a symbol of this name")]
 
 use std::ffi::c_char;

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
-use mflow::Location;
 use mflow::cli::{self, Filtering, Labelled, Limiting, Receiving, Recording, Verbosity};
+use mflow::recording::mcap::Detail;
 use mflow::recording::{is_mcap, is_pipe};
 use mflow::routing::{Content, FilterOptions};
-
-use crate::output::is_mcap_file;
+use mflow::tools::dump::{
+    Existing, Format, Inputs, JsonContent, Options, OutputOptions, is_mcap_file, is_piped,
+};
+use mflow::tools::inspect::Look;
+use mflow::{Location, Result};
 
 /// Help of an option that depends on what is done.
 const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit \
@@ -32,37 +35,37 @@ pub(crate) struct Cli {
     /// b=tcp://host:2, or several .mcap files, read as one; a folder behind a single one is the output;
     /// - is an MCAP file from the standard input
     #[arg(required = true, value_name = "SOURCE", value_parser = Labelled::parser())]
-    pub(crate) sources: Vec<Labelled>,
+    sources: Vec<Labelled>,
     /// File (.mcap) or folder to write to; a FIFO, or - for the standard output, carries an MCAP file
     #[arg(short, long, value_name = "PATH", value_parser = cli::output_parser())]
-    pub(crate) output: Option<PathBuf>,
+    output: Option<PathBuf>,
     /// How to dump: raw with an output and text without one, unless told otherwise
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
+    format: Option<Format>,
     /// Same as --format json
     #[arg(short = 'J', long, conflicts_with = "format")]
-    pub(crate) json: bool,
+    json: bool,
     /// Tell what each message means too (json)
     #[arg(long)]
-    pub(crate) decode: bool,
+    decode: bool,
     /// Skip the parts of each message from this one on, counted from 1; 0 skips none (folder, text)
     #[arg(short, long, value_name = "PART", default_value_t = 0)]
-    pub(crate) skip: usize,
+    skip: usize,
     /// Go on after the last message in a folder that holds a recording already
     #[arg(long)]
-    pub(crate) force: bool,
+    force: bool,
     #[command(flatten)]
-    pub(crate) look: Look,
+    look: Looking,
     #[command(flatten)]
-    pub(crate) filtering: Filtering,
+    filtering: Filtering,
     #[command(flatten)]
-    pub(crate) more_filtering: MoreFiltering,
+    more_filtering: MoreFiltering,
     #[command(flatten)]
-    pub(crate) recording: Recording,
+    recording: Recording,
     #[command(flatten)]
     receiving: Receiving,
     #[command(flatten)]
-    pub(crate) limiting: Limiting,
+    limiting: Limiting,
     #[command(flatten)]
     pub(crate) verbosity: Verbosity,
 }
@@ -101,55 +104,40 @@ const OF_DUMPING: [&str; 26] = [
 #[derive(Args)]
 #[command(next_help_heading = "Recordings")]
 #[group(multiple = false)]
-pub(crate) struct Look {
+struct Looking {
     /// Tell what is in recordings; with -v, read every message of an MCAP file for exact bytes and
     /// lost frames and pulses
     #[arg(long, conflicts_with_all = OF_DUMPING)]
-    pub(crate) info: bool,
+    info: bool,
     /// Read MCAP files as a whole and tell what is wrong with them
     #[arg(long, conflicts_with_all = OF_DUMPING)]
-    pub(crate) verify: bool,
+    verify: bool,
     /// Save what can be read of an MCAP file into a new one
     #[arg(long, value_name = "OUT.mcap", conflicts_with_all = OF_DUMPING)]
-    pub(crate) recover: Option<PathBuf>,
+    recover: Option<PathBuf>,
     /// Write a recording as another kind, a folder as an MCAP file or the other way round, or
     /// several MCAP files as one
     #[arg(long, value_name = "OUT", conflicts_with = "output", value_parser = cli::output_parser())]
-    pub(crate) convert: Option<PathBuf>,
+    convert: Option<PathBuf>,
 }
 
 /// What to take, besides.
 #[derive(Args)]
 #[command(next_help_heading = "Filters")]
-pub(crate) struct MoreFiltering {
+struct MoreFiltering {
     /// Take only the first part of each message, and no image whose pixels are in it
     #[arg(long)]
-    pub(crate) headers_only: bool,
+    headers_only: bool,
     /// End with the first series: when its end and all images announced have come, or no image for
     /// so long after its end
     #[arg(long, value_name = "GRACE", num_args = 0..=1, require_equals = true,
           default_missing_value = "2s", value_parser = cli::parse_duration)]
-    pub(crate) until_series_end: Option<Duration>,
-}
-
-/// How messages are dumped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// A recording: an MCAP file, or a file for each part
-    Raw,
-    /// A line for each part, on the screen
-    Text,
-    /// A line of JSON for each message, on the screen
-    Json,
-    /// A file of NumPy for each array
-    Npy,
-    /// A picture for each array of two dimensions, or for the first plane of three
-    Png,
+    until_series_end: Option<Duration>,
 }
 
 impl Cli {
     /// Returns which messages to take, and how much of each.
-    pub(crate) fn filter(&self) -> FilterOptions {
+    fn filter(&self) -> FilterOptions {
         let content = match (self.skip.checked_sub(1), self.more_filtering.headers_only) {
             (None, false) => Content::Whole,
             (None | Some(1..), true) => Content::Header,
@@ -158,25 +146,18 @@ impl Cli {
         FilterOptions { content, ..self.filtering.options() }
     }
 
-    /// Tells whether every message is taken that comes.
-    pub(crate) fn takes_everything(&self) -> bool {
-        let MoreFiltering { headers_only, until_series_end } = self.more_filtering;
-        let takes_all = self.filtering.options() == FilterOptions::default();
-        takes_all && !headers_only && until_series_end.is_none()
-    }
-
     pub(crate) fn wants_json(&self) -> bool {
         self.json || self.format == Some(Format::Json)
     }
 
-    /// Returns the recordings to look at, where that is asked for; ends the program where other options
+    /// Returns the recordings to look at and how, if that is asked for; ends the program if other options
     /// make no sense with it.
-    pub(crate) fn looked_at(&self) -> Option<Vec<&Path>> {
-        let Look { info, verify, recover, convert: _ } = &self.look;
+    pub(crate) fn looked_at(&self) -> Option<(Vec<&Path>, Look)> {
+        let Looking { info, verify, recover, convert: _ } = &self.look;
         let looks = [(*info, "--info"), (*verify, "--verify"), (recover.is_some(), "--recover")];
         let (_, look) = looks.into_iter().find(|(is_meant, _)| *is_meant)?;
         if let Some(to) = recover.as_deref().map(|to| cli::output(to.as_os_str()))
-            && cli::is_piped(to)
+            && is_piped(to)
         {
             let reason = format!("--recover writes a file, found the pipe '{}'", to.display());
             wrong(ErrorKind::InvalidValue, &reason);
@@ -185,12 +166,18 @@ impl Cli {
             wrong(ErrorKind::ArgumentConflict, "--recover takes one recording");
         }
         self.format(None);
-        Some(self.sources.iter().map(|source| path_to_look_at(source, look, *info)).collect())
+        let paths = self.sources.iter().map(|source| path_to_look_at(source, look, *info));
+        let detail = if self.verbosity.is_verbose() { Detail::Messages } else { Detail::Index };
+        let look = match recover {
+            Some(to) => Look::Recover(to.clone()),
+            None if *verify => Look::Verify,
+            None => Look::Info(detail),
+        };
+        Some((paths.collect(), look))
     }
 
     /// Returns the sources and the output; ends the program where it is not clear which is which.
-    /// Where there are several sources, each has a label.
-    pub(crate) fn ends(&self) -> (Vec<Labelled>, Option<&Path>) {
+    fn ends(&self) -> (Vec<&Labelled>, Option<&Path>) {
         let (sources, output) = self.told_apart();
         if let Some(path) = output.filter(|path| Location::has_scheme(path.as_os_str())) {
             let reason = format!("the output is a file or a folder, found '{}'", path.display());
@@ -203,11 +190,35 @@ impl Cli {
             let reason = format!("'{pipe}' is a pipe, which is read alone");
             wrong(ErrorKind::ArgumentConflict, &reason);
         }
-        let mut sources: Vec<Labelled> = sources.into_iter().cloned().collect();
-        if sources.len() > 1 {
-            label(&mut sources);
-        }
         (sources, output)
+    }
+
+    /// Returns what messages come from, and what they are dumped to and how.
+    ///
+    /// # Errors
+    /// If a source is neither an address nor a path.
+    pub(crate) fn inputs_and_output(&self) -> Result<(Inputs, OutputOptions<'_>)> {
+        let (sources, path) = self.ends();
+        let format = self.format(path);
+        let inputs = sources.into_iter().map(Labelled::input).collect::<Result<_>>()?;
+        let output = OutputOptions {
+            format,
+            path,
+            content: if self.decode { JsonContent::Decoded } else { JsonContent::Outline },
+            existing: if self.force { Existing::Append } else { Existing::Refuse },
+            record: self.recording.options(),
+            mode: self.receiving.mode(),
+        };
+        Ok((Inputs::new(inputs), output))
+    }
+
+    /// Returns what to dump, and when to end.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            limits: self.limiting.limits(),
+            filter: self.filter(),
+            until_series_end: self.more_filtering.until_series_end,
+        }
     }
 
     /// Tells the sources from the output.
@@ -232,7 +243,7 @@ impl Cli {
         match (sources.as_slice(), output) {
             ([source, last], None) if !is_stream(last) && !is_shown => {
                 let path = cli::output(&last.address);
-                if !is_stream(source) && !cli::is_piped(path) && is_mcap(path) && path.exists() {
+                if !is_stream(source) && !is_piped(path) && is_mcap(path) && path.exists() {
                     let reason = format!(
                         "'{}' is there already: --format text shows both, --output writes",
                         path.display()
@@ -253,18 +264,17 @@ impl Cli {
     }
 
     /// Returns how messages are received that are dumped so.
-    pub(crate) fn receiving(&self, format: Format) -> Receiving {
+    pub(crate) fn receiving(&self, output: &OutputOptions<'_>) -> Receiving {
         let receiving = self.receiving.clone();
-        if format == Format::Raw {
-            let usual = self.recording.usual_queue_size(receiving.mode());
-            receiving.usual_queue_size(usual)
+        if output.format == Format::Raw {
+            receiving.usual_queue_size(output.record.usual_queue_size(output.mode))
         } else {
             receiving
         }
     }
 
     /// Returns the format; ends the program where other options make no sense with it.
-    pub(crate) fn format(&self, path: Option<&Path>) -> Format {
+    fn format(&self, path: Option<&Path>) -> Format {
         let usual = if path.is_some() { Format::Raw } else { Format::Text };
         let format = if self.json { Format::Json } else { self.format.unwrap_or(usual) };
         let name = format.to_possible_value().map_or_else(String::new, |it| it.get_name().into());
@@ -304,7 +314,7 @@ impl Cli {
 
     /// Ends the program if a pipe is written and other options make no sense with it.
     fn check_pipe(&self, format: Format, path: Option<&Path>) {
-        let Some(path) = path.filter(|path| cli::is_piped(path)) else { return };
+        let Some(path) = path.filter(|path| is_piped(path)) else { return };
         let found = path.display();
         if matches!(format, Format::Npy | Format::Png) {
             let reason = format!("--format npy and png take a folder, found the pipe '{found}'");
@@ -330,17 +340,6 @@ fn refuse_terminals(sources: &[&Labelled], output: Option<&Path>) {
     }
 }
 
-/// Labels the sources that have no label by their place, or with the next name that is free.
-fn label(sources: &mut [Labelled]) {
-    for index in 0..sources.len() {
-        if sources[index].label.is_none() {
-            let is_free =
-                |label: &String| sources.iter().all(|it| it.label.as_ref() != Some(label));
-            sources[index].label = (index..).map(|number| format!("s{number}")).find(is_free);
-        }
-    }
-}
-
 /// Returns the path of a recording to look at; ends the program where that is something else.
 fn path_to_look_at<'a>(source: &'a Labelled, look: &str, takes_folders: bool) -> &'a Path {
     let path = source.path();
@@ -360,6 +359,6 @@ fn path_to_look_at<'a>(source: &'a Labelled, look: &str, takes_folders: bool) ->
 }
 
 /// Ends the program for wrong usage.
-pub(crate) fn wrong(kind: ErrorKind, reason: &str) -> ! {
+fn wrong(kind: ErrorKind, reason: &str) -> ! {
     cli::reject::<Cli>(kind, reason)
 }

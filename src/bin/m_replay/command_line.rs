@@ -36,7 +36,7 @@ pub(crate) struct Cli {
     /// Wait for so many peers at each address before the first message, for as long as --timeout and
     /// --duration say [default: 1 for pub, 0 for push]
     #[arg(long, value_name = "PEERS")]
-    pub(crate) wait_peers: Option<usize>,
+    wait_peers: Option<usize>,
     /// Wait before the first message, after the peers have come
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = cli::parse_duration)]
     delay: Duration,
@@ -100,6 +100,19 @@ pub(crate) enum Report {
 impl Cli {
     pub(crate) fn report(&self) -> Report {
         if self.json { Report::Json } else { self.report }
+    }
+
+    /// Returns how many peers to wait for at each address.
+    pub(crate) fn peers(&self) -> usize {
+        self.wait_peers.unwrap_or(usize::from(self.sending.mode() == Mode::Pub))
+    }
+
+    /// Returns the address for messages of sources that have none of their own.
+    pub(crate) fn rest(&self) -> Option<&str> {
+        match self.map.is_empty() {
+            true => Some(self.sending.address_or_usual()),
+            false => self.sending.address(),
+        }
     }
 
     /// Ends the program where options make no sense together.

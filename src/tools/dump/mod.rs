@@ -5,27 +5,36 @@
 mod array_folder;
 #[cfg(feature = "cli")]
 mod flags;
+mod input;
 mod json;
+mod notes;
 mod npy;
+mod output;
 #[cfg(feature = "cli")]
 mod png;
+mod record;
 mod text;
 
 use std::ops::{Add, ControlFlow};
 use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run};
-use super::{Ending, Failure, Limits, Observer, sum_up, tell_notices};
+use super::{Dropped, Ending, Failure, Findings, Limits, Missed, Observer, sum_up, tell_notices};
 use crate::endpoint::{Deadline, Offered, Sink, Source, Stop, Unconfirmed, offer_until};
 use crate::error::Result;
 use crate::frame::Frames;
-use crate::routing::{BySource, Filter, FilterOptions, SeriesWatch, Strays};
+use crate::recording::Gauge;
+use crate::routing::{BySource, Content, Filter, FilterOptions, SeriesWatch, Strays};
 
 pub use array_folder::{ArrayFile, ArrayFolder, Existing};
+pub use input::{Input, Inputs};
 pub use json::{JsonContent, JsonWriter, write_strays};
+pub use notes::Provenance;
 pub use npy::Npy;
+pub use output::{Format, Output, OutputOptions, is_mcap_file, is_piped};
 #[cfg(feature = "cli")]
 pub use png::Png;
+pub use record::RecordOptions;
 pub use text::TextWriter;
 
 /// How long a sink may make no progress before what it has not taken is given up.
@@ -44,45 +53,47 @@ pub struct Options {
     pub until_series_end: Option<Duration>,
 }
 
+impl Options {
+    /// Returns whether every message is dumped that comes, and no part of it left out but by its number.
+    #[must_use]
+    pub fn takes_everything(&self) -> bool {
+        let content = match self.filter.content {
+            Content::First(_) => Content::Whole,
+            content => content,
+        };
+        let filter = FilterOptions { content, ..self.filter.clone() };
+        filter == FilterOptions::default() && self.until_series_end.is_none()
+    }
+}
+
 /// What was dumped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Summary {
-    /// How many messages.
-    pub messages: u64,
+    /// What was found.
+    pub findings: Findings,
     /// How many bytes, all parts together.
     pub bytes: u64,
     /// How many messages came that the filter left out.
     pub left_out: u64,
     /// The time from the first message to the last.
     pub elapsed: Duration,
-    /// How many messages the sink could not read in full.
-    pub damaged: u64,
-    /// How many images of the series did not come that were announced.
-    pub missing: u64,
     /// How many messages belonged to other series than those that were waited for.
     pub strays: Strays,
-    /// Whether one of these series is cut short by the end of the run.
-    pub cuts_another: bool,
-    /// Whether something else ended the run than the end of the series that was waited for.
-    pub is_unfinished: bool,
-    /// How many messages the sink has not written, as it hangs.
-    pub unwritten: u64,
-    /// What ended the run.
-    pub ending: Ending,
 }
 
-/// Dumps what comes from a source into a sink: a recording, a [`TextWriter`], a [`JsonWriter`], or
-/// an [`ArrayFolder`]. What was received when a stop is requested is still written.
+/// Dumps what comes from a source into an output, or into a sink alone: a recording, a [`TextWriter`],
+/// a [`JsonWriter`], or an [`ArrayFolder`]. What was received when a stop is requested is still written.
 ///
 /// # Errors
 /// Where the source or the sink fails.
-pub fn run(
+pub fn run<'a>(
     source: &mut dyn Source,
-    mut sink: Box<dyn Sink + '_>,
+    output: impl Into<Output<'a>>,
     options: &Options,
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Summary, Failure<Summary>> {
+    let Output { mut sink, gauge, .. } = output.into();
     tell_notices(source, observer);
     let mut run = Run::new(options.limits, stop).draining(source);
     let followed = |grace| BySource::new(Followed::new(grace, &options.filter));
@@ -102,19 +113,35 @@ pub fn run(
         Err(error) => (refused, Err(error)),
     };
     let watches = || series.iter().flat_map(BySource::iter).map(|followed| &followed.watch);
-    sum_up(ended, |ending| Summary {
-        messages: run.messages(),
-        bytes: run.progress().bytes,
-        left_out: run.passed(),
-        elapsed: run.elapsed(),
-        damaged,
-        missing: watches().filter_map(SeriesWatch::missing).sum(),
-        strays: watches().map(SeriesWatch::strays).fold(Strays::default(), Add::add),
-        cuts_another: watches().any(SeriesWatch::cuts_another),
-        is_unfinished: series.is_some() && ending != Ending::SeriesEnded,
-        unwritten,
-        ending,
+    sum_up(ended, |ending| {
+        let received = run.messages();
+        // A run that is stopped by hand need not come to the end of a series.
+        let is_early = matches!(ending, Ending::Timeout | Ending::SourceEnded);
+        let unfinished = (series.is_some() && is_early).then_some(Missed::SeriesEnd);
+        let findings = Findings {
+            received,
+            lost: watches().filter_map(SeriesWatch::missing).sum(),
+            dropped: gauge.as_ref().map(dropped).unwrap_or_default(),
+            damaged,
+            unwritten,
+            cuts_another: watches().any(SeriesWatch::cuts_another),
+            missed: Missed::messages(&options.limits, received, ending).or(unfinished),
+            ..Findings::new(ending)
+        };
+        Summary {
+            findings,
+            bytes: run.progress().bytes,
+            left_out: run.passed(),
+            elapsed: run.elapsed(),
+            strays: watches().map(SeriesWatch::strays).fold(Strays::default(), Add::add),
+        }
     })
+}
+
+/// Returns what a recorder dropped.
+fn dropped(gauge: &Gauge) -> Vec<Dropped> {
+    let kinds = gauge.dropped().into_iter();
+    kinds.map(|(source, htype, messages)| Dropped { source, htype, messages }).collect()
 }
 
 /// Carries messages from a source to a sink until the run ends; returns how many the sink has not

@@ -6,7 +6,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -27,6 +27,54 @@ pub enum Form {
     Json,
     /// The same in one line, for a look at several.
     JsonLine,
+}
+
+/// What to find out about a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What is in it.
+    Info(Detail),
+    /// What is wrong with it.
+    Verify,
+    /// What of it can be written into a new file.
+    Recover(PathBuf),
+}
+
+/// Looks at recordings, one after the other: what is wrong with one is no reason to say nothing of
+/// the rest. Returns whether all that could be read are sound; `failed` is called for each that cannot
+/// be read, in its turn.
+///
+/// # Errors
+/// If the output fails.
+pub fn look(
+    paths: &[&Path],
+    look: &Look,
+    form: Form,
+    out: &mut dyn Write,
+    mut failed: impl FnMut(&Error),
+) -> Result<bool> {
+    let mut is_sound = true;
+    let mut gap = "";
+    for path in paths {
+        let mut text = gap.as_bytes().to_vec();
+        let looked = match look {
+            Look::Info(detail) => info(path, *detail, form, &mut text).map(|()| true),
+            Look::Verify => verify(path, form, &mut text),
+            Look::Recover(to) => recover(path, to, form, &mut text),
+        };
+        match looked {
+            Ok(sound) => is_sound &= sound,
+            Err(error) => {
+                failed(&error);
+                if form != Form::JsonLine || failure(path, &error, &mut text).is_err() {
+                    continue;
+                }
+            }
+        }
+        out.write_all(&text).and_then(|()| out.flush()).map_err(Error::Output)?;
+        gap = if matches!(form, Form::Text { .. }) { "\n" } else { "" };
+    }
+    Ok(is_sound)
 }
 
 /// Tells what is in the recording at a path: an MCAP file, or a folder, of which the names and

@@ -12,18 +12,18 @@ mod outlets;
 mod peers;
 mod player;
 mod rate;
+mod streams;
 
 use std::io::Write;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
 use super::run::Run;
-use super::{Ending, Failure, Limits, Observer, local_send_buffer, sum_up, tell_notices};
+use super::{
+    Ending, Failure, Findings, Limits, Missed, Observer, local_send_buffer, sum_up, tell_notices,
+};
 use crate::endpoint::{Stop, Unconfirmed, WaitSet};
 use crate::error::{Error, Result};
-use crate::measure::Throughput;
 use crate::recording::{Range, Recording};
 use crate::routing::FilterOptions;
 
@@ -32,6 +32,7 @@ pub use fidelity::{LATE, Lateness};
 pub use outlets::{Outlets, Routes};
 pub use peers::wait_for_peers;
 pub use rate::Rate;
+pub use streams::{Streams, usual_size};
 
 use player::Player;
 
@@ -61,6 +62,22 @@ pub struct Options {
     pub linger: Duration,
     /// When to end.
     pub limits: Limits,
+}
+
+impl Options {
+    /// Returns how fast to replay a recording: as asked for, at the recorded times, or as fast as it
+    /// goes if there are none.
+    #[must_use]
+    pub fn rate_of(&self, recording: &dyn Recording) -> Rate {
+        let usual = if recording.is_timed() { Rate::Recorded(1.0) } else { Rate::Max };
+        self.rate.unwrap_or(usual)
+    }
+
+    /// Returns whether these ask for a part of a recording, or for some of its messages.
+    #[must_use]
+    pub fn leaves_out(&self) -> bool {
+        self.range != Range::default() || self.filter != FilterOptions::default()
+    }
 }
 
 /// Returns a good [`send_buffer`](crate::stream::Options::send_buffer) for recorded messages of so many bytes
@@ -126,10 +143,10 @@ pub enum Rest {
 }
 
 /// What was replayed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Summary {
-    /// How many messages were sent.
-    pub messages: u64,
+    /// What was found.
+    pub findings: Findings,
     /// How many bytes, all parts together.
     pub bytes: u64,
     /// The time from the first message to the last.
@@ -144,69 +161,6 @@ pub struct Summary {
     pub damaged: u64,
     /// The endpoint that a message waited for somebody to take it at, when the run ended.
     pub waiting_for: Option<String>,
-    /// How many messages were not handed to a peer of each endpoint.
-    pub unconfirmed: Vec<(String, Unconfirmed)>,
-    /// What ended the run.
-    pub ending: Ending,
-}
-
-impl Summary {
-    /// Returns the summary as an object of JSON, times in microseconds.
-    ///
-    /// `lateness` is null where nothing was due at a time, the `messages` of an endpoint in
-    /// `unconfirmed` where nobody can tell, as with PUB, and `waiting_for` where no message waited at
-    /// the end.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let Self { messages, bytes, elapsed, .. } = *self;
-        let rate = Throughput::between(elapsed, messages, bytes);
-        let known = |rate: f64, of: &Throughput| of.has_rate().then_some(rate);
-        let microseconds = |time: Duration| time.as_nanos() as f64 / 1e3;
-        let lateness = self.lateness.as_ref().map(|lateness| {
-            json!({
-                "messages": lateness.messages(),
-                "late": lateness.late(),
-                "late_is_more_than_us": microseconds(LATE),
-                "p50_us": microseconds(lateness.quantile(0.5)),
-                "p99_us": microseconds(lateness.quantile(0.99)),
-                "max_us": microseconds(lateness.max()),
-                "last_us": microseconds(lateness.last()),
-            })
-        });
-        let unconfirmed: Vec<Value> = self
-            .unconfirmed
-            .iter()
-            .map(|(endpoint, unconfirmed)| {
-                let messages = match unconfirmed {
-                    Unconfirmed::Count(messages) => Some(messages),
-                    Unconfirmed::Unknown => None,
-                };
-                json!({ "endpoint": endpoint, "messages": messages })
-            })
-            .collect();
-        json!({
-            "messages": messages,
-            "bytes": bytes,
-            "seconds": elapsed.as_secs_f64(),
-            "messages_per_second": known(rate.message_rate(), &rate),
-            "bytes_per_second": known(rate.data_rate(), &rate),
-            "lateness": lateness,
-            "headers_again": self.headers_again,
-            "headers_first": self.headers_first,
-            "damaged": self.damaged,
-            "unconfirmed": unconfirmed,
-            "waiting_for": self.waiting_for,
-            "ending": match self.ending {
-                Ending::Count => "count",
-                Ending::Duration => "duration",
-                Ending::Timeout => "timeout",
-                Ending::Stopped => "stopped",
-                Ending::SourceEnded => "source_ended",
-                Ending::SeriesEnded => "series_ended",
-                Ending::Failed => "failed",
-            },
-        })
-    }
 }
 
 /// Replays a recording into sinks, and waits at the end until everything has left.
@@ -248,28 +202,31 @@ pub fn run(
             }
         }
     }
-    sum_up(ended, |ending| Summary {
-        messages: played.progress.messages,
-        bytes: played.progress.bytes,
-        elapsed: played.elapsed,
-        lateness: (rate != Rate::Max).then_some(played.lateness),
-        headers_again: played.headers_again,
-        headers_first: played.headers_first,
-        damaged: recording.report().damaged,
-        waiting_for: played.waiting_for,
-        ending,
-        unconfirmed,
+    sum_up(ended, |ending| {
+        let (sent, waiting_for) = (played.progress.messages, played.waiting_for);
+        let awaited = waiting_for.clone().filter(|_| ending == Ending::Timeout);
+        let unheard = awaited.map(|endpoint| Missed::Receiver { endpoint, sent });
+        let missed = Missed::messages(&options.limits, sent, ending).or(unheard);
+        Summary {
+            findings: Findings { sent, unconfirmed, missed, ..Findings::new(ending) },
+            bytes: played.progress.bytes,
+            elapsed: played.elapsed,
+            lateness: (rate != Rate::Max).then_some(played.lateness),
+            headers_again: played.headers_again,
+            headers_first: played.headers_first,
+            damaged: recording.report().damaged,
+            waiting_for,
+        }
     })
 }
 
+/// Returns how fast to replay a recording, and fails if it has no times that are asked for.
 fn rate(recording: &dyn Recording, options: &Options) -> Result<Rate> {
-    match options.rate {
-        None if recording.is_timed() => Ok(Rate::Recorded(1.0)),
-        None => Ok(Rate::Max),
-        Some(Rate::Recorded(_)) if !recording.is_timed() => {
+    match options.rate_of(recording) {
+        Rate::Recorded(_) if !recording.is_timed() => {
             Err(Error::NoTimes { path: recording.name().into() })
         }
-        Some(rate) => Ok(rate),
+        rate => Ok(rate),
     }
 }
 

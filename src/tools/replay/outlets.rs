@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::endpoint::{Origin, Sink, Unconfirmed};
 use crate::error::{Error, Result};
 use crate::recording::Recording;
-use crate::tools::{Observer, tell_departures};
+use crate::tools::{Observer, endpoint, tell_departures};
 
 /// Which sink takes the messages of which source: sinks are told by their numbers.
 ///
@@ -136,11 +136,6 @@ impl Outlets {
     }
 }
 
-/// Returns where the receivers of a sink are.
-fn endpoint(sink: &dyn Sink) -> String {
-    sink.report().listening.pop().unwrap_or_else(|| sink.name().to_owned())
-}
-
 /// What is wrong with a source that has no sink.
 const HOMELESS: &str = "has no address in the replay of";
 
@@ -221,7 +216,7 @@ mod tests {
         .unwrap_err();
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(failure.error, Error::Unwritten { messages: 3, .. }));
-        let unconfirmed = failure.done.unwrap().unconfirmed;
+        let unconfirmed = failure.done.unwrap().findings.unconfirmed;
         let expected = [("fails", 3), ("lingers", 2)];
         let expected = expected.map(|(name, left)| (name.to_owned(), Unconfirmed::Count(left)));
         assert_eq!(unconfirmed, expected);

@@ -12,11 +12,10 @@ mod process;
 pub(crate) use close::close;
 pub(crate) use map::{Loan, Map};
 pub(crate) use paced_file::PacedFile;
-#[cfg(feature = "cli")]
 pub(crate) use paced_file::is_in_memory;
 #[cfg(feature = "cli")]
-pub(crate) use pipe::{STDIN, STDOUT};
-pub(crate) use pipe::{is_pipe, open_to_read};
+pub(crate) use pipe::STDIN;
+pub(crate) use pipe::{STDOUT, is_pipe, open_to_read};
 #[cfg(feature = "cli")]
 pub(crate) use process::allow_many_files;
 #[cfg(feature = "cli")]

@@ -29,7 +29,6 @@ const WINDOW: u64 = 8 << 20;
 const AHEAD: u64 = 4;
 
 /// Tells whether a file is in memory, which does not stall as disks do; false where nobody knows.
-#[cfg(feature = "cli")]
 pub(crate) fn is_in_memory(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     let is_in_memory = rustix::fs::statfs(path).is_ok_and(|system| linux::is_memory(&system));

@@ -17,9 +17,9 @@ use crate::error::{Error, Result};
 ///     let sink = to.open_sink(mflow::Options::push())?;
 ///     let (options, stop) = (dump::Options::default(), Stop::never());
 ///     match dump::run(source.as_mut(), sink, &options, &stop, &mut Silent) {
-///         Ok(summary) => Ok(summary.messages),
+///         Ok(summary) => Ok(summary.findings.received),
 ///         Err(failure) => {
-///             let messages = failure.done.as_ref().map_or(0, |summary| summary.messages);
+///             let messages = failure.done.as_ref().map_or(0, |summary| summary.findings.received);
 ///             eprintln!("after {messages} messages: {failure}");
 ///             Err(failure.into())
 ///         }

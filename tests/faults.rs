@@ -115,9 +115,10 @@ fn stuck(dir: &Dir, program: &str, arguments: &[&str]) -> (Process, Stream) {
     (process, peer)
 }
 
+/// Waits until a program sleeps, or has ended already: its linger may be over before anybody looks.
 fn wait_for_sleep(dir: &Dir, process: &Process) {
     wait_until("a sender that sleeps", || {
-        dir.shell(&format!("ps -o stat= -p {}", process.id())).stdout.starts_with('S')
+        dir.shell(&format!("ps -o stat= -p {}", process.id())).stdout.starts_with(['S', 'Z'])
     });
 }
 

@@ -1,5 +1,5 @@
 //! What mflow asks of Linux: memory maps and leases of files, paced writing, pipes, closing with the
-//! error.
+//! error; for the programs, signals and the process.
 
 mod close;
 mod lease;
@@ -8,6 +8,8 @@ mod paced_file;
 mod pipe;
 #[cfg(feature = "cli")]
 mod process;
+#[cfg(feature = "cli")]
+pub(crate) mod signal;
 
 pub(crate) use close::close;
 pub(crate) use map::{Loan, Map};

@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::endpoint::Received;
 use crate::frame::Frame;
 
+/// A producer that waits for room is woken once this many bytes are free, or half of a smaller queue.
+const ROOM: usize = 64 << 20;
+
 /// What a part costs beside its bytes: itself, and what the allocator adds.
 const PART: usize = size_of::<Frame>() + 32;
 
@@ -75,8 +78,7 @@ impl Capacity {
 
     /// Tells whether there is room that a producer is woken for.
     pub(super) fn is_half_free(self, level: Level) -> bool {
-        level.depth <= self.messages / 2
-            && level.bytes <= self.bytes - super::ROOM.min(self.bytes / 2)
+        level.depth <= self.messages / 2 && level.bytes <= self.bytes - ROOM.min(self.bytes / 2)
     }
 }
 

@@ -5,37 +5,26 @@
 //! takes all messages at once, so the two threads meet seldom. What the consumer does with them is
 //! left to its owner: a recorder, an output.
 
+mod consumer;
 mod level;
 mod losses;
+mod producer;
 mod signal;
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::endpoint::{Offer, Received, WaitSet};
 use crate::error::Error;
 
+pub use consumer::Taken;
 pub use level::{Capacity, Level, Queued, WhenFull};
 pub use losses::Dropped;
+use losses::Losses;
 pub(crate) use losses::htype;
-use losses::{Losses, Which};
 use signal::Signal;
-
-/// A producer that waits for room is woken once this many bytes are free, or half of a smaller queue.
-const ROOM: usize = 64 << 20;
-/// A consumer that has just taken messages sleeps so long for more of them, unless there are enough
-/// before: to be woken for each small message costs more than the message.
-const NAP: Duration = Duration::from_millis(1);
-/// So many messages or bytes end this sleep, or a quarter of a smaller queue.
-const ENOUGH_MESSAGES: usize = 1024;
-const ENOUGH_BYTES: usize = 256 << 10;
-/// After [`WhenFull::Wait`] has dropped a message, so many have to be queued in a row before it waits
-/// again: a consumer that makes room now and then would hold up the producer time after time.
-const RECOVERY: u32 = 10;
 
 /// Messages on their way from one thread to another, bounded in messages and bytes.
 ///
@@ -137,17 +126,6 @@ enum Sleep {
     Deep,
 }
 
-/// What a consumer finds.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// The messages, in the order in which they arrived.
-    pub messages: VecDeque<Queued>,
-    /// What was dropped since the last look.
-    pub dropped: Vec<Dropped>,
-    /// Whether nothing more will arrive.
-    pub is_closed: bool,
-}
-
 impl Queue {
     /// Makes an empty queue.
     ///
@@ -171,260 +149,6 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a share of a message, refuses it ([`Offer::Full`]), or drops one, as [`WhenFull`] says;
-    /// never waits. What is dropped is counted, and counts as [`Offer::Taken`]. A queue that is
-    /// closed, or whose consumer has [failed](Self::fail), refuses all.
-    pub fn offer(&self, message: &Received) -> Offer {
-        self.offer_at(message, Instant::now)
-    }
-
-    fn offer_at(&self, message: &Received, now: impl Fn() -> Instant) -> Offer {
-        // Messages are freed after the lock is.
-        let mut let_go = Vec::new();
-        let cost = Queued::cost_of(message);
-        if self.was_full.load(Ordering::Relaxed) {
-            let mut state = self.lock();
-            if let Some(settled) = self.make_room(&mut state, message, cost, &now, &mut let_go) {
-                return settled;
-            }
-        }
-        let queued = Queued::of(message, cost);
-        let mut state = self.lock();
-        if let Some(settled) = self.make_room(&mut state, message, cost, &now, &mut let_go) {
-            return settled;
-        }
-        let number = state.arrived;
-        state.arrived += 1;
-        state.waiting_bytes += cost;
-        state.level.add(cost);
-        state.waiting.push_back(Queued { number, ..queued });
-        let is_due = state.sleep == Sleep::Deep || self.has_enough(&state);
-        self.wake(state, is_due);
-        Offer::Taken
-    }
-
-    /// Makes room for a message, as far as that is allowed; returns what became of the message if
-    /// there is none.
-    fn make_room(
-        &self,
-        state: &mut State,
-        message: &Received,
-        cost: usize,
-        now: impl Fn() -> Instant,
-        let_go: &mut Vec<Queued>,
-    ) -> Option<Offer> {
-        self.room.lower(&mut state.has_room);
-        state.refused = None;
-        if state.failure.is_some() || state.is_closed {
-            return Some(Offer::Full);
-        }
-        let latest = self.when_full == WhenFull::Latest;
-        let (held, held_bytes) = (
-            state.level.depth.saturating_sub(state.waiting.len()),
-            state.level.bytes.saturating_sub(state.waiting_bytes),
-        );
-        // To drop what waits makes no room if the consumer holds too much.
-        let drops_oldest = latest
-            || self.when_full == WhenFull::DropOldest
-                && self.capacity.has_room(held, held_bytes, cost);
-        while latest || !self.capacity.has_room(state.level.depth, state.level.bytes, cost) {
-            if !drops_oldest {
-                return Some(self.refuse_or_drop(state, message, cost, now));
-            }
-            let Some(oldest) = state.waiting.pop_front() else { break };
-            state.waiting_bytes -= oldest.cost;
-            state.level.subtract(1, oldest.cost);
-            state.count_dropped(&oldest.message, Which::Oldest);
-            let_go.push(oldest);
-        }
-        state.full_since = None;
-        state.recovery = state.recovery.saturating_sub(1);
-        None
-    }
-
-    /// Refuses a message for which there is no room, or drops it.
-    fn refuse_or_drop(
-        &self,
-        state: &mut State,
-        message: &Received,
-        cost: usize,
-        now: impl Fn() -> Instant,
-    ) -> Offer {
-        self.was_full.store(true, Ordering::Relaxed);
-        // A large message may find no room before there are enough to wake the consumer.
-        if state.sleep == Sleep::Nap {
-            state.sleep = Sleep::Awake;
-            self.arrived.notify_one();
-        }
-        let is_refused = match self.when_full {
-            WhenFull::Block => true,
-            WhenFull::Wait(patience) if state.recovery == 0 => {
-                let now = now();
-                let since = *state.full_since.get_or_insert(now);
-                now.saturating_duration_since(since) < patience
-            }
-            _ => false,
-        };
-        if is_refused {
-            state.refused = Some(cost);
-            return Offer::Full;
-        }
-        state.full_since = None;
-        state.recovery = RECOVERY;
-        state.arrived += 1;
-        state.count_dropped(message, Which::Newest);
-        Offer::Taken
-    }
-
-    /// Tells whether a consumer that naps has something to do.
-    fn has_enough(&self, state: &State) -> bool {
-        let enough = |usual: usize, capacity: usize| usual.min(capacity / 4);
-        state.waiting.len() >= enough(ENOUGH_MESSAGES, self.capacity.most_messages())
-            || state.waiting_bytes >= enough(ENOUGH_BYTES, self.capacity.most_bytes())
-    }
-
-    /// Wakes the consumer if it sleeps and is to be woken.
-    fn wake(&self, mut state: MutexGuard<'_, State>, is_due: bool) {
-        if state.is_watched {
-            state.is_watched = false;
-            self.filled.raise(&mut state.is_filled);
-        }
-        if is_due && state.sleep != Sleep::Awake {
-            state.sleep = Sleep::Awake;
-            drop(state);
-            self.arrived.notify_one();
-        }
-    }
-
-    /// Adds what to wait for after a message was refused.
-    pub fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
-        set.readable(self.room.descriptor());
-        if let WhenFull::Wait(patience) = self.when_full {
-            let since = self.lock().full_since;
-            let until = since.and_then(|since| since.checked_add(patience));
-            until.into_iter().for_each(|until| set.deadline(until));
-        }
-    }
-
-    /// Notes that the producer does not wait for room any more: room wakes it no longer. A failure
-    /// does.
-    pub fn await_nothing(&self) {
-        let mut state = self.lock();
-        if state.failure.is_none() {
-            (state.refused, state.full_since) = (None, None);
-            self.room.lower(&mut state.has_room);
-        }
-    }
-
-    /// Ends the queue: what waits is still taken, and nothing more is accepted.
-    pub fn close(&self) {
-        let mut state = self.lock();
-        state.is_closed = true;
-        self.wake(state, true);
-    }
-
-    /// Waits until there are messages, the queue is closed, or it is `until`; takes all messages.
-    pub fn take(&self, taken: &mut Taken, until: Option<Instant>) {
-        let mut state = self.lock();
-        let mut nap = state.is_streaming.then(|| Instant::now() + NAP);
-        while !state.is_closed {
-            if !state.waiting.is_empty() && (nap.is_none() || self.has_enough(&state)) {
-                break;
-            }
-            let end = nap.into_iter().chain(until).min();
-            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                match nap.take() {
-                    // What waits is taken, or a longer sleep begins.
-                    Some(nap) if until.is_none_or(|until| nap < until) => continue,
-                    _ => break,
-                }
-            }
-            state.sleep = if nap.is_some() { Sleep::Nap } else { Sleep::Deep };
-            state = match left {
-                Some(left) => {
-                    let woken = self.arrived.wait_timeout(state, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
-        state.hand_over(taken);
-    }
-
-    /// Takes all messages that are there without waiting; tells whether there was anything: a
-    /// message, a loss, or the end. If not, [`filled`](Self::filled) is readable when a message
-    /// arrives, or the queue is closed.
-    pub fn try_take(&self, taken: &mut Taken) -> bool {
-        let mut state = self.lock();
-        self.filled.lower(&mut state.is_filled);
-        state.hand_over(taken);
-        state.is_watched = taken.messages.is_empty();
-        !taken.messages.is_empty() || !taken.dropped.is_empty() || taken.is_closed
-    }
-
-    /// Returns the descriptor that is readable when there is something after
-    /// [`try_take`](Self::try_take) has found nothing.
-    #[must_use]
-    pub fn filled(&self) -> BorrowedFd<'_> {
-        self.filled.descriptor()
-    }
-
-    /// Gives back the room of messages that are written, sent or dropped; returns what is left.
-    pub fn release(&self, messages: usize, bytes: usize) -> Level {
-        let mut state = self.lock();
-        state.level.subtract(messages, bytes);
-        state.level.released += messages as u64;
-        self.was_full.store(false, Ordering::Relaxed);
-        // Not for each message: a producer that is woken shall have something to do.
-        if let Some(cost) = state.refused
-            && self.capacity.is_half_free(state.level)
-            && self.capacity.has_room(state.level.depth, state.level.bytes, cost)
-        {
-            state.refused = None;
-            self.room.raise(&mut state.has_room);
-        }
-        if state.is_closed {
-            self.progress.notify_all();
-        }
-        state.level
-    }
-
-    /// Ends the queue with an error of the consumer: nothing more is accepted. The first one counts.
-    pub fn fail(&self, failure: Error) {
-        let mut state = self.lock();
-        state.failure.get_or_insert(failure);
-        state.refused = None;
-        self.room.raise(&mut state.has_room);
-    }
-
-    /// Looks at the error of the consumer.
-    pub fn failure<T>(&self, look: impl FnOnce(&Error) -> T) -> Option<T> {
-        self.lock().failure.as_ref().map(look)
-    }
-
-    /// Reports that the consumer has ended.
-    pub fn end(&self) {
-        self.lock().has_ended = true;
-        self.progress.notify_all();
-    }
-
-    /// Waits until the consumer has [ended](Self::end), as long as it releases a message in each
-    /// `patience`; tells whether it has.
-    pub fn wait_for_end(&self, patience: Duration) -> bool {
-        let mut state = self.lock();
-        let (mut seen, mut since) = (state.level.released, Instant::now());
-        while !state.has_ended {
-            if state.level.released != seen {
-                (seen, since) = (state.level.released, Instant::now());
-            }
-            let Some(left) = patience.checked_sub(since.elapsed()) else { return false };
-            let woken = self.progress.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
-    }
-
     /// Returns what is in the queue.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -435,30 +159,6 @@ impl Queue {
     #[must_use]
     pub fn dropped(&self) -> Vec<Dropped> {
         self.lock().losses.to_vec()
-    }
-}
-
-impl State {
-    fn count_dropped(&mut self, message: &Received, which: Which) {
-        let htype = htype(message);
-        let origin = &message.origin;
-        self.losses.count(origin, htype.as_deref(), which);
-        self.unreported.count(origin, htype.as_deref(), which);
-        self.level.dropped += 1;
-    }
-
-    /// Gives the consumer all there is.
-    fn hand_over(&mut self, taken: &mut Taken) {
-        self.sleep = Sleep::Awake;
-        self.is_streaming = !self.waiting.is_empty();
-        self.waiting_bytes = 0;
-        if taken.messages.is_empty() {
-            std::mem::swap(&mut self.waiting, &mut taken.messages);
-        } else {
-            taken.messages.append(&mut self.waiting);
-        }
-        taken.dropped = self.unreported.take();
-        taken.is_closed = self.is_closed;
     }
 }
 

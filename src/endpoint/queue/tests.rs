@@ -1,11 +1,14 @@
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::producer::RECOVERY;
 use super::*;
-use crate::endpoint::{Origin, Stop, Timestamp};
+use crate::endpoint::{Offer, Origin, Received, Stop, Timestamp, WaitSet};
 use crate::frame::Frames;
 
 fn message(bytes: usize) -> Received {

@@ -773,7 +773,7 @@ fn what_makes_no_sense_exits_with_2_and_says_why() {
         (&["a=x.mcap", "-J"], "'x.mcap' keeps the names that its sources have"),
         (
             &["tcp://localhost:1", "x.mcap", "-o", "a.mcap"],
-            "expected streams or recordings, found some of each",
+            "expected streams or recordings, found some of each: 'tcp://localhost:1' and 'x.mcap'",
         ),
         (
             &["tcp://localhost:1", "--verify"],

@@ -254,9 +254,15 @@ impl Cli {
             }
             _ => {
                 // What was recorded has its own times.
-                if sources.iter().any(is_stream) && !sources.iter().all(is_stream) {
-                    let reason = "expected streams or recordings, found some of each";
-                    wrong(ErrorKind::InvalidValue, reason);
+                let stream = sources.iter().find(|source| is_stream(source));
+                let recording = sources.iter().find(|source| !is_stream(source));
+                if let (Some(stream), Some(recording)) = (stream, recording) {
+                    let reason = format!(
+                        "expected streams or recordings, found some of each: '{}' and '{}'",
+                        stream.address.display(),
+                        recording.address.display()
+                    );
+                    wrong(ErrorKind::InvalidValue, &reason);
                 }
                 (sources, output)
             }

@@ -33,7 +33,7 @@ use signal::Signal;
 /// is empty accepts one of any size. Parts are shared, not copied, except small ones that would keep
 /// a whole receive buffer alive.
 ///
-/// The producer calls [`offer`](Self::offer), which never waits, and waits for room in a [`WaitSet`]
+/// The producer calls [`offer`](Self::offer), which never waits, and waits for room in a [`WaitSet`](crate::endpoint::WaitSet)
 /// by [`readiness`](Self::readiness). The consumer, on another thread, waits in
 /// [`take`](Self::take), or waits for the descriptor [`filled`](Self::filled) after
 /// [`try_take`](Self::try_take) has found nothing. A message that arrives alone is taken at once;

@@ -25,8 +25,7 @@ use harness::table::{Spread, Table, against, rate, size};
 use harness::{Result, float};
 use mflow::recording::{Fsync, McapOptions, McapWriter, RecordWriter, Recorder, RecorderOptions};
 use mflow::{
-    Error, Event, Frame, Frames, Options, Origin, Received, Sink, Stop, Timestamp, WaitSet,
-    open_source,
+    Event, Frame, Frames, Options, Origin, Received, Sink, Stop, Timestamp, WaitSet, open_source,
 };
 
 /// What is promised of the writer and the recorder as a ratio to plain appends.
@@ -87,20 +86,21 @@ impl Plain {
     }
 }
 
+fn output(error: std::io::Error) -> mflow::Error {
+    mflow::tools::Error::Output(error).into()
+}
+
 impl RecordWriter for Plain {
     fn name(&self) -> String {
         "plain".into()
     }
 
     fn record(&mut self, message: Received, _number: u64) -> mflow::Result<()> {
-        message
-            .frames
-            .iter()
-            .try_for_each(|part| self.0.write_all(part.as_ref()).map_err(Error::Output))
+        message.frames.iter().try_for_each(|part| self.0.write_all(part.as_ref()).map_err(output))
     }
 
     fn sync(&mut self) -> mflow::Result<()> {
-        self.0.sync_data().map_err(Error::Output)
+        self.0.sync_data().map_err(output)
     }
 
     fn close(&mut self, fsync: Fsync) -> mflow::Result<()> {

@@ -1,110 +1,142 @@
-//! [`Error`]: failures of streams, recordings and configurations.
+//! [`Error`]: what failed, its kind, and the address or path that it is about.
+//!
+//! Each room has an error of its own, which says what failed in its words: [`endpoint::Error`],
+//! [`stream::Error`], [`recording::Error`], [`routing::Error`] and [`tools::Error`], and
+//! [`SystemError`] for what they all ask of the operating system. All turn into an [`Error`], which
+//! functions of this crate return.
 //!
 //! A message that cannot be decoded is no error here: it is
 //! [`Data::Broken`](mflow_handlers::Data::Broken).
+//!
+//! [`endpoint::Error`]: crate::endpoint::Error
+//! [`stream::Error`]: crate::stream::Error
+//! [`recording::Error`]: crate::recording::Error
+//! [`routing::Error`]: crate::routing::Error
+//! [`tools::Error`]: crate::tools::Error
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 
-use crate::counted::Counted;
-use crate::stream::Mode;
+use rustix::io::Errno;
 
-/// The error of this crate. Each variant says its own; the cause is its
-/// [`source`](std::error::Error::source).
+/// The error of this crate: the error of a room, its kind, and its place.
+///
+/// It prints as the error of the room, and its [`source`](std::error::Error::source) is the source of
+/// that one.
+///
+/// ```
+/// use mflow::{ErrorKind, Options, connect, endpoint};
+/// let error = connect("localhost", Options::pull()).err().expect("it is no address");
+/// assert_eq!((error.kind(), error.place()), (ErrorKind::Usage, "localhost"));
+/// assert!(matches!(error.get(), Some(endpoint::Error::Address { .. })));
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    place: String,
+    cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What kind of failure an [`Error`] is, for a caller that does something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The call makes no sense: an address that is none, a message without parts, sending on a stream
+    /// that receives.
+    Usage,
+    /// A configuration cannot be used.
+    Configuration,
+    /// A file, a host or a network interface does not exist.
+    NotFound,
+    /// A file exists already, or an address is in use. Nothing was overwritten.
+    Exists,
+    /// The process is not permitted to do this.
+    Refused,
+    /// A recording cannot be read as one.
+    Damaged,
+    /// The disk or the memory is full, or the process may open no more files.
+    Full,
+    /// Peers did not connect or accept a message, or a disk did not answer, in time.
+    TimedOut,
+    /// The reader of a pipe has closed it.
+    Closed,
+    /// The stream, recording or handler cannot do this, and never will.
+    Unsupported,
+    /// The operating system or libzmq reports something else.
+    Io,
+}
+
+impl ErrorKind {
+    /// Returns the kind of an error of the operating system.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        use io::ErrorKind;
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::AddrNotAvailable => Self::NotFound,
+            ErrorKind::AlreadyExists | ErrorKind::AddrInUse => Self::Exists,
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::Refused,
+            ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::FileTooLarge
+            | ErrorKind::OutOfMemory => Self::Full,
+            ErrorKind::TimedOut => Self::TimedOut,
+            ErrorKind::BrokenPipe => Self::Closed,
+            ErrorKind::Unsupported => Self::Unsupported,
+            _ => match Errno::from_io_error(error) {
+                Some(Errno::MFILE | Errno::NFILE) => Self::Full,
+                _ => Self::Io,
+            },
+        }
+    }
+}
+
+impl Error {
+    /// Makes an error of what has failed at a place: an address, a path, or nothing.
+    pub fn new(
+        kind: ErrorKind,
+        place: impl Into<String>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, place: place.into(), cause: cause.into() }
+    }
+
+    /// Returns the kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the address or path that it is about; empty if it is about none.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Returns the error of a room, such as [`stream::Error`](crate::stream::Error), if this is one.
+    #[must_use]
+    pub fn get<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.cause.downcast_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+/// What the operating system did not give: the same for all rooms.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
-    /// An address that no stream can have.
-    #[error("'{address}' is not an address: {reason}")]
-    Address {
-        /// The address as given.
-        address: String,
-        /// What is wrong with it.
-        reason: Cow<'static, str>,
-    },
-    /// A host name that cannot be resolved.
-    #[error("cannot resolve the host of '{address}'")]
-    Resolve {
-        /// The address as given.
-        address: String,
-        /// What the resolver said.
-        source: io::Error,
-    },
-    /// A socket that could not be bound.
-    #[error("cannot bind '{address}'")]
-    Bind {
-        /// The address as given.
-        address: String,
-        /// What libzmq said.
-        source: zmq::Error,
-    },
-    /// A socket that could not be connected.
-    #[error("cannot connect to '{address}'")]
-    Connect {
-        /// The address as given.
-        address: String,
-        /// What libzmq said.
-        source: zmq::Error,
-    },
-    /// A socket that could not be made or does not take an option.
-    #[error("cannot set up a socket for '{address}'")]
-    Socket {
-        /// The address as given.
-        address: String,
-        /// What libzmq said.
-        source: zmq::Error,
-    },
-    /// A failure while receiving.
-    #[error("cannot receive from '{address}'")]
-    Receive {
-        /// The address of the stream.
-        address: String,
-        /// What libzmq said.
-        source: zmq::Error,
-    },
-    /// A failure while sending.
-    #[error("cannot send to '{address}'")]
-    Send {
-        /// The address of the stream.
-        address: String,
-        /// What libzmq said.
-        source: zmq::Error,
-    },
-    /// A message that no peer took before the stream's send timeout, or before a stop.
-    #[error("nobody took the message for '{address}' in time")]
-    NotTaken {
-        /// The address of the stream.
-        address: String,
-    },
-    /// A message without any part: ZeroMQ has none.
-    #[error("a message for '{address}' has no parts")]
-    NoParts {
-        /// The address of the stream.
-        address: String,
-    },
-    /// Sending on a stream that receives, or receiving on one that sends.
-    #[error("'{address}' is a {mode} stream, which cannot {verb}")]
-    Direction {
-        /// The address of the stream.
-        address: String,
-        /// The stream's mode.
-        mode: Mode,
-        /// What was asked of it.
-        verb: &'static str,
-    },
-    /// Decoded data that no handler could encode.
-    #[error("cannot encode the message for '{address}'")]
-    Encode {
-        /// The address of the stream.
-        address: String,
-        /// What the handler said.
-        source: mflow_handlers::EncodeError,
-    },
-    /// Something of the operating system that could not be had, such as a pipe.
+pub enum SystemError {
+    /// Something that could not be set up, such as a pipe or a thread.
     #[error("cannot set up {what}")]
-    System {
+    SetUp {
         /// What it is for.
         what: &'static str,
         /// What the system said.
@@ -124,104 +156,16 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// A file or folder that could not be read or written.
-    #[error("cannot {verb} '{}'", path.display())]
-    File {
-        /// What was tried, such as `read` or `write`.
-        verb: &'static str,
-        /// Where.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A folder that holds a recording already.
-    #[error("'{}' holds a recording already", path.display())]
-    RecordingExists {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A folder without any message in it.
-    #[error("'{}' holds no recording: expected files named like 000000_000.raw", path.display())]
-    NoRecording {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A file that is no recording.
-    #[error("'{}' is no recording: {reason}", path.display())]
-    NotARecording {
-        /// The file.
-        path: PathBuf,
-        /// What it is instead, or what it lacks.
-        reason: String,
-    },
-    /// A time in a recording that has none.
-    #[error("'{}' has no times: it was recorded without them", path.display())]
-    NoTimes {
-        /// The recording.
-        path: PathBuf,
-    },
-    /// Something asked of a recording in a pipe that only one in a file can do.
-    #[error("cannot {what} '{}': a pipe is read once, from its beginning to its end", path.display())]
-    Pipe {
-        /// The pipe.
-        path: PathBuf,
-        /// What was asked, such as `seek in`.
-        what: &'static str,
-    },
-    /// A source of a recording and the address to replay it at that do not go together.
-    #[error("source '{label}' {problem} '{recording}', which has {labels}")]
-    Unmapped {
-        /// The source.
-        label: String,
-        /// What is wrong with it.
-        problem: &'static str,
-        /// The recording.
-        recording: String,
-        /// The sources that it has.
-        labels: String,
-    },
-    /// Peers that never came.
-    #[error("{found} of {wanted} peers have connected to '{endpoint}' in time")]
-    NoPeers {
-        /// Where they were waited for.
-        endpoint: String,
-        /// How many were waited for.
-        wanted: usize,
-        /// How many came.
-        found: usize,
-    },
-    /// A configuration that cannot be used.
-    #[error("{}: {}{reason}", file.display(), Prefix(key))]
-    Config {
-        /// The file.
-        file: PathBuf,
-        /// The key in it, such as `streams[1].modulo`; empty for the whole.
-        key: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A recording that failed, and messages that were taken for it and are not in it.
-    #[error("{} not written", Counted(*messages, "message").were())]
-    Unwritten {
-        /// How many.
-        messages: u64,
-        /// Why.
-        source: Box<Error>,
-    },
-    /// All outputs of a split, each of which has an error of its own.
-    #[error("no output is left")]
-    NoOutput,
-    /// What a program writes its results to has failed.
-    #[error("cannot write the output")]
-    Output(#[source] io::Error),
 }
 
-/// A key and a colon; nothing where there is no key.
-struct Prefix<'a>(&'a str);
-
-impl fmt::Display for Prefix<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+impl From<SystemError> for Error {
+    fn from(error: SystemError) -> Self {
+        let (kind, place) = match &error {
+            SystemError::SetUp { source, .. } => (ErrorKind::of(source), ""),
+            SystemError::Memory { .. } => (ErrorKind::Full, ""),
+            SystemError::Wait { name, source } => (ErrorKind::of(source), name.as_str()),
+        };
+        Self::new(kind, place.to_owned(), error)
     }
 }
 
@@ -235,13 +179,29 @@ impl fmt::Display for WithCauses<'_> {
     }
 }
 
-impl Error {
-    /// Makes the error of a failed file operation; shaped for `map_err`.
-    pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::File { verb, path, source }
-    }
-}
-
 /// A result with the error of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_prints_as_that_of_its_room_and_has_its_source_kind_and_place() {
+        let source = io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = Error::from(SystemError::Wait { name: "tcp://a:1".into(), source });
+        assert_eq!(
+            WithCauses(&error).to_string(),
+            "cannot wait for 'tcp://a:1': permission denied"
+        );
+        assert_eq!((error.kind(), error.place()), (ErrorKind::Refused, "tcp://a:1"));
+        assert!(matches!(error.get(), Some(SystemError::Wait { .. })));
+        assert!(error.get::<io::Error>().is_none());
+    }
+
+    #[test]
+    fn a_process_that_may_open_no_more_files_is_full() {
+        assert_eq!(ErrorKind::of(&io::Error::from_raw_os_error(24)), ErrorKind::Full);
+        assert_eq!(ErrorKind::of(&io::Error::from_raw_os_error(28)), ErrorKind::Full);
+    }
+}

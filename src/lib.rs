@@ -65,7 +65,7 @@ pub use endpoint::{
     Event, Merge, Offer, Origin, Received, Sink, Source, Stop, Tally, Timestamp, Unconfirmed,
     WaitSet,
 };
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result, SystemError};
 pub use frame::{Frame, Frames};
 pub use location::{Location, open_sink, open_source};
 pub use measure::{Throughput, ThroughputStatistics};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::endpoint::{Opener, Opening, Sink, Source};
+use crate::endpoint::{self, Opener, Opening, Sink, Source};
 use crate::error::{Error, Result};
 use crate::mem::MemOpener;
 use crate::recording::{RecordingOpener, is_mcap};
@@ -114,7 +114,11 @@ impl TryFrom<&OsStr> for Location {
         let (path, shown) = (Path::new(text), text.to_string_lossy());
         let is_path = || is_mcap(path) || shown.contains('/') || path.try_exists().unwrap_or(true);
         let reject = |reason: String| {
-            Err(Error::Address { address: shown.clone().into_owned(), reason: reason.into() })
+            Err(endpoint::Error::Address {
+                address: shown.clone().into_owned(),
+                reason: reason.into(),
+            }
+            .into())
         };
         let (scheme, opener) = match shown.split_once("://") {
             Some((scheme, _)) => match SCHEMES.iter().find(|(name, _)| *name == scheme) {

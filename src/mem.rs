@@ -10,10 +10,10 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::endpoint::{
-    Capacity, Event, Offer, Opener, Opening, Queue, Received, Report, Sink, Source, Taken,
+    self, Capacity, Event, Offer, Opener, Opening, Queue, Received, Report, Sink, Source, Taken,
     Unconfirmed, WaitSet, WhenFull,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SystemError};
 
 /// Opens `mem://` locations.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Opener for MemOpener {
 }
 
 fn refused(name: &str, reason: &'static str) -> Error {
-    Error::Address { address: name.to_owned(), reason: reason.into() }
+    endpoint::Error::Address { address: name.to_owned(), reason: reason.into() }.into()
 }
 
 /// Opens one end of a place, which each has once.
@@ -71,7 +71,7 @@ fn open(
         let usual = Capacity::messages(1000).and_bytes(64 << 20);
         let capacity = opening.given::<Capacity>().unwrap_or(usual);
         let queue = Queue::new(capacity, WhenFull::Block)
-            .map_err(|source| Error::System { what: "a place in memory", source })?;
+            .map_err(|source| SystemError::SetUp { what: "a place in memory", source })?;
         let place = Place { queue: Arc::new(queue), has_sink: false, has_source: false };
         places.insert(name.to_owned(), place);
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mflow::handlers::Message;
 use mflow::{
-    Attach, Error, Frame, Frames, MonitorOptions, Options, PeerEventKind, Stream, connect,
+    Attach, ErrorKind, Frame, Frames, MonitorOptions, Options, PeerEventKind, Stream, connect,
 };
 
 /// How long to wait for anything that has to happen.
@@ -160,7 +160,7 @@ fn survive(attach: Attach, size: usize, peers: usize, deaths: usize) {
                 let message: Frames = (0..3).map(|_| Frame::from(part(number, size))).collect();
                 match stream.send(message) {
                     Ok(()) => number += 1,
-                    Err(Error::NotTaken { .. }) => {}
+                    Err(error) if error.kind() == ErrorKind::TimedOut => {}
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -305,7 +305,8 @@ fn depart(address: &str, [from, to]: [Options; 2], times: usize) {
         let long: Frames = (0..PARTS).map(|_| Frame::from_static(b"1")).collect();
         while departures.load(Ordering::Acquire) < times {
             match sender.send(long.clone()) {
-                Ok(()) | Err(Error::NotTaken { .. }) => {}
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::TimedOut => {}
                 Err(error) => panic!("{error}"),
             }
         }

@@ -11,10 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use harness::{Dir, PATIENCE};
-use mflow::recording::{McapOptions, McapWriter, Recorder, RecorderOptions};
-use mflow::{
-    Error, Frame, Frames, Mode, Offer, Options, Origin, Received, Sink, Timestamp, open_sink,
-};
+use mflow::recording::{self, McapOptions, McapWriter, Recorder, RecorderOptions};
+use mflow::{Frame, Frames, Offer, Options, Origin, Received, Sink, Timestamp, open_sink};
 use serde_json::{Value, json};
 
 fn received(parts: &[&[u8]], time: u64, origin: &Arc<Origin>) -> Received {
@@ -30,7 +28,7 @@ fn write(path: &Path, options: McapOptions) {
     let camera = Arc::new(Origin {
         name: "tcp://camera:1".into(),
         label: Some("camera".into()),
-        mode: Some(Mode::Pull),
+        mode: Some("PULL".into()),
     });
     let machine = Origin::new("tcp://machine:2");
     let large = vec![7; 1 << 20];
@@ -194,8 +192,8 @@ fn record_until_it_fails(path: &Path) {
             break;
         }
     }
-    match recorder.finish(PATIENCE).unwrap_err() {
-        Error::Unwritten { messages, source } => {
+    match recorder.finish(PATIENCE).unwrap_err().get() {
+        Some(recording::Error::Unwritten { messages, source }) => {
             println!("{messages} dropped: {source}: {}", source.source().unwrap());
         }
         other => panic!("{other:?}"),

@@ -16,7 +16,7 @@ use mflow::recording::mcap::{Detail, info, recover, verify};
 use mflow::recording::{
     Fsync, McapOptions, McapReader, McapWriter, RecordWriter, RotatingWriter, Rotation,
 };
-use mflow::{Error, Event, Frames, Mode, Origin, Received, Source, Timestamp};
+use mflow::{ErrorKind, Event, Frames, Origin, Received, Source, Timestamp};
 
 /// A message that says its number at both ends; those divisible by ten have a chunk of their own.
 fn numbered(number: u64) -> Frames {
@@ -34,7 +34,7 @@ fn record(path: &Path, numbers: impl Iterator<Item = u64>, crc: bool) -> McapWri
         Arc::new(Origin {
             name: format!("tcp://{label}:1"),
             label: Some(label.into()),
-            mode: Some(Mode::Pull),
+            mode: Some("PULL".into()),
         })
     });
     for number in numbers {
@@ -185,7 +185,7 @@ fn a_recording_whose_writer_was_killed_is_told_of_and_recovered() {
     assert_eq!(recovered.metadata[1].entries["sample"], "lysozyme");
 
     let exists = recover(&path, &out).unwrap_err();
-    assert!(matches!(exists, Error::File { verb: "create", .. } | Error::RecordingExists { .. }));
+    assert_eq!(exists.kind(), ErrorKind::Exists);
 }
 
 #[test]
@@ -390,9 +390,9 @@ fn channels_of_one_topic_are_told_each_for_itself() {
     let dir = Dir::new();
     let path = dir.path("same.mcap");
     let mut writer = McapWriter::create(&path, McapOptions::default()).unwrap();
-    for (mode, frames) in [(Mode::Pull, [0, 1, 2]), (Mode::Sub, [0, 1, 9])] {
+    for (mode, frames) in [("PULL", [0, 1, 2]), ("SUB", [0, 1, 9])] {
         let (name, label) = ("tcp://det:1".to_owned(), Some("det".to_owned()));
-        let origin = Arc::new(Origin { name, label, mode: Some(mode) });
+        let origin = Arc::new(Origin { name, label, mode: Some(mode.into()) });
         for frame in frames {
             let header = format!(r#"{{"htype":"x-1.0","frame":{frame}}}"#).into_bytes();
             let frames = Frames::from([header]);

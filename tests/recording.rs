@@ -530,7 +530,7 @@ fn every_program_reads_a_recording() {
 /// Writes a recording whose times are known, by the library.
 fn known(dir: &Dir) {
     use mflow::recording::{McapOptions, McapWriter};
-    use mflow::{Mode, Origin, Received, Timestamp};
+    use mflow::{Origin, Received, Timestamp};
     let options = McapOptions {
         session: vec![("address".into(), "tcp://eiger:9999".into())],
         user: vec![("sample".into(), "lysozyme".into())],
@@ -541,7 +541,7 @@ fn known(dir: &Dir) {
     let origin = std::sync::Arc::new(Origin {
         name: "tcp://eiger:9999".into(),
         label: Some("eiger".into()),
-        mode: Some(Mode::Pull),
+        mode: Some("PULL".into()),
     });
     let messages = [start(4), image(4, 0), image(4, 1), image(4, 5), end(4)];
     for (number, frames) in (0..).zip(messages) {

@@ -8,7 +8,6 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
 use super::{parse_count, parse_duration, parse_size};
-use crate::connect;
 use crate::endpoint::Stop;
 use crate::error::Result;
 use crate::location::Location;
@@ -145,7 +144,7 @@ impl Sending {
     /// Opens the stream: binding, unless told otherwise.
     ///
     /// # Errors
-    /// As [`connect`].
+    /// As [`connect`](crate::connect).
     pub fn open(&self, stop: &Stop) -> Result<Stream> {
         self.open_at(self.address_or_usual(), stop)
     }
@@ -167,7 +166,7 @@ impl Sending {
     /// Opens a stream as these options say, but at another address.
     ///
     /// # Errors
-    /// As [`connect`].
+    /// As [`connect`](crate::connect).
     pub fn open_at(&self, address: &str, stop: &Stop) -> Result<Stream> {
         let options = Options::new(self.mode)
             .attach(self.socket.attach(Attach::Bind))
@@ -175,7 +174,7 @@ impl Sending {
             .send_buffer(self.send_buffer)
             .io_threads(self.socket.io_threads)
             .stop(stop);
-        connect(address, options)
+        Stream::open(address, options)
     }
 
     /// Returns the address, where one was given.

@@ -9,10 +9,11 @@ use std::process::{ExitCode, Termination};
 use super::stderr::say;
 use crate::counted::Counted;
 use crate::endpoint::{Report, Unconfirmed};
-use crate::error::{Error, WithCauses};
+use crate::error::{Error, ErrorKind, SystemError, WithCauses};
 use crate::location::Location;
-use crate::recording::is_mcap;
-use crate::tools::{Dropped, Ending, Findings, Missed, OutputFindings};
+use crate::recording::{self, is_mcap};
+use crate::stream;
+use crate::tools::{self, Dropped, Ending, Findings, Missed, OutputFindings};
 
 /// How a program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,22 +36,16 @@ impl Exit {
     /// Prints an error with its causes, and says how to end.
     #[must_use]
     pub fn of(error: &Error) -> Self {
-        match error {
+        if is_closed(error) {
             // Whoever read the output has seen enough.
-            _ if is_closed(error) => Self::Done,
-            Error::Config { .. } => {
-                Self::failed(error);
-                Self::Configuration
-            }
-            Error::Address { .. } => {
-                Self::failed(error);
-                Self::Usage
-            }
-            Error::NoPeers { .. } => {
-                Self::failed(error);
-                Self::Missed
-            }
-            _ => Self::failed(error),
+            return Self::Done;
+        }
+        let exit = Self::failed(error);
+        match error.kind() {
+            ErrorKind::Configuration => Self::Configuration,
+            ErrorKind::Usage => Self::Usage,
+            _ if matches!(error.get(), Some(tools::Error::NoPeers { .. })) => Self::Missed,
+            _ => exit,
         }
     }
 
@@ -219,42 +214,51 @@ impl Exit {
 
 /// Returns whether an output has failed because its reader has closed it.
 fn is_closed(error: &Error) -> bool {
-    match error {
-        Error::Output(source) | Error::File { verb: "write", source, .. } => {
-            source.kind() == io::ErrorKind::BrokenPipe
-        }
-        Error::Unwritten { source, .. } => is_closed(source),
-        _ => false,
-    }
+    error.kind() == ErrorKind::Closed
 }
 
-/// Returns what a person at a terminal can do about an error, where the error does not say so.
+/// Returns what a person at a terminal can do about an error, if the error does not say so.
 fn hint(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::RecordingExists { path } if path.is_dir() => {
-            Some("give another name; m_dump can go on in a folder with --force")
-        }
-        Error::RecordingExists { .. } => {
-            Some("nothing is overwritten: give another name, or move these files away")
-        }
-        Error::File { verb: "create" | "bind", source, .. }
-            if source.kind() == io::ErrorKind::AlreadyExists =>
-        {
-            Some("nothing is overwritten: give another name, or move the file away")
-        }
-        Error::File { verb: "write", path, .. } if is_mcap(path) && path.exists() => {
-            Some("what was written before is whole: m_dump --info tells what, and what was dropped")
-        }
-        Error::Unwritten { source, .. } => hint(source),
-        Error::Memory { .. } => {
-            Some("a size takes a unit, as 100B or 64KiB; without one it is MiB")
-        }
-        Error::Bind { source: zmq::Error::ENODEV, .. } => {
-            Some("bind an address of this machine, such as 127.0.0.1, a network interface, or *")
-        }
-        Error::NoTimes { .. } => Some("go by messages instead: --rate 100Hz or max, --from, --to"),
-        _ => None,
+    const EXISTS: &str = "nothing is overwritten: give another name, or move the file away";
+    if let Some(error) = error.get() {
+        return match error {
+            recording::Error::RecordingExists { path } if path.is_dir() => {
+                Some("give another name; m_dump can go on in a folder with --force")
+            }
+            recording::Error::RecordingExists { .. } => {
+                Some("nothing is overwritten: give another name, or move these files away")
+            }
+            recording::Error::File { verb: "create", source, .. }
+                if source.kind() == io::ErrorKind::AlreadyExists =>
+            {
+                Some(EXISTS)
+            }
+            recording::Error::File { verb: "write", path, .. }
+                if is_mcap(path) && path.exists() =>
+            {
+                Some(
+                    "what was written before is whole: m_dump --info tells what, and what was \
+                     dropped",
+                )
+            }
+            recording::Error::Unwritten { source, .. } => hint(source),
+            recording::Error::NoTimes { .. } => {
+                Some("go by messages instead: --rate 100Hz or max, --from, --to")
+            }
+            _ => None,
+        };
     }
+    if let Some(error) = error.get() {
+        return match error {
+            stream::Error::BindPath { .. } => Some(EXISTS),
+            stream::Error::Bind { source: zmq::Error::ENODEV, .. } => Some(
+                "bind an address of this machine, such as 127.0.0.1, a network interface, or *",
+            ),
+            _ => None,
+        };
+    }
+    matches!(error.get(), Some(SystemError::Memory { .. }))
+        .then_some("a size takes a unit, as 100B or 64KiB; without one it is MiB")
 }
 
 impl Termination for Exit {

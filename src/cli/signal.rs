@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::keyboard::{restore_terminal, restore_terminal_at_once};
 use super::margin::end_line;
 use crate::endpoint::Stop;
-use crate::error::{Error, Result};
+use crate::error::{Result, SystemError};
 use crate::os::signal::{Action, call_before_end, end_at_lost_bytes, ignore};
 
 /// Signals that come so shortly after one another are one: `timeout`, and whatever else runs a
@@ -31,7 +31,7 @@ pub fn ending_on_signal<T>(work: impl FnOnce() -> T) -> T {
 /// A hangup that is ignored already stays so: that is what `nohup` is for. The others are heeded
 /// even so: scripts start programs in the background, where they are ignored, and end them by them.
 pub(super) fn stop_on_signals() -> Result<Stop> {
-    let failed = |source| Error::System { what: "the handling of signals", source };
+    let failed = |source| SystemError::SetUp { what: "the handling of signals", source };
     let stop = Stop::new().map_err(failed)?;
     let asked = stop.clone();
     let hangup = Action::of(libc::SIGHUP).map_err(failed)?;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::Terminal;
 use crate::endpoint::{Source, Unconfirmed};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::measure::Throughput;
 use crate::recording::Recording;
-use crate::tools::{Ending, Findings, Observer, OutputFindings, dump, replay, split};
+use crate::tools::{self, Ending, Findings, Observer, OutputFindings, dump, replay, split};
 
 impl Terminal {
     /// Prints how much was dumped, if it was to a file, and what was not and why.
@@ -101,7 +101,7 @@ impl fmt::Display for Outputs<'_> {
 /// # Errors
 /// If the output fails.
 pub fn write_replayed(summary: &replay::Summary, out: &mut dyn Write) -> Result<()> {
-    writeln!(out, "{}", replayed(summary)).map_err(Error::Output)
+    writeln!(out, "{}", replayed(summary)).map_err(tools::Error::output)
 }
 
 fn replayed(summary: &replay::Summary) -> Value {

@@ -10,8 +10,8 @@ use clap::{Command, CommandFactory};
 
 use super::Exit;
 use super::stderr::say_lines;
-use crate::error::Error;
 use crate::printable::is_hidden;
+use crate::tools::Error;
 
 /// Ends the program `P` for wrong usage.
 pub fn reject<P: CommandFactory>(kind: ErrorKind, reason: impl fmt::Display) -> ! {
@@ -45,6 +45,6 @@ pub(super) fn exit(error: &clap::Error) -> ! {
 
 /// Ends once everything was written, or could not be.
 pub(super) fn end(written: io::Result<()>) -> ! {
-    let exit = written.map_or_else(|error| Exit::of(&Error::Output(error)), |()| Exit::Done);
+    let exit = written.map_or_else(|error| Exit::of(&Error::output(error)), |()| Exit::Done);
     process::exit(exit.code().into())
 }

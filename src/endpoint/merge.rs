@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Event, Received, Report, Source, Stop, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SystemError};
 
 /// Decides which source to look at first: given how many there are and which one gave the latest
 /// message, returns an index. Those that follow are looked at in turn.
@@ -89,7 +89,7 @@ impl Merge {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             let woken = set
                 .wait(stop, left)
-                .map_err(|source| Error::Wait { name: self.name.clone(), source })?;
+                .map_err(|source| SystemError::Wait { name: self.name.clone(), source })?;
             if !woken {
                 return Ok(None);
             }
@@ -160,10 +160,10 @@ impl Source for Merge {
 mod tests {
     use super::*;
     use crate::endpoint::{Origin, Timestamp};
+    use crate::error::ErrorKind;
     use crate::frame::{Frame, Frames};
     use std::collections::VecDeque;
     use std::io;
-    use std::path::Path;
 
     /// Gives what it was made with: `Err` fails, `None` is idle; then it ends.
     struct Script(&'static str, VecDeque<Result<Option<u8>, ()>>);
@@ -183,7 +183,7 @@ mod tests {
                 }),
                 Some(Err(())) => {
                     let error = io::Error::other("broken");
-                    return Err(Error::file("read", Path::new(self.0))(error));
+                    return Err(Error::new(ErrorKind::Io, self.0, error));
                 }
             })
         }

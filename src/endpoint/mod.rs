@@ -22,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod error;
 mod merge;
 mod offer;
 mod offer_until;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 
+pub use error::Error;
 pub use merge::Merge;
 pub use offer::{Offer, Tally, Unconfirmed};
 pub use offer_until::{Deadline, Offered, offer_until, offer_waiting};

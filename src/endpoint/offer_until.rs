@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::{Offer, Received, Sink, Stop, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::{Result, SystemError};
 
 /// How long to wait for a sink that is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,8 @@ pub fn offer_until(
         let mut set = WaitSet::new();
         sink.readiness(&mut set);
         let woken = set.wait(stop, timeout);
-        let woken = woken.map_err(|source| Error::Wait { name: sink.name().to_owned(), source })?;
+        let woken =
+            woken.map_err(|source| SystemError::Wait { name: sink.name().to_owned(), source })?;
         is_over = !woken || matches!(deadline, Deadline::At(at) if at <= Instant::now());
         Ok(match !woken && stop.is_requested() {
             true => ControlFlow::Break(Offered::Stopped),

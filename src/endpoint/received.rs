@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::frame::Frames;
-use crate::stream::Mode;
 
 /// A time in nanoseconds since the Unix epoch (UTC) that never goes backwards in one process: the
 /// system's clock read once, and the monotonic time since.
@@ -48,8 +47,8 @@ pub struct Origin {
     pub name: String,
     /// The short name that tells it from others in a recording, such as `a` of `a=tcp://…`.
     pub label: Option<String>,
-    /// How its messages are received, where it is a stream.
-    pub mode: Option<Mode>,
+    /// How its messages are received if it is a stream, as recordings say it: `PULL` or `SUB`.
+    pub mode: Option<String>,
 }
 
 impl Origin {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::{Recording, Seek, is_pipe, open_recording};
 use crate::endpoint::{Event, Origin, Received, Report, Source, Timestamp, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::recording::Error;
 
 /// The messages of several recordings in the order of their times: the files of one that was divided,
 /// or those of several recorders.
@@ -73,11 +74,12 @@ impl Part {
             return Err(Error::Pipe {
                 path: path.to_owned(),
                 what: "sort messages of others into",
-            });
+            }
+            .into());
         }
         let recording = open_recording(path)?;
         if !recording.is_timed() {
-            return Err(Error::NoTimes { path: recording.name().into() });
+            return Err(Error::NoTimes { path: recording.name().into() }.into());
         }
         let span = span(recording.as_ref());
         Ok(Self { recording, span, next: Next::Unread(span.0), done: 0 })

@@ -17,6 +17,7 @@
 //! of its own, behind a queue that is bounded in bytes. Decoding is left to
 //! [`handlers`](crate::handlers), and sending again to [`tools::replay`](crate::tools::replay).
 
+mod error;
 pub mod folder;
 mod joined;
 pub mod mcap;
@@ -28,6 +29,7 @@ mod rotation;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use error::Error;
 pub use folder::{FolderInfo, FolderReader, FolderWriter};
 pub use joined::JoinedReader;
 pub use mcap::{McapOptions, McapPipe, McapReader, McapWriter, Written};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Recording, Seek};
 use crate::endpoint::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::recording::Error;
 
 /// A place in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::McapWriter;
 use crate::endpoint::{
-    Capacity, Dropped, Level, Offer, Origin, Queue, Received, Report, Sink, Unconfirmed, WaitSet,
-    WhenFull,
+    self, Capacity, Dropped, Level, Offer, Origin, Queue, Received, Report, Sink, Unconfirmed,
+    WaitSet, WhenFull,
 };
-use crate::error::{Error, Result};
+use crate::error::{self, Result, SystemError};
+use crate::recording::Error;
 
 use writing::{End, Writing};
 
@@ -200,7 +201,7 @@ impl Recorder {
     /// # Errors
     /// Where the process may have no more threads or descriptors.
     pub fn start(writer: impl RecordWriter + 'static, options: RecorderOptions) -> Result<Self> {
-        let failed = |source| Error::System { what: "the thread that writes", source };
+        let failed = |source| SystemError::SetUp { what: "the thread that writes", source };
         let capacity = Capacity::bytes(options.max_memory);
         let queue = Arc::new(Queue::new(capacity, options.when_full).map_err(failed)?);
         let unwritten = Arc::new(AtomicU64::new(0));
@@ -221,23 +222,24 @@ impl Recorder {
         Gauge { queue: Arc::clone(&self.queue) }
     }
 
-    fn failure(&self) -> Option<Error> {
+    fn failure(&self) -> Option<error::Error> {
         self.queue.failure(|error| copy(error, &self.name))
     }
 }
 
 /// Makes an error that says the same.
-fn copy(error: &Error, name: &str) -> Error {
-    match error {
-        Error::File { verb, path, source } => Error::File {
+fn copy(error: &error::Error, name: &str) -> error::Error {
+    match error.get() {
+        Some(Error::File { verb, path, source }) => Error::File {
             verb,
             path: path.clone(),
             source: match source.raw_os_error() {
                 Some(number) => io::Error::from_raw_os_error(number),
                 None => io::Error::new(source.kind(), source.to_string()),
             },
-        },
-        other => Error::file("write", Path::new(name))(io::Error::other(other.to_string())),
+        }
+        .into(),
+        _ => Error::file("write", Path::new(name))(io::Error::other(error.to_string())),
     }
 }
 
@@ -248,7 +250,7 @@ impl Sink for Recorder {
 
     fn offer(&mut self, message: &Received) -> Result<Offer> {
         if message.frames.is_empty() {
-            return Err(Error::NoParts { address: self.name.clone() });
+            return Err(endpoint::Error::NoParts { address: self.name.clone() }.into());
         }
         match self.queue.offer(message) {
             Offer::Taken => Ok(Offer::Taken),
@@ -295,7 +297,9 @@ impl Sink for Recorder {
         match (self.failure(), self.unwritten.load(Ordering::Acquire)) {
             (None, _) => Ok(Unconfirmed::Count(0)),
             (Some(error), 0) => Err(error),
-            (Some(error), messages) => Err(Error::Unwritten { messages, source: Box::new(error) }),
+            (Some(error), messages) => {
+                Err(Error::Unwritten { messages, source: Box::new(error) }.into())
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use super::recorder::{Fsync, RecordWriter};
 use super::{McapOptions, McapWriter, is_mcap};
 use crate::endpoint::{Origin, Received, Timestamp, htype};
-use crate::error::{Error, Result, WithCauses};
+use crate::error::{self, Result, WithCauses};
+use crate::recording::Error;
 
 /// When a recording goes on in another file; never, where nothing is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub struct RotatingWriter {
     /// Messages that are not in these.
     dropped: u64,
     /// The first file that somebody has removed while it was written.
-    gone: Option<Error>,
+    gone: Option<error::Error>,
     /// Whether the disk is to keep a file when it is full.
     fsync: Fsync,
 }
@@ -59,7 +60,7 @@ impl RotatingWriter {
     /// Where there are files of a recording of that name already, or it cannot be made.
     pub fn create(path: &Path, options: McapOptions, rotation: Rotation) -> Result<Self> {
         if let Some(path) = existing(path)? {
-            return Err(Error::RecordingExists { path });
+            return Err(Error::RecordingExists { path }.into());
         }
         let writer = McapWriter::create(&Self::first_file(path), options.clone())?;
         Ok(Self {
@@ -119,8 +120,8 @@ impl RotatingWriter {
 }
 
 /// Tells whether a file is not there any more.
-fn is_gone(error: &Error) -> bool {
-    matches!(error, Error::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
+fn is_gone(error: &error::Error) -> bool {
+    matches!(error.get(), Some(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound)
 }
 
 /// Removes a file of which enough later ones are kept. One that stays is no reason to record no more.

@@ -32,8 +32,9 @@ use serde_json::Value;
 use super::clash::Clash;
 use super::tolerant::tolerated;
 use crate::endpoint::WhenFull;
-use crate::error::Error;
+use crate::error::{self};
 use crate::location::Location;
+use crate::routing::Error;
 use crate::stream::{Attach, Mode, Options};
 
 /// What to split, and to where.
@@ -192,7 +193,7 @@ impl Config {
         let parse = |text: Vec<u8>| parse(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text));
         text.and_then(parse).map_err(|(key, reason)| {
             let file = file.to_owned();
-            Error::Config { file, key, reason }
+            Error::Config { file, key, reason }.into()
         })
     }
 
@@ -339,7 +340,7 @@ impl RawStream {
 }
 
 fn check_address(text: &str, key: &str) -> Result<Location, Problem> {
-    text.parse().map_err(|error: Error| (format!("{key}.address"), error.to_string()))
+    text.parse().map_err(|error: error::Error| (format!("{key}.address"), error.to_string()))
 }
 
 fn check_attach(bind: Option<bool>, address: &Location, key: &str) -> Result<Attach, Problem> {

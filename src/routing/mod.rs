@@ -7,6 +7,7 @@
 mod by_source;
 mod clash;
 mod config;
+mod error;
 mod filter;
 mod series;
 mod split;
@@ -14,6 +15,7 @@ mod tolerant;
 
 pub(crate) use by_source::BySource;
 pub use config::{Config, OutputConfig, SourceConfig};
+pub use error::Error;
 pub use filter::{Content, Filter, FilterOptions, Series};
 pub use series::{SeriesWatch, Strays};
 pub use split::{Output, Split};

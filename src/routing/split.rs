@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::OutputConfig;
 use crate::endpoint::{Offer, Received, Sink, Stop, Unconfirmed, WaitSet, WhenFull};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SystemError};
 
 /// How many messages in a row an output that was set aside has to take at once before it is waited
 /// for again: one that takes a message now and then would hold up the others time after time.
@@ -248,7 +248,7 @@ impl Split {
         set.wait(stop, patience.map(|patience| patience.saturating_sub(waited))).map_err(
             |source| {
                 let names: Vec<_> = outputs().map(Output::name).collect();
-                Error::Wait { name: names.join(", "), source }
+                SystemError::Wait { name: names.join(", "), source }
             },
         )?;
         Ok(())

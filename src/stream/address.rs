@@ -9,7 +9,9 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::options::Attach;
-use crate::error::Error;
+use crate::endpoint;
+use crate::error;
+use crate::stream::Error;
 
 /// A ZMQ endpoint, `tcp://host:port`, `ipc://path` or `inproc://name`.
 ///
@@ -83,9 +85,9 @@ impl Address {
 
     /// Checks that a stream can attach so: some addresses can be bound only, and names within the
     /// program need a context that both sides share.
-    pub(crate) fn check(&self, attach: Attach, has_context: bool) -> Result<(), Error> {
+    pub(crate) fn check(&self, attach: Attach, has_context: bool) -> Result<(), error::Error> {
         let reject = |reason: &'static str| {
-            Err(Error::Address { address: self.0.clone(), reason: reason.into() })
+            Err(endpoint::Error::Address { address: self.0.clone(), reason: reason.into() }.into())
         };
         let port = self.0.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':'));
         match (attach, port) {
@@ -109,7 +111,7 @@ impl Address {
 
     /// Looks the host up, to report a name that nobody knows; libzmq would look for it for ever.
     /// Returns whether it has addresses of IPv6 alone, for which sockets have to be prepared.
-    pub(crate) fn resolve(&self) -> Result<bool, Error> {
+    pub(crate) fn resolve(&self) -> Result<bool, error::Error> {
         let Some(rest) = self.0.strip_prefix("tcp://") else {
             return Ok(false);
         };
@@ -119,7 +121,7 @@ impl Address {
         let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
         match (without_brackets(host), port.parse().unwrap_or(0)).to_socket_addrs() {
             Ok(mut found) => Ok(found.all(|address| address.is_ipv6())),
-            Err(source) => Err(Error::Resolve { address: self.0.clone(), source }),
+            Err(source) => Err(Error::Resolve { address: self.0.clone(), source }.into()),
         }
     }
 }
@@ -130,11 +132,11 @@ fn without_brackets(host: &str) -> &str {
 }
 
 impl FromStr for Address {
-    type Err = Error;
+    type Err = error::Error;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self, error::Error> {
         let reject = |reason: &'static str| {
-            Err(Error::Address { address: text.to_owned(), reason: reason.into() })
+            Err(endpoint::Error::Address { address: text.to_owned(), reason: reason.into() }.into())
         };
         if text.contains('\0') {
             return reject("it contains a NUL character");
@@ -182,8 +184,8 @@ mod tests {
             ("tcp://a\0b:1", "it contains a NUL character"),
         ];
         for (text, expected) in reasons {
-            match text.parse::<Address>() {
-                Err(Error::Address { address, reason }) => {
+            match text.parse::<Address>().unwrap_err().get() {
+                Some(endpoint::Error::Address { address, reason }) => {
                     assert_eq!((address.as_str(), reason.as_ref()), (text, expected));
                 }
                 other => panic!("{text}: {other:?}"),

@@ -17,7 +17,7 @@ pub(crate) struct StreamSource {
 
 impl StreamSource {
     pub(crate) fn new(stream: Stream, label: Option<String>) -> Self {
-        let (name, mode) = (stream.address().to_owned(), Some(stream.mode()));
+        let (name, mode) = (stream.address().to_owned(), Some(stream.mode().to_string()));
         Self { stream, origin: Arc::new(Origin { name, label, mode }) }
     }
 }

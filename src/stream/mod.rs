@@ -19,6 +19,7 @@
 mod address;
 mod descriptor;
 mod endpoint;
+mod error;
 mod hold;
 mod libzmq;
 mod monitor;
@@ -37,7 +38,7 @@ use std::time::{Duration, Instant};
 use mflow_handlers::Registry;
 
 use crate::endpoint::{Stop, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::{Result, SystemError};
 use crate::frame::{Frame, Frames};
 use hold::Hold;
 use monitor::{MonitorThread, Subject};
@@ -45,6 +46,7 @@ use receipt::Receipts;
 
 pub use address::Address;
 use endpoint::StreamSource;
+pub use error::Error;
 pub use libzmq::{Libzmq, libzmq};
 pub use monitor::{Monitor, MonitorOptions, PeerEvent, PeerEventKind};
 pub(crate) use opener::StreamOpener;
@@ -120,7 +122,7 @@ impl Stream {
         let mut socket = set_up(&context, is_ipv6, &options)
             .map_err(|source| Error::Socket { address: address.to_string(), source })?;
         let hold = if options.mode == Mode::Push { Hold::new(&socket) } else { Ok(None) };
-        let hold = hold.map_err(|source| Error::System { what: "sending", source })?;
+        let hold = hold.map_err(|source| SystemError::SetUp { what: "sending", source })?;
         let subject = Subject {
             mode: options.mode,
             attach: options.attach,
@@ -268,7 +270,7 @@ impl Stream {
         self.readiness(&mut set);
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         set.wait(&self.stop, left)
-            .map_err(|source| Error::Wait { name: self.address.to_string(), source })
+            .map_err(|source| SystemError::Wait { name: self.address.to_string(), source }.into())
     }
 
     fn check_direction(&self, direction: Direction) -> Result<()> {
@@ -277,7 +279,7 @@ impl Stream {
             (Direction::Send, false) => "send",
             (Direction::Receive, true) => "receive",
         };
-        Err(Error::Direction { address: self.address.to_string(), mode: self.mode, verb })
+        Err(Error::Direction { address: self.address.to_string(), mode: self.mode, verb }.into())
     }
 }
 
@@ -354,7 +356,7 @@ fn attach(
 ) -> Result<()> {
     match options.attach {
         Attach::Connect => uninterrupted(|| socket.connect(address.as_str()))
-            .map_err(|source| Error::Connect { address: address.to_string(), source }),
+            .map_err(|source| Error::Connect { address: address.to_string(), source }.into()),
         Attach::Bind => {
             check_path(address)?;
             uninterrupted(|| socket.bind(address.as_str())).map_err(|error| {
@@ -362,7 +364,7 @@ fn attach(
                 // without one tells it.
                 let again = set_up(context, address.is_ipv6(), options);
                 let source = again.and_then(|socket| socket.bind(address.as_str())).err();
-                Error::Bind { address: address.to_string(), source: source.unwrap_or(error) }
+                Error::Bind { address: address.to_string(), source: source.unwrap_or(error) }.into()
             })
         }
     }
@@ -373,7 +375,11 @@ fn check_path(address: &Address) -> Result<()> {
     let Some(path) = address.socket_path() else { return Ok(()) };
     let Ok(there) = path.symlink_metadata() else { return Ok(()) };
     if !there.file_type().is_socket() {
-        return Err(Error::file("bind", path)(io::ErrorKind::AlreadyExists.into()));
+        return Err(Error::BindPath {
+            path: path.to_owned(),
+            source: io::ErrorKind::AlreadyExists.into(),
+        }
+        .into());
     }
     // One of another kind is refused by a program that listens, at once and without its notice.
     let asked = UnixDatagram::unbound().and_then(|socket| socket.connect(path));
@@ -382,7 +388,7 @@ fn check_path(address: &Address) -> Result<()> {
         Err(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
         _ => {
             let source = zmq::Error::EADDRINUSE;
-            Err(Error::Bind { address: address.to_string(), source })
+            Err(Error::Bind { address: address.to_string(), source }.into())
         }
     }
 }

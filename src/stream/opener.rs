@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 
 use super::{Address, Options, Stream, StreamSource};
-use crate::endpoint::{Opener, Opening, Sink, Source};
-use crate::error::{Error, Result};
+use crate::endpoint::{self, Opener, Opening, Sink, Source};
+use crate::error::Result;
 
 /// Opens `tcp://`, `ipc://` and `inproc://` locations, with [`Options`].
 #[derive(Debug)]
@@ -35,9 +35,10 @@ impl From<Options> for Opening {
 fn address(location: &OsStr) -> Result<Address> {
     match location.to_str() {
         Some(text) => text.parse(),
-        None => Err(Error::Address {
+        None => Err(endpoint::Error::Address {
             address: location.to_string_lossy().into_owned(),
             reason: "it is not UTF-8".into(),
-        }),
+        }
+        .into()),
     }
 }

@@ -7,8 +7,9 @@ use mflow_handlers::{Data, DecodeError, Message, Parts};
 use super::statistics::Statistics;
 use super::{Direction, Stream};
 use crate::endpoint::Tally;
-use crate::error::{Error, Result};
+use crate::error::{self, Result};
 use crate::frame::{Frame, Frames};
+use crate::stream::Error;
 
 /// A decoded message and where its stream stood when it came.
 #[derive(Clone, Debug)]
@@ -147,8 +148,8 @@ impl Stream {
         Ok(tally)
     }
 
-    fn receive_error(&self, source: zmq::Error) -> Error {
-        Error::Receive { address: self.address.to_string(), source }
+    fn receive_error(&self, source: zmq::Error) -> error::Error {
+        Error::Receive { address: self.address.to_string(), source }.into()
     }
 }
 

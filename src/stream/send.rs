@@ -6,9 +6,12 @@ use mflow_handlers::Data;
 
 use super::receipt;
 use super::{Direction, Stream, uninterrupted};
-use crate::endpoint::{Offer, Offered, Origin, Received, Timestamp, Unconfirmed, offer_until};
-use crate::error::{Error, Result};
+use crate::endpoint::{
+    self, Offer, Offered, Origin, Received, Timestamp, Unconfirmed, offer_until,
+};
+use crate::error::{Result, SystemError};
 use crate::frame::{Frame, Frames};
+use crate::stream::Error;
 
 /// From how many peers on libzmq could mix up two messages.
 const MANY_PEERS: usize = 3;
@@ -27,7 +30,7 @@ impl Stream {
     ///
     /// # Errors
     /// [`Error::NotTaken`] where no peer took it before the send timeout or a stop was requested;
-    /// [`Error::NoParts`] for a message without parts; otherwise where the transport fails, or the
+    /// [`endpoint::Error::NoParts`] for a message without parts; otherwise where the transport fails, or the
     /// stream is one that receives.
     pub fn send(&mut self, message: impl Into<Frames>) -> Result<()> {
         self.send_frames(message.into())
@@ -72,7 +75,7 @@ impl Stream {
         match offer_until(self, &message, end.into(), &stop)? {
             Offered::Taken => Ok(()),
             Offered::TimedOut | Offered::Stopped => {
-                Err(Error::NotTaken { address: self.address.to_string() })
+                Err(Error::NotTaken { address: self.address.to_string() }.into())
             }
         }
     }
@@ -81,7 +84,7 @@ impl Stream {
     pub(crate) fn offer(&mut self, frames: &Frames) -> Result<Offer> {
         self.check_direction(Direction::Send)?;
         let Some(last) = frames.len().checked_sub(1) else {
-            return Err(Error::NoParts { address: self.address.to_string() });
+            return Err(endpoint::Error::NoParts { address: self.address.to_string() }.into());
         };
         self.reopen()?;
         if last > 0 && self.hold.is_some() && self.has_many_peers() {
@@ -115,7 +118,7 @@ impl Stream {
         let Some(mut hold) = self.hold.take() else { return self.hand_over(frames) };
         let offered = hold.during(|| self.hand_over(frames));
         self.hold = Some(hold);
-        offered.map_err(|source| Error::System { what: "sending to several peers", source })?
+        offered.map_err(|source| SystemError::SetUp { what: "sending to several peers", source })?
     }
 
     /// Hands the parts of a message to libzmq, from the first one again where its peer dies.
@@ -151,7 +154,7 @@ impl Stream {
     fn look_at_peers(&self) -> Result<()> {
         match uninterrupted(|| self.socket.get_events()) {
             Ok(_) => Ok(()),
-            Err(source) => Err(Error::Send { address: self.address.to_string(), source }),
+            Err(source) => Err(Error::Send { address: self.address.to_string(), source }.into()),
         }
     }
 
@@ -162,7 +165,9 @@ impl Stream {
                 Ok(()) => return Ok(Offer::Taken),
                 Err(zmq::Error::EAGAIN) => Ok(Offer::Full),
                 Err(zmq::Error::EINTR) => continue,
-                Err(source) => Err(Error::Send { address: self.address.to_string(), source }),
+                Err(source) => {
+                    Err(Error::Send { address: self.address.to_string(), source }.into())
+                }
             };
             self.outgoing.clear();
             return result;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::Ending;
-use crate::error::{Error, Result};
+use crate::error::{self, Result};
+use crate::tools::Error;
 
 /// Why a run broke off, and what was done until then.
 ///
@@ -30,7 +31,7 @@ use crate::error::{Error, Result};
 #[non_exhaustive]
 pub struct Failure<S> {
     /// Why.
-    pub error: Error,
+    pub error: error::Error,
     /// The summary up to then, its ending [`Ending::Failed`]; none where nothing had begun, or what
     /// failed is the output that it would be told to.
     pub done: Option<Box<S>>,
@@ -41,7 +42,7 @@ impl<S> Failure<S> {
     ///
     /// # Errors
     /// Where there is no summary.
-    pub fn parts(result: Result<S, Self>) -> Result<(S, Option<Error>)> {
+    pub fn parts(result: Result<S, Self>) -> Result<(S, Option<error::Error>)> {
         match result {
             Ok(summary) => Ok((summary, None)),
             Err(Self { error, done: Some(summary) }) => Ok((*summary, Some(error))),
@@ -57,18 +58,18 @@ pub(super) fn sum_up<S>(
 ) -> Result<S, Failure<S>> {
     match ended {
         Ok(ending) => Ok(summary(ending)),
-        Err(error @ Error::Output(_)) => Err(error.into()),
+        Err(error) if matches!(error.get(), Some(Error::Output(_))) => Err(error.into()),
         Err(error) => Err(Failure { error, done: Some(Box::new(summary(Ending::Failed))) }),
     }
 }
 
-impl<S> From<Error> for Failure<S> {
-    fn from(error: Error) -> Self {
+impl<S> From<error::Error> for Failure<S> {
+    fn from(error: error::Error) -> Self {
         Self { error, done: None }
     }
 }
 
-impl<S> From<Failure<S>> for Error {
+impl<S> From<Failure<S>> for error::Error {
     fn from(failure: Failure<S>) -> Self {
         failure.error
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::endpoint::{
     Origin, Received, Sink, Stop, Timestamp, Unconfirmed, WaitSet, offer_waiting,
 };
-use crate::error::{Error, Result};
+use crate::error::{Result, SystemError};
 use crate::frame::{Frame, Frames};
 use crate::measure::Throughput;
 
@@ -142,7 +142,7 @@ pub(super) fn zeros(bytes: usize) -> Result<Frame> {
     // room for them the process is ended. So this is a look beforehand, which must not be optimized
     // away.
     let mut room = Vec::<u8>::new();
-    room.try_reserve_exact(bytes).map_err(|_| Error::Memory { bytes })?;
+    room.try_reserve_exact(bytes).map_err(|_| SystemError::Memory { bytes })?;
     drop(black_box(room));
     Ok(vec![0; bytes].into())
 }

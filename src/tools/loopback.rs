@@ -4,10 +4,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::{Failure, Observer, Silent, generate, stats};
-use crate::connect;
 use crate::endpoint::{Source, Stop};
-use crate::error::{Error, Result};
-use crate::stream::Options;
+use crate::error::{Error, Result, SystemError};
+use crate::stream::{Options, Stream};
 
 /// Measures this machine: a generator sends messages of `size` bytes to a free port of the
 /// loopback interface, and they are measured as [`stats::run`] does.
@@ -23,7 +22,8 @@ pub fn run(
 ) -> Result<stats::Summary, Failure<stats::Summary>> {
     // Said before anybody waits for the first message.
     drop(generate::zeros(size)?);
-    let failed = |source| Error::System { what: "the loopback generator", source };
+    let failed =
+        |source| Error::from(SystemError::SetUp { what: "the loopback generator", source });
     let measured = Stop::new().map_err(failed)?;
     let address = "tcp://127.0.0.1:*";
     let sending = Options::push()
@@ -32,10 +32,10 @@ pub fn run(
         .send_buffer(generate::send_buffer(address, size))
         .stop(&measured)
         .linger(Duration::ZERO);
-    let sender = connect(address, sending)?;
+    let sender = Stream::open(address, sending)?;
     observer.listening(sender.endpoint());
     let receiving = Options::pull().queue_size(stats::QUEUE_SIZE);
-    let mut source = Box::<dyn Source>::from(connect(sender.endpoint(), receiving)?);
+    let mut source = Box::<dyn Source>::from(Stream::open(sender.endpoint(), receiving)?);
     let generate = generate::Options { bytes: size, ..generate::Options::default() };
     std::thread::scope(|scope| {
         let generator = scope.spawn(|| {

@@ -19,6 +19,7 @@
 //! ```
 
 pub mod dump;
+mod error;
 mod failure;
 mod findings;
 pub mod generate;
@@ -37,6 +38,7 @@ use crate::counted::Counted;
 use crate::endpoint::{Report, Sink, Source};
 use crate::stream::{Address, Options};
 
+pub use error::Error;
 pub use failure::Failure;
 use failure::sum_up;
 pub use findings::{Dropped, Findings, Missed, OutputFindings};

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::Ending;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::measure::{Throughput, ThroughputStatistics};
+use crate::tools::Error;
 
 /// In which form rates are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl Report {
     /// Prints a line that is for people alone.
     pub(super) fn remark(&self, text: fmt::Arguments<'_>, out: &mut dyn Write) -> Result<()> {
         match self.notation {
-            Notation::Text => writeln!(out, "{text}").map_err(Error::Output),
+            Notation::Text => writeln!(out, "{text}").map_err(Error::output),
             Notation::Json => Ok(()),
         }
     }
@@ -84,7 +85,7 @@ impl Report {
         out: &mut dyn Write,
     ) -> Result<()> {
         match self.statistics.record(messages, bytes, now) {
-            Some(sample) => self.rates(&sample, out).map_err(Error::Output),
+            Some(sample) => self.rates(&sample, out).map_err(Error::output),
             None => Ok(()),
         }
     }
@@ -97,7 +98,7 @@ impl Report {
     /// Prints the line of rates of an interval that is over, also if no message came in it.
     pub(super) fn tick(&mut self, now: Instant, out: &mut dyn Write) -> Result<()> {
         match self.statistics.tick(now) {
-            Some(sample) => self.rates(&sample, out).map_err(Error::Output),
+            Some(sample) => self.rates(&sample, out).map_err(Error::output),
             None => Ok(()),
         }
     }
@@ -112,7 +113,7 @@ impl Report {
     ) -> (Throughput, Result<Ending>) {
         let last = self.statistics.flush(now);
         let total = self.statistics.aggregate(now);
-        let printed = self.end(last.as_ref(), &total, out).map_err(Error::Output);
+        let printed = self.end(last.as_ref(), &total, out).map_err(Error::output);
         (total, ended.and_then(|ending| printed.map(|()| ending)))
     }
 

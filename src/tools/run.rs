@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Progress;
 use crate::endpoint::{Event, Received, Sink, Source, Stop, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::{Result, SystemError};
 
 /// What ends a run, besides a stop and the end of its source; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -258,7 +258,7 @@ impl<'a> Run<'a> {
     /// Waits for more of what came before a stop.
     fn wait_for_quiet(set: WaitSet<'_>, name: &str) -> Result<Option<Ending>> {
         let woken = set.wait(&Stop::never(), Some(QUIET));
-        let woken = woken.map_err(|source| Error::Wait { name: name.to_owned(), source })?;
+        let woken = woken.map_err(|source| SystemError::Wait { name: name.to_owned(), source })?;
         Ok((!woken).then_some(Ending::Stopped))
     }
 
@@ -291,7 +291,7 @@ impl<'a> Run<'a> {
         let left = self.ends_at().map(|end| end.saturating_duration_since(now));
         let woken = set
             .wait(self.stop, left)
-            .map_err(|source| Error::Wait { name: name.to_owned(), source })?;
+            .map_err(|source| SystemError::Wait { name: name.to_owned(), source })?;
         if woken {
             return Ok(None);
         }

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::counted::Counted;
 use crate::endpoint::{Opening, Source, Stop, Unconfirmed, WaitSet};
-use crate::error::{Error, Result, WithCauses};
-use crate::recording::McapOptions;
-use crate::routing::{Config, Output, Split};
+use crate::error::{Result, WithCauses};
+use crate::recording::{self, McapOptions};
+use crate::routing::{self, Config, Output, Split};
 
 /// How often at most it is told of an output that it takes messages, or takes none.
 const TELL: Duration = Duration::from_secs(2);
@@ -52,7 +52,7 @@ pub fn open(
 /// progress. An output that fails is left out from then on; the run ends with the last.
 ///
 /// # Errors
-/// Where the source fails, or every output has: [`Error::NoOutput`], with why each of them has in the
+/// If the source fails, or every output has: [`routing::Error::NoOutput`], with why each of them has in the
 /// summary.
 pub fn run(
     source: &mut dyn Source,
@@ -87,8 +87,8 @@ pub fn run(
         match unconfirmed {
             Ok(unconfirmed) => output.unconfirmed = unconfirmed,
             Err(error) => {
-                if let Error::Unwritten { messages, .. } = error {
-                    output.unconfirmed = Unconfirmed::Count(messages);
+                if let Some(recording::Error::Unwritten { messages, .. }) = error.get() {
+                    output.unconfirmed = Unconfirmed::Count(*messages);
                 }
                 output.failure = Some(error);
             }
@@ -167,7 +167,7 @@ impl<'a> Outputs<'a> {
 
     /// Fails where no output is left.
     fn expect_one(&self) -> Result<()> {
-        if self.split.has_failed() { Err(Error::NoOutput) } else { Ok(()) }
+        if self.split.has_failed() { Err(routing::Error::NoOutput.into()) } else { Ok(()) }
     }
 
     /// Tells which outputs have failed, and which have stopped or started to take messages since the

@@ -8,8 +8,8 @@ use std::io::Write;
 
 use mflow::cli::{self, Exit, Terminal};
 use mflow::endpoint::Report;
-use mflow::tools::{Failure, Notation, Observer, generate};
-use mflow::{Error, Result, Stop};
+use mflow::tools::{self, Failure, Notation, Observer, generate};
+use mflow::{Result, Stop};
 
 use command_line::Cli;
 
@@ -26,7 +26,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let options = cli.options();
     if options.notation == Notation::Text {
         writeln!(out, "Sending messages of size {:.6} MB", cli.size.megabytes)
-            .map_err(Error::Output)?;
+            .map_err(tools::Error::Output)?;
     }
     let linger = cli.sending.linger();
     let result = generate::run(Box::new(stream), &options, linger, stop, &mut out, &mut terminal);

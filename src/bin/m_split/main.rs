@@ -7,8 +7,8 @@ mod command_line;
 use std::io::Write;
 
 use mflow::cli::{self, Exit, Terminal};
-use mflow::tools::{Failure, Observer, split};
-use mflow::{Error, Result, Stop};
+use mflow::tools::{self, Failure, Observer, split};
+use mflow::{Result, Stop};
 
 use command_line::Cli;
 
@@ -22,7 +22,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
         let streams = config.streams.len();
         let plural = if streams == 1 { "" } else { "s" };
         writeln!(cli::stdout(), "{}: ok, {streams} stream{plural}", file.display())
-            .map_err(Error::Output)?;
+            .map_err(tools::Error::Output)?;
         return Ok(Exit::Done);
     }
     let mut terminal = Terminal::new(&cli.verbosity).with_bar();

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::producer::RECOVERY;
 use super::*;
-use crate::endpoint::{Offer, Origin, Received, Stop, Timestamp, WaitSet};
+use crate::endpoint::{self, Offer, Origin, Received, Stop, Timestamp, WaitSet};
 use crate::frame::Frames;
 
 fn message(bytes: usize) -> Received {
@@ -104,7 +104,7 @@ fn room_is_not_signalled_to_a_producer_that_waits_for_none() {
     queue.release(1, taken[0].cost());
     queue.await_nothing();
     assert!(!has_room(&queue));
-    queue.fail(Error::NoParts { address: "x".into() });
+    queue.fail(endpoint::Error::NoParts { address: "x".into() }.into());
     queue.await_nothing();
     assert!(has_room(&queue));
 }
@@ -115,7 +115,7 @@ fn a_failure_wakes_the_producer_and_all_that_arrives_is_refused() {
         let queue = Queue::new(Capacity::bytes(1), when_full).unwrap();
         queue.offer(&message(1));
         assert!(!has_room(&queue));
-        queue.fail(Error::NoParts { address: "x".into() });
+        queue.fail(endpoint::Error::NoParts { address: "x".into() }.into());
         assert!(has_room(&queue));
         assert_eq!(queue.offer(&message(1)), Offer::Full);
         assert_eq!(queue.level().dropped, 0);

@@ -11,9 +11,10 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, fchmod, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::{PROBE, PartNumber};
-use crate::error::{Error, Result};
+use crate::error::{self, Result};
 use crate::frame::Frame;
 use crate::os::close;
+use crate::recording::Error;
 
 /// What a file may be used for, less what the user's mask takes away.
 const MODE: Mode = Mode::from_raw_mode(0o666);
@@ -99,7 +100,7 @@ impl Directory {
         &self.path
     }
 
-    fn failed(&self, number: PartNumber) -> impl FnOnce(io::Error) -> Error {
+    fn failed(&self, number: PartNumber) -> impl FnOnce(io::Error) -> error::Error {
         move |error| Error::file("write", &self.path.join(number.file_name()))(error)
     }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 
 use super::draft::Draft;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SystemError};
 
 /// Messages that are handed over together.
 #[derive(Debug, Default)]
@@ -121,7 +121,7 @@ impl Filler {
 
 fn ended() -> Error {
     let source = io::Error::other("the thread that fills files has ended");
-    Error::System { what: "the recording", source }
+    SystemError::SetUp { what: "the recording", source }.into()
 }
 
 impl Drop for Filler {

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Listing, is_unfinished, list};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::recording::Error;
 
 /// What is in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -39,7 +40,7 @@ impl FolderInfo {
         let Listing { mut parts, foreign, .. } = list(folder)?;
         parts.sort_unstable();
         let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
-            return Err(Error::NoRecording { path: folder.to_owned() });
+            return Err(Error::NoRecording { path: folder.to_owned() }.into());
         };
         let (first, last) = (first.message, last.message);
         let files = parts.len() as u64;
@@ -70,7 +71,10 @@ mod tests {
     fn a_folder_is_told_by_its_files() {
         let folder = std::env::temp_dir().join(format!("mflow-folder-info-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        assert!(matches!(FolderInfo::of(&folder), Err(Error::NoRecording { .. })));
+        assert!(matches!(
+            FolderInfo::of(&folder).unwrap_err().get(),
+            Some(Error::NoRecording { .. })
+        ));
         // Message 3 lacks part 0, that of 7 is not whole, and there is none of the numbers 4 to 6.
         for (name, text) in [
             ("000002_000.raw", "{}"),

@@ -19,7 +19,8 @@ mod writer;
 use std::fs;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::recording::Error;
 
 use directory::is_unfinished;
 pub use info::FolderInfo;

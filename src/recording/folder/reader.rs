@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::{Listing, PartNumber, is_unfinished, list};
 use crate::counted::Counted;
 use crate::endpoint::{Event, Origin, Received, Report, Source, Timestamp, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::frame::{Frame, Frames};
+use crate::recording::Error;
 use crate::recording::{Recording, Seek};
 
 /// The messages of a folder, in the order of their numbers.
@@ -54,7 +55,7 @@ impl FolderReader {
     pub fn open(folder: &Path) -> Result<Self> {
         let Listing { mut parts, foreign, .. } = list(folder)?;
         if parts.is_empty() {
-            return Err(Error::NoRecording { path: folder.to_owned() });
+            return Err(Error::NoRecording { path: folder.to_owned() }.into());
         }
         parts.sort_unstable();
         let messages = parts.chunk_by(|a, b| a.message == b.message).count() as u64;
@@ -177,7 +178,7 @@ impl Recording for FolderReader {
                 self.position = self.parts.get(self.next).map_or(behind, |part| part.message);
                 Ok(())
             }
-            Seek::Time(_) => Err(Error::NoTimes { path: self.folder.clone() }),
+            Seek::Time(_) => Err(Error::NoTimes { path: self.folder.clone() }.into()),
         }
     }
 
@@ -210,7 +211,8 @@ mod tests {
             );
             assert_eq!(reader.position(), found.unwrap_or(8), "{to}");
         }
-        assert!(matches!(reader.seek(Seek::Time(Timestamp::now())), Err(Error::NoTimes { .. })));
+        let error = reader.seek(Seek::Time(Timestamp::now())).unwrap_err();
+        assert!(matches!(error.get(), Some(Error::NoTimes { .. })));
         fs::remove_dir_all(&folder).unwrap();
     }
 }

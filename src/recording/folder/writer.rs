@@ -11,8 +11,9 @@ use super::list;
 use super::pipeline::Pipeline;
 use crate::counted::Counted;
 use crate::endpoint::{Origin, Received};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::frame::Frames;
+use crate::recording::Error;
 use crate::recording::{Fsync, RecordWriter};
 
 /// A folder that grows by a file for each part of each message.
@@ -64,7 +65,7 @@ impl FolderWriter {
     pub fn create(folder: &Path) -> Result<Self> {
         let writer = Self::append(folder)?;
         if writer.next > 0 {
-            return Err(Error::RecordingExists { path: folder.to_owned() });
+            return Err(Error::RecordingExists { path: folder.to_owned() }.into());
         }
         Ok(writer)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Fsync, RecordWriter};
 use crate::endpoint::{Queue, Received, Taken, htype};
-use crate::error::{Error, Result};
+use crate::error::{Result, SystemError};
 
 /// Room of small messages is given back together, once there is this much.
 const RELEASE: usize = 256 << 10;
@@ -20,7 +20,7 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             let source = io::Error::other("the thread that writes has panicked");
-            self.0.fail(Error::System { what: "the recording", source });
+            self.0.fail(SystemError::SetUp { what: "the recording", source }.into());
         }
         self.0.end();
     }

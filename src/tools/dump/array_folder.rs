@@ -12,7 +12,8 @@ use std::time::Duration;
 use mflow_handlers::{Array, Broken, Data, Message, Registry};
 
 use crate::endpoint::{Offer, Origin, Received, Report, Sink, Unconfirmed, WaitSet};
-use crate::error::{Error, Result, WithCauses};
+use crate::error::{Result, WithCauses};
+use crate::recording;
 
 /// How many damaged messages are told of one by one; all are counted.
 const TOLD: u64 = 10;
@@ -96,16 +97,16 @@ impl<F: ArrayFile> ArrayFolder<F> {
     /// Where the folder holds such files already and they are to be refused, or where it cannot be
     /// made or read.
     pub fn open(folder: &Path, file: F, existing: Existing) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+        fs::create_dir_all(folder).map_err(recording::Error::file("create", folder))?;
         let mut next = 0;
-        for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
-            let name = entry.map_err(Error::file("read", folder))?.file_name();
+        for entry in fs::read_dir(folder).map_err(recording::Error::file("read", folder))? {
+            let name = entry.map_err(recording::Error::file("read", folder))?.file_name();
             next = next.max(
                 number::<F>(name.to_str().unwrap_or_default()).map_or(0, |n| n.saturating_add(1)),
             );
         }
         if next > 0 && existing == Existing::Refuse {
-            return Err(Error::RecordingExists { path: folder.to_owned() });
+            return Err(recording::Error::RecordingExists { path: folder.to_owned() }.into());
         }
         let (name, handlers) = (folder.display().to_string(), Registry::default());
         Ok(Self {
@@ -166,7 +167,7 @@ impl<F: ArrayFile> ArrayFolder<F> {
                 let _ = fs::remove_file(path);
             })
         };
-        write().map_err(Error::file("write", path))
+        write().map_err(recording::Error::file("write", path))
     }
 
     /// Tells why a message, or an array of it, cannot be read.

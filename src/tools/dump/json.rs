@@ -9,9 +9,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::endpoint::{Offer, Received, Report, Sink, Unconfirmed, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::printable::printable_json;
 use crate::routing::Strays;
+use crate::tools::Error;
 
 /// How much of a message is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +70,7 @@ struct Line<'a> {
 /// If the output fails.
 pub fn write_strays(strays: &Strays, out: &mut dyn Write) -> Result<()> {
     let line = json!({ "strays": strays });
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Error::Output)
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Error::output)
 }
 
 impl<W: Write> JsonWriter<W> {
@@ -122,7 +123,7 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
         let text = serde_json::to_string(&line).map_err(io::Error::from);
         let written =
             text.and_then(|text| self.out.write_all((printable_json(text) + "\n").as_bytes()));
-        written.map_err(Error::Output)?;
+        written.map_err(Error::output)?;
         self.index += 1;
         Ok(Offer::Taken)
     }
@@ -143,7 +144,7 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
     }
 
     fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
-        self.out.flush().map_err(Error::Output)?;
+        self.out.flush().map_err(Error::output)?;
         Ok(Unconfirmed::Count(0))
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use mflow_handlers::without_byte_order_mark;
 
 use crate::endpoint::{Offer, Received, Report, Sink, Unconfirmed, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::frame::Frame;
 use crate::printable::{is_hidden, printable};
+use crate::tools::Error;
 
 /// How many bytes of a part are shown where it is not text.
 const SHOWN: usize = 64;
@@ -58,7 +59,7 @@ impl<W: Write + Send> Sink for TextWriter<W> {
     }
 
     fn offer(&mut self, message: &Received) -> Result<Offer> {
-        self.write(message).map_err(Error::Output)?;
+        self.write(message).map_err(Error::output)?;
         self.number += 1;
         Ok(Offer::Taken)
     }
@@ -79,7 +80,7 @@ impl<W: Write + Send> Sink for TextWriter<W> {
     }
 
     fn finish(mut self: Box<Self>, _patience: Duration) -> Result<Unconfirmed> {
-        self.out.flush().map_err(Error::Output)?;
+        self.out.flush().map_err(Error::output)?;
         Ok(Unconfirmed::Count(0))
     }
 }

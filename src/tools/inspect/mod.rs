@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::{Error, Result, WithCauses};
+use crate::error::{self, Result, WithCauses};
 use crate::printable::printable_json;
-use crate::recording::FolderInfo;
 use crate::recording::mcap::{self, Detail};
+use crate::recording::{self, FolderInfo};
+use crate::tools::Error;
 
 /// How a look at a recording is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub fn look(
     look: &Look,
     form: Form,
     out: &mut dyn Write,
-    mut failed: impl FnMut(&Error),
+    mut failed: impl FnMut(&error::Error),
 ) -> Result<bool> {
     let mut is_sound = true;
     let mut gap = "";
@@ -71,7 +72,7 @@ pub fn look(
                 }
             }
         }
-        out.write_all(&text).and_then(|()| out.flush()).map_err(Error::Output)?;
+        out.write_all(&text).and_then(|()| out.flush()).map_err(Error::output)?;
         gap = if matches!(form, Form::Text { .. }) { "\n" } else { "" };
     }
     Ok(is_sound)
@@ -104,14 +105,14 @@ pub fn info(path: &Path, detail: Detail, form: Form, out: &mut dyn Write) -> Res
             Form::Text { .. } => text::folder_info(path, &info, out),
             _ => json(path, &info, form, out),
         }
-        .map_err(Error::Output);
+        .map_err(Error::output);
     }
     let info = mcap::info(path, detail)?;
     match form {
         Form::Text { columns } => text::info(path, &info, columns, out),
         _ => json(path, &info, form, out),
     }
-    .map_err(Error::Output)
+    .map_err(Error::output)
 }
 
 /// Reads a whole MCAP file and tells what is wrong with it; returns whether that is nothing.
@@ -125,7 +126,7 @@ pub fn verify(path: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
         Form::Text { .. } => text::verification(path, &verification, out),
         _ => json(path, &verification, form, out),
     }
-    .map_err(Error::Output)?;
+    .map_err(Error::output)?;
     Ok(verification.is_sound())
 }
 
@@ -141,7 +142,7 @@ pub fn recover(path: &Path, to: &Path, form: Form, out: &mut dyn Write) -> Resul
         Form::Text { .. } => text::recovery(path, to, &recovery, out),
         _ => json(path, &recovery, form, out),
     }
-    .map_err(Error::Output)?;
+    .map_err(Error::output)?;
     Ok(recovery.damaged == 0 && recovery.damaged_places == 0)
 }
 
@@ -151,16 +152,16 @@ fn expect_file(path: &Path) -> Result<()> {
         return Ok(());
     }
     let reason = "it is a folder: --info tells what is in it, --convert makes a file of it";
-    Err(Error::NotARecording { path: path.to_owned(), reason: reason.to_owned() })
+    Err(recording::Error::NotARecording { path: path.to_owned(), reason: reason.to_owned() }.into())
 }
 
 /// Tells in a line of JSON why a look at one of several recordings failed.
 ///
 /// # Errors
 /// Where the output fails.
-pub fn failure(path: &Path, error: &Error, out: &mut dyn Write) -> Result<()> {
+pub fn failure(path: &Path, error: &error::Error, out: &mut dyn Write) -> Result<()> {
     let report = BTreeMap::from([("error", WithCauses(error).to_string())]);
-    json(path, &report, Form::JsonLine, out).map_err(Error::Output)
+    json(path, &report, Form::JsonLine, out).map_err(Error::output)
 }
 
 fn json(path: &Path, report: &impl Serialize, form: Form, out: &mut dyn Write) -> io::Result<()> {

@@ -23,8 +23,8 @@ use super::{
     Ending, Failure, Findings, Limits, Missed, Observer, local_send_buffer, sum_up, tell_notices,
 };
 use crate::endpoint::{Stop, Unconfirmed, WaitSet};
-use crate::error::{Error, Result};
-use crate::recording::{Range, Recording};
+use crate::error::{Result, SystemError};
+use crate::recording::{self, Range, Recording};
 use crate::routing::FilterOptions;
 
 pub use control::{Command, Controls, Unattended};
@@ -194,8 +194,8 @@ pub fn run(
         match left {
             Ok(left) => unconfirmed.push((endpoint, left)),
             Err(error) => {
-                if let Error::Unwritten { messages, .. } = error {
-                    unconfirmed.push((endpoint, Unconfirmed::Count(messages)));
+                if let Some(recording::Error::Unwritten { messages, .. }) = error.get() {
+                    unconfirmed.push((endpoint, Unconfirmed::Count(*messages)));
                 }
                 // What failed first is told.
                 ended = ended.and(Err(error));
@@ -224,7 +224,7 @@ pub fn run(
 fn rate(recording: &dyn Recording, options: &Options) -> Result<Rate> {
     match options.rate_of(recording) {
         Rate::Recorded(_) if !recording.is_timed() => {
-            Err(Error::NoTimes { path: recording.name().into() })
+            Err(recording::Error::NoTimes { path: recording.name().into() }.into())
         }
         rate => Ok(rate),
     }
@@ -237,7 +237,7 @@ fn wait_for(delay: Duration, stop: &Stop) -> Result<()> {
     {
         let mut set = WaitSet::new();
         set.deadline(end);
-        let failed = |source| Error::Wait { name: "the delay".to_owned(), source };
+        let failed = |source| SystemError::Wait { name: "the delay".to_owned(), source };
         set.wait(stop, None).map_err(failed)?;
     }
     Ok(())

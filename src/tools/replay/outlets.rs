@@ -5,9 +5,9 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use crate::endpoint::{Origin, Sink, Unconfirmed};
-use crate::error::{Error, Result};
+use crate::error::{self, Result};
 use crate::recording::Recording;
-use crate::tools::{Observer, endpoint, tell_departures};
+use crate::tools::{Error, Observer, endpoint, tell_departures};
 
 /// Which sink takes the messages of which source: sinks are told by their numbers.
 ///
@@ -139,7 +139,7 @@ impl Outlets {
 /// What is wrong with a source that has no sink.
 const HOMELESS: &str = "has no address in the replay of";
 
-fn unmapped(label: &str, problem: &'static str, recording: &dyn Recording) -> Error {
+fn unmapped(label: &str, problem: &'static str, recording: &dyn Recording) -> error::Error {
     let labels: Vec<&str> = recording.origins().iter().map(|origin| origin.label()).collect();
     Error::Unmapped {
         label: label.to_owned(),
@@ -147,6 +147,7 @@ fn unmapped(label: &str, problem: &'static str, recording: &dyn Recording) -> Er
         recording: recording.name().to_owned(),
         labels: labels.join(", "),
     }
+    .into()
 }
 
 #[cfg(test)]
@@ -154,8 +155,9 @@ mod tests {
     use super::*;
     use crate::endpoint::{Offer, Received, Report, Stop, Timestamp, WaitSet};
     use crate::frame::Frames;
-    use crate::recording::open_recording;
+    use crate::recording::{self, open_recording};
     use crate::recording::{McapOptions, McapWriter};
+    use crate::routing;
     use crate::tools::Silent;
     use crate::tools::replay::{Options, Unattended, run};
 
@@ -184,8 +186,8 @@ mod tests {
         }
 
         fn finish(self: Box<Self>, _: Duration) -> Result<Unconfirmed> {
-            let source = Box::new(Error::NoOutput);
-            self.1.ok_or(Error::Unwritten { messages: 3, source })
+            let source = Box::new(routing::Error::NoOutput.into());
+            self.1.ok_or(recording::Error::Unwritten { messages: 3, source }.into())
         }
     }
 
@@ -215,7 +217,10 @@ mod tests {
         )
         .unwrap_err();
         std::fs::remove_file(&path).unwrap();
-        assert!(matches!(failure.error, Error::Unwritten { messages: 3, .. }));
+        assert!(matches!(
+            failure.error.get(),
+            Some(recording::Error::Unwritten { messages: 3, .. })
+        ));
         let unconfirmed = failure.done.unwrap().findings.unconfirmed;
         let expected = [("fails", 3), ("lingers", 2)];
         let expected = expected.map(|(name, left)| (name.to_owned(), Unconfirmed::Count(left)));

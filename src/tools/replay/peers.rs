@@ -8,8 +8,9 @@ use rustix::io::ioctl_fionbio;
 
 use super::control::{Command, Controls};
 use crate::endpoint::{Stop, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::{Result, SystemError};
 use crate::stream::{Mode, Monitor, MonitorOptions, Stream};
+use crate::tools::Error;
 
 /// How often to look for a terminal.
 const LOOK: Duration = Duration::from_secs(1);
@@ -26,7 +27,7 @@ struct Awaited {
 
 impl Awaited {
     fn new(stream: &mut Stream) -> Result<Self> {
-        let failed = |source| Error::System { what: "a watch over peers", source };
+        let failed = |source| SystemError::SetUp { what: "a watch over peers", source };
         let (changes, mut tell) = pipe().map_err(failed)?;
         ioctl_fionbio(&changes, true).map_err(|error| failed(error.into()))?;
         let options = MonitorOptions::default().on_event(move |_| {
@@ -68,7 +69,7 @@ pub fn wait_for_peers<'s>(
         has_subscribers |= stream.mode() == Mode::Pub;
         let mut awaited = Awaited::new(stream)?;
         let name = awaited.endpoint.clone();
-        let wait = |source| Error::Wait { name: name.clone(), source };
+        let wait = |source| SystemError::Wait { name: name.clone(), source };
         let mut peers = awaited.monitor.peers();
         let mut since = Instant::now();
         while peers < count {
@@ -89,7 +90,7 @@ pub fn wait_for_peers<'s>(
                     return Ok(false);
                 }
                 let endpoint = awaited.endpoint;
-                return Err(Error::NoPeers { endpoint, wanted: count, found: peers });
+                return Err(Error::NoPeers { endpoint, wanted: count, found: peers }.into());
             }
             awaited.notice().map_err(wait)?;
             let now = awaited.monitor.peers();
@@ -101,7 +102,7 @@ pub fn wait_for_peers<'s>(
     if has_subscribers {
         let mut set = WaitSet::new();
         set.deadline(Instant::now() + SUBSCRIBING);
-        let wait = |source| Error::Wait { name: "subscriptions".to_owned(), source };
+        let wait = |source| SystemError::Wait { name: "subscriptions".to_owned(), source }.into();
         return set.wait(stop, None).map_err(wait);
     }
     Ok(true)

@@ -12,11 +12,12 @@ use super::outlets::Outlets;
 use super::rate::{Rate, Schedule};
 use super::{Detail, Options, Playing, Repeat, Rest};
 use crate::endpoint::{Offer, Received, WaitSet, offer_waiting};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::frame::Frames;
 use crate::recording::folder::part_file_name;
 use crate::recording::{Bounds, Extent, Recording};
 use crate::routing::{BySource, Filter};
+use crate::tools::Error;
 use crate::tools::run::Run;
 use crate::tools::{Ending, Observer, Progress};
 
@@ -169,7 +170,7 @@ impl<'a> Player<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Ending> {
         let ending = self.pump(controls, out, observer);
-        out.flush().map_err(Error::Output)?;
+        out.flush().map_err(Error::output)?;
         ending
     }
 
@@ -201,7 +202,7 @@ impl<'a> Player<'a> {
             }
             if self.options.detail == Detail::Parts {
                 let number = self.recording.position();
-                print_parts(number, &received.frames, out).map_err(Error::Output)?;
+                print_parts(number, &received.frames, out).map_err(Error::output)?;
             }
             if let Some(ending) = self.hand_over(outlet, &received, due, controls)? {
                 return Ok(ending);

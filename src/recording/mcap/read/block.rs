@@ -8,9 +8,10 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::frame::{Frame, Frames};
 use crate::os::{Loan, Map};
+use crate::recording::Error;
 use crate::recording::mcap::format::parts::PartRanges;
 
 /// The most that is read of a file into memory at once; what is in a map is not read.
@@ -34,7 +35,7 @@ pub(crate) fn open(path: &Path) -> Result<File> {
     let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed())?;
     if !file.metadata().map_err(failed())?.is_file() {
         let reason = "it is not a file".to_owned();
-        return Err(Error::NotARecording { path: path.to_owned(), reason });
+        return Err(Error::NotARecording { path: path.to_owned(), reason }.into());
     }
     Ok(file)
 }

@@ -8,7 +8,6 @@ use crate::endpoint::Origin;
 use crate::recording::mcap::format::parts::{ENCODING, SCHEMA_NAME};
 use crate::recording::mcap::format::record::Fields;
 use crate::recording::mcap::format::topic;
-use crate::stream::Mode;
 
 /// The longest schema or channel that is read: longer ones are as good as damaged.
 pub(crate) const MAX_DEFINITION: u64 = 16 << 20;
@@ -196,12 +195,17 @@ fn short(name: &str) -> String {
     if rest.next().is_some() { short + "…" } else { short }
 }
 
+/// Tells whether a text can be the mode of a stream: a short word, as ZeroMQ calls its sockets.
+fn is_mode(text: &str) -> bool {
+    (1..=8).contains(&text.len()) && text.bytes().all(|letter| letter.is_ascii_alphabetic())
+}
+
 /// Returns the source of a channel.
 fn origin(topic: &str, metadata: &[(String, String)]) -> Origin {
     let value = |key| metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value);
     let label = topic::split(topic).map(|(source, _)| topic::source(source));
     let name = value("address").cloned().or_else(|| label.clone());
-    let mode = value("mode").and_then(|mode| mode.parse::<Mode>().ok());
+    let mode = value("mode").filter(|mode| is_mode(mode)).map(|mode| mode.to_ascii_uppercase());
     Origin { name: name.unwrap_or_else(|| topic.to_owned()), label, mode }
 }
 
@@ -236,6 +240,14 @@ mod tests {
         assert_eq!(definitions.foreign_schemas(), told);
         definitions.channel(&channel(1000, 77, "/x", "")).unwrap();
         assert_eq!(definitions.foreign_schemas(), format!("{told}, 'none'"));
+    }
+
+    #[test]
+    fn a_mode_is_a_short_word_or_none() {
+        let mode = |text: &str| origin("/a/x", &[("mode".to_owned(), text.to_owned())]).mode;
+        assert_eq!([mode("PULL"), mode("sub")], [Some("PULL".into()), Some("SUB".into())]);
+        let long = "n".repeat(1 << 20);
+        assert_eq!(["", "\x1b[2J", "PULL PUSH", &long].map(mode), [const { None }; 4]);
     }
 
     #[test]

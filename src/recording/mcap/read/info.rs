@@ -12,13 +12,13 @@ use super::index;
 use super::piece::{Piece, load};
 use super::reader::McapReader;
 use crate::endpoint::{Report, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::measure::Throughput;
+use crate::recording::Error;
 use crate::recording::mcap::format::metadata::{self, ChannelSummary, SUMMARY};
 use crate::recording::mcap::format::record::{self, Fields, Records};
 use crate::recording::mcap::format::tally::ChannelTally;
 use crate::recording::mcap::format::wire::{MESSAGE_HEAD, opcode};
-use crate::stream::Mode;
 
 /// How closely a recording is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -189,7 +189,7 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
             source: channel.origin.label.clone(),
             htype: channel.htype().to_owned(),
             address: channel.origin.name.clone(),
-            mode: channel.origin.mode.as_ref().map(Mode::to_string),
+            mode: channel.origin.mode.clone(),
             messages: count.messages,
             bytes: told.bytes.filter(|_| !exact).unwrap_or(count.bytes),
             first: count.span.map(|(first, _)| first),

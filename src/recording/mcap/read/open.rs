@@ -8,7 +8,8 @@ use super::damage::Damages;
 use super::index::{self, Contents};
 use super::salvage::salvage;
 use super::scan::Scan;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::recording::Error;
 use crate::recording::mcap::format::wire::MAGIC;
 
 /// A search through more bytes than this is told beforehand, as it takes a while.
@@ -35,17 +36,18 @@ impl Opened {
         let mut store = Store::growing(block::open(path)?);
         let length = store.length().map_err(failed())?;
         if length == 0 {
-            return Err(not("it is empty".into()));
+            return Err(not("it is empty".into()).into());
         }
         if store.look(0, MAGIC.len()).map_err(failed())? != MAGIC {
-            return Err(not("it does not begin as an MCAP file does".into()));
+            return Err(not("it does not begin as an MCAP file does".into()).into());
         }
         let opened = Self::find(store, path, length).map_err(failed())?;
         if opened.contents.definitions.all_foreign() {
             let schemas = opened.contents.definitions.foreign_schemas();
             return Err(not(format!(
                 "its messages have other schemas than mflow.Message: {schemas}"
-            )));
+            ))
+            .into());
         }
         Ok(opened)
     }

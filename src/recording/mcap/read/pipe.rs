@@ -17,8 +17,9 @@ use super::place::NO_RECORD;
 use super::unpack::{Unpacked, unpack};
 use crate::counted::Counted;
 use crate::endpoint::{Event, Origin, Received, Report, Source, Timestamp, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::{self, Result};
 use crate::os;
+use crate::recording::Error;
 use crate::recording::mcap::format::record::{Fields, MESSAGE_DATA, record_head};
 use crate::recording::mcap::format::wire::{self, MAGIC, RECORD_HEAD, opcode};
 use crate::recording::{Recording, Seek};
@@ -336,8 +337,8 @@ fn metadata(fields: &[u8]) -> Option<MetadataInfo> {
     Some(MetadataInfo { name, entries: fields.map()?.into_iter().collect() })
 }
 
-fn not_a_recording(path: &Path, reason: impl Into<String>) -> Error {
-    Error::NotARecording { path: path.to_owned(), reason: reason.into() }
+fn not_a_recording(path: &Path, reason: impl Into<String>) -> error::Error {
+    Error::NotARecording { path: path.to_owned(), reason: reason.into() }.into()
 }
 
 impl Source for McapPipe {
@@ -406,7 +407,7 @@ impl Recording for McapPipe {
         if to == Seek::Message(self.next) {
             return Ok(());
         }
-        Err(Error::Pipe { path: self.path.clone(), what: "seek in" })
+        Err(Error::Pipe { path: self.path.clone(), what: "seek in" }.into())
     }
 
     /// Returns the sources that are known by now.

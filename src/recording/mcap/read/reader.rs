@@ -14,8 +14,9 @@ use super::scan::Scan;
 use super::start::{self, SeriesStart, StartPlace};
 use crate::counted::Counted;
 use crate::endpoint::{Event, Origin, Received, Report, Source, Timestamp, WaitSet};
-use crate::error::{Error, Result};
+use crate::error::{self, Result};
 use crate::frame::Frames;
+use crate::recording::Error;
 use crate::recording::{Recording, Seek};
 
 /// The messages of an MCAP file that have the schema of ours, in the order of `log_time`.
@@ -262,7 +263,7 @@ impl McapReader {
         Ok(())
     }
 
-    fn failed(&mut self, error: io::Error) -> Error {
+    fn failed(&mut self, error: io::Error) -> error::Error {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             self.ended = true;
         }

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::verify::are_data_sound;
 use crate::counted::Counted;
 use crate::endpoint::Source;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::frame::Frames;
+use crate::recording::Error;
 use crate::recording::mcap::format::metadata::{SESSION, USER};
 use crate::recording::mcap::format::parts::part_head;
 use crate::recording::mcap::format::record::Attachment;
@@ -99,7 +100,7 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     }
     if contents.pieces.iter().all(|piece| piece.messages == Some(0)) {
         let reason = "there is no message of mflow.Message in it".to_owned();
-        return Err(Error::NotARecording { path: path.to_owned(), reason });
+        return Err(Error::NotARecording { path: path.to_owned(), reason }.into());
     }
     let foreign = contents.pieces.iter().map(|piece| piece.foreign);
     let foreign = foreign.fold(0, u64::saturating_add);

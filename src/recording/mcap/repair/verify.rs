@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::recording::Error;
 use crate::recording::mcap::format::parts::PartRanges;
 use crate::recording::mcap::format::record::{
     self, Attachment, ChunkHead, Fields, Footer, MAX_CHUNK_HEAD, Records, SummaryOffset,
@@ -77,7 +78,7 @@ pub fn verify(path: &Path) -> Result<Verification> {
     let file = block::open(path)?;
     let mut store = Store::growing(file);
     if store.look(0, MAGIC.len()).map_err(failed())? != MAGIC {
-        return Err(not("it does not begin as an MCAP file does"));
+        return Err(not("it does not begin as an MCAP file does").into());
     }
     let mut verifier = Verifier::default();
     verifier.run(&mut store).map_err(failed())?;

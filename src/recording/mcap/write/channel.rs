@@ -120,7 +120,7 @@ impl Channels {
     fn add(&mut self, source: usize, htype: &str) -> usize {
         let Source { origin, name, .. } = &self.sources[source];
         let mut metadata = vec![("address".to_owned(), origin.name.clone())];
-        metadata.extend(origin.mode.map(|mode| ("mode".to_owned(), mode.to_string())));
+        metadata.extend(origin.mode.clone().map(|mode| ("mode".to_owned(), mode)));
         let index = self.channels.len();
         let number = u16::try_from(index + 1).expect("there are at most some hundred channels");
         let topic = topic::of(name, htype);

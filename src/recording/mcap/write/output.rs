@@ -3,8 +3,9 @@
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::os::PacedFile;
+use crate::recording::Error;
 
 /// A new file that records are appended to.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl Output {
     pub(super) fn append(&mut self, slices: &mut [IoSlice<'_>]) -> Result<()> {
         let failure = |source| Error::File { verb: "write", path: self.path.clone(), source };
         if self.is_broken {
-            return Err(failure(io::ErrorKind::InvalidData.into()));
+            return Err(failure(io::ErrorKind::InvalidData.into()).into());
         }
         let start = self.file.position();
         let mut crc = self.crc.clone();

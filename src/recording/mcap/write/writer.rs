@@ -14,8 +14,8 @@ use super::metadata;
 use super::output::Output;
 use super::start::{Attachment, Starts};
 use super::summary::{Summary, schema};
-use crate::endpoint::{Origin, Received, Timestamp};
-use crate::error::{Error, Result};
+use crate::endpoint::{self, Origin, Received, Timestamp};
+use crate::error::Result;
 use crate::frame::{Frame, Frames};
 use crate::recording::mcap::format::metadata::{SESSION, SUMMARY, USER};
 use crate::recording::mcap::format::parts::{framed_length, padding, part_head};
@@ -140,7 +140,7 @@ impl McapWriter {
     /// Writes a message.
     ///
     /// # Errors
-    /// [`Error::NoParts`] for a message without parts, which nobody could read back; otherwise where
+    /// [`endpoint::Error::NoParts`] for a message without parts, which nobody could read back; otherwise where
     /// the file cannot be written; the message is not in it then, nor are those of the batch that was
     /// about to be written.
     pub fn write(&mut self, message: &Received) -> Result<()> {
@@ -152,7 +152,9 @@ impl McapWriter {
     pub(crate) fn write_numbered(&mut self, message: &Received, number: u64) -> Result<()> {
         let frames = &message.frames;
         if frames.is_empty() {
-            return Err(Error::NoParts { address: self.path().display().to_string() });
+            return Err(
+                endpoint::Error::NoParts { address: self.path().display().to_string() }.into()
+            );
         }
         self.received = number.wrapping_add(1);
         let peek = frames.peek();

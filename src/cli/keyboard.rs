@@ -16,7 +16,7 @@ use rustix::termios::{
 
 use super::Verbosity;
 use crate::endpoint::WaitSet;
-use crate::tools::replay::{Command, Controls};
+use crate::tools::{Command, Controls};
 
 /// The mode that the terminal had, as long as it has another one.
 static SAVED: Mutex<Option<Termios>> = Mutex::new(None);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Terminal;
 use crate::endpoint::{Source, Unconfirmed};
 use crate::error::Result;
-use crate::measure::Throughput;
+use crate::measure::{LATE, Throughput};
 use crate::recording::Recording;
 use crate::tools::{self, Ending, Findings, Observer, OutputFindings, dump, replay, split};
 
@@ -113,7 +113,7 @@ fn replayed(summary: &replay::Summary) -> Value {
         json!({
             "messages": lateness.messages(),
             "late": lateness.late(),
-            "late_is_more_than_us": microseconds(replay::LATE),
+            "late_is_more_than_us": microseconds(LATE),
             "p50_us": microseconds(lateness.quantile(0.5)),
             "p99_us": microseconds(lateness.quantile(0.99)),
             "max_us": microseconds(lateness.max()),

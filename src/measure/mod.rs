@@ -2,6 +2,8 @@
 //!
 //! Choosing what to measure, reading the clock, and printing are left to the tools.
 
+mod lateness;
 mod throughput;
 
+pub use lateness::{LATE, Lateness};
 pub use throughput::{Throughput, ThroughputStatistics};

@@ -18,6 +18,7 @@
 //! # Ok::<(), mflow::Error>(())
 //! ```
 
+mod control;
 pub mod dump;
 mod error;
 mod failure;
@@ -26,6 +27,7 @@ pub mod generate;
 #[cfg(feature = "cli")]
 pub mod inspect;
 pub mod loopback;
+mod peers;
 pub mod replay;
 mod report;
 mod run;
@@ -38,10 +40,12 @@ use crate::counted::Counted;
 use crate::endpoint::{Report, Sink, Source};
 use crate::stream::{Address, Options};
 
+pub use control::{Command, Controls, Unattended};
 pub use error::Error;
 pub use failure::Failure;
 use failure::sum_up;
 pub use findings::{Dropped, Findings, Missed, OutputFindings};
+pub use peers::wait_for_peers;
 pub use report::Notation;
 pub use run::{Ending, Limits};
 

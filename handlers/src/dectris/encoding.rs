@@ -1,8 +1,12 @@
 //! [`Encoding`]: how the pixels of an image were compressed, as its `encoding` tells.
 
+use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
+
 use crate::array::ByteOrder;
+use crate::compression::{Codec, CompressionError, Element, encode_lz4_block};
 
 /// How the pixels of an image lie in its part.
 ///
@@ -33,6 +37,32 @@ impl Encoding {
     /// Tells whether the pixels lie in their part as they are.
     pub fn is_plain(&self) -> bool {
         self.bitshuffle.is_none() && !self.lz4
+    }
+
+    /// Encodes the bytes of pixels, which are in the byte order of the encoding.
+    pub(super) fn encode(self, pixels: &Bytes) -> Result<Bytes, CompressionError> {
+        Ok(match (self.bitshuffle, self.lz4) {
+            (None, false) => pixels.clone(),
+            (None, true) => encode_lz4_block(pixels)?.into(),
+            (Some(bits), true) => {
+                Codec::BitshuffleLz4(Element::of_bits(bits)?).encode(pixels)?.into()
+            }
+            (Some(bits), false) => Element::of_bits(bits)?.transpose(pixels)?.into(),
+        })
+    }
+}
+
+/// Prints as the text that is read.
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(bits) = self.bitshuffle {
+            write!(f, "bs{bits}{}", if self.lz4 { "-" } else { "" })?;
+        }
+        f.write_str(if self.lz4 { "lz4" } else { "" })?;
+        f.write_str(match self.order {
+            ByteOrder::Little => "<",
+            ByteOrder::Big => ">",
+        })
     }
 }
 
@@ -82,7 +112,9 @@ mod tests {
             ("bs32<", Some(32), false, Little),
         ];
         for (name, bitshuffle, lz4, order) in cases {
-            assert_eq!(name.parse(), Ok(Encoding { bitshuffle, lz4, order }), "{name}");
+            let encoding = Encoding { bitshuffle, lz4, order };
+            assert_eq!(name.parse(), Ok(encoding), "{name}");
+            assert_eq!(encoding.to_string().parse(), Ok(encoding), "{name}");
         }
     }
 

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::encoding::{Encoding, UnknownEncoding};
 use super::free_text::FreeText;
 use super::part::{in_order, no_array, tail, text_or_bytes, unexpected_htype};
-use crate::array::{Array, ArrayError, ByteOrder, Dtype};
+use crate::array::{Array, ArrayError, Dtype};
 use crate::compression::{Codec, CompressionError, Element, Options, decode_lz4_block};
 use crate::header::{Axes, Json, Outline};
 use crate::message::{DecodeError, EncodeError, Message, Parts, Warning, chain, warning};
@@ -80,22 +80,60 @@ pub enum PixelError {
 impl Image {
     /// Makes an image of uncompressed pixels, without hash, times and appendix.
     pub fn new(series: u64, frame: u64, pixels: &Array) -> Self {
+        let encoding = Encoding { bitshuffle: None, lz4: false, order: pixels.order() };
+        Self::of_blob(series, frame, pixels, encoding, pixels.bytes().clone(), "")
+    }
+
+    /// Makes an image whose pixels are encoded, with the hash of the encoded bytes, without times and
+    /// appendix.
+    ///
+    /// ```
+    /// # use mflow_handlers::{Array, dectris::Image};
+    /// let pixels = Array::from_elements(&[7_u16; 6], &[2, 3])?;
+    /// let image = Image::encoded(4, 17, &pixels, "bs16-lz4<".parse()?)?;
+    /// assert_eq!(image.pixels()?, pixels);
+    /// assert_eq!(image.matches_hash(), Some(true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PixelError::Compression`] if the pixels are too large to be compressed, or the encoding is of
+    /// elements of a size that does not divide them.
+    pub fn encoded(
+        series: u64,
+        frame: u64,
+        pixels: &Array,
+        encoding: Encoding,
+    ) -> Result<Self, PixelError> {
+        let pixels = pixels.to_order(encoding.order);
+        let blob = encoding.encode(pixels.bytes())?;
+        let digest = Md5::digest(&blob);
+        let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self::of_blob(series, frame, &pixels, encoding, blob, &hash))
+    }
+
+    fn of_blob(
+        series: u64,
+        frame: u64,
+        pixels: &Array,
+        encoding: Encoding,
+        blob: Bytes,
+        hash: &str,
+    ) -> Self {
         let shape: Vec<Value> = pixels.shape().iter().rev().copied().map(Value::from).collect();
-        let encoding = match pixels.order() {
-            ByteOrder::Little => "<",
-            ByteOrder::Big => ">",
-        };
         Self {
-            header: json!({ "htype": HTYPE, "series": series, "frame": frame, "hash": "" }).into(),
+            header: json!({ "htype": HTYPE, "series": series, "frame": frame, "hash": hash })
+                .into(),
             description: json!({
                 "htype": "dimage_d-1.0",
                 "shape": shape,
                 "type": pixels.dtype().name(),
-                "encoding": encoding,
-                "size": pixels.bytes().len(),
+                "encoding": encoding.to_string(),
+                "size": blob.len(),
             })
             .into(),
-            blob: pixels.bytes().clone(),
+            blob,
             config: Some(FreeText::from(
                 r#"{"htype":"dconfig-1.0","start_time":0,"stop_time":0,"real_time":0}"#,
             )),

@@ -5,11 +5,8 @@
 //! is skipped.
 
 mod clock;
-mod control;
-mod fidelity;
 mod header;
 mod outlets;
-mod peers;
 mod player;
 mod rate;
 mod streams;
@@ -20,17 +17,16 @@ use std::time::{Duration, Instant};
 
 use super::run::Run;
 use super::{
-    Ending, Failure, Findings, Limits, Missed, Observer, local_send_buffer, sum_up, tell_notices,
+    Controls, Ending, Failure, Findings, Limits, Missed, Observer, local_send_buffer, sum_up,
+    tell_notices,
 };
 use crate::endpoint::{Stop, Unconfirmed, WaitSet};
 use crate::error::{Result, SystemError};
+use crate::measure::Lateness;
 use crate::recording::{self, Range, Recording};
 use crate::routing::FilterOptions;
 
-pub use control::{Command, Controls, Unattended};
-pub use fidelity::{LATE, Lateness};
 pub use outlets::{Outlets, Routes};
-pub use peers::wait_for_peers;
 pub use rate::Rate;
 pub use streams::{Streams, usual_size};
 

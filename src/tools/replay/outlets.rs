@@ -159,7 +159,8 @@ mod tests {
     use crate::recording::{McapOptions, McapWriter};
     use crate::routing;
     use crate::tools::Silent;
-    use crate::tools::replay::{Options, Unattended, run};
+    use crate::tools::Unattended;
+    use crate::tools::replay::{Options, run};
 
     /// A sink of somebody's that takes everything, and tells at the end that it did or did not.
     struct Theirs(&'static str, Option<Unconfirmed>);

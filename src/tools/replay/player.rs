@@ -5,8 +5,6 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::control::{Command, Controls};
-use super::fidelity::Lateness;
 use super::header::{Headers, Openings};
 use super::outlets::Outlets;
 use super::rate::{Rate, Schedule};
@@ -14,12 +12,13 @@ use super::{Detail, Options, Playing, Repeat, Rest};
 use crate::endpoint::{Offer, Received, WaitSet, offer_waiting};
 use crate::error::Result;
 use crate::frame::Frames;
+use crate::measure::Lateness;
 use crate::recording::folder::part_file_name;
 use crate::recording::{Bounds, Extent, Recording};
 use crate::routing::{BySource, Filter};
 use crate::tools::Error;
 use crate::tools::run::Run;
-use crate::tools::{Ending, Observer, Progress};
+use crate::tools::{Command, Controls, Ending, Observer, Progress};
 
 /// How often to ask for commands while messages leave without a wait.
 const ASK: Duration = Duration::from_millis(20);

@@ -4,14 +4,12 @@ use std::fs::Metadata;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::control::Controls;
 use super::outlets::{Outlets, Routes};
-use super::peers::wait_for_peers;
 use crate::endpoint::Stop;
 use crate::error::Result;
 use crate::recording::Recording;
 use crate::stream::Stream;
-use crate::tools::{Limits, Observer};
+use crate::tools::{Controls, Limits, Observer, wait_for_peers};
 
 /// Streams that are open, and which of them takes the messages of which source.
 pub struct Streams {

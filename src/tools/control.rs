@@ -1,4 +1,4 @@
-//! What a person may ask for while a recording is replayed.
+//! What a person may ask for while a tool sends.
 
 use crate::endpoint::WaitSet;
 

@@ -35,7 +35,7 @@ impl Default for Lateness {
 
 impl Lateness {
     /// Counts a message that left so long after it was due.
-    pub(super) fn record(&mut self, lateness: Duration) {
+    pub fn record(&mut self, lateness: Duration) {
         self.buckets[bucket(nanoseconds(lateness))] += 1;
         self.messages += 1;
         self.late += u64::from(lateness > LATE);

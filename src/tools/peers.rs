@@ -1,4 +1,4 @@
-//! Waiting for those who receive, before a replay begins.
+//! Waiting for those who receive, before a tool sends.
 
 use std::io::{self, PipeReader, Read, Write, pipe};
 use std::os::fd::AsFd;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::ioctl_fionbio;
 
-use super::control::{Command, Controls};
+use super::{Command, Controls};
 use crate::endpoint::{Stop, WaitSet};
 use crate::error::{Result, SystemError};
 use crate::stream::{Mode, Monitor, MonitorOptions, Stream};

@@ -1,7 +1,7 @@
 //! Decoding of bitshuffle+LZ4 and the bit-transpose alone, against the C library in the same run.
 //!
 //! `cargo bench -p mflow-handlers --bench compression -- [--quick]`. The library is that of the
-//! Python package `bitshuffle` in the virtual environment that `MFLOW_PEERS` names; where there is
+//! Python package `bitshuffle` in the virtual environment that `MFLOW_PEERS` names; if there is
 //! none, nothing is compared. Each side decodes into a buffer that exists already and was written
 //! to, in turns, nine times; each time counts the fastest of a few, as other programs disturb.
 
@@ -87,7 +87,7 @@ fn fastest(times: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(best)
 }
 
-/// Prints pixels in GB/s; a dash where nothing was timed.
+/// Prints pixels in GB/s; a dash if nothing was timed.
 fn speed(bytes: f64, seconds: &[f64]) -> String {
     match Spread::of(seconds.iter().copied()).median {
         median if median.is_nan() => "-".into(),

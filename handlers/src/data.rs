@@ -1,4 +1,4 @@
-//! [`Data`]: what decoding a message gives, one variant a format.
+//! [`Data`]: the result of decoding a message, with one variant for each format.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -16,15 +16,16 @@ use crate::walk::{Visitor, parts};
 /// Makes [`Data`], and what differs from one format to the next.
 macro_rules! data {
     ($($name:ident: $size:ident $type:ty, $header:ident, [$($htype:expr),+], $doc:literal;)*) => {
-        /// What decoding a message gives: one variant a format, and three for what no format here reads.
+        /// The result of decoding a message: one variant for each format, and three for what no
+        /// format here reads.
         ///
-        /// Decoding loses nothing: [`Registry::encode`](crate::Registry::encode) makes of a value that
-        /// was not edited the parts it came from.
+        /// Decoding loses nothing: [`Registry::encode`](crate::Registry::encode) returns the
+        /// original parts of a value that was not edited.
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub enum Data {
             $(#[doc = $doc] $name(held!($size $type)),)*
-            /// What a handler of the user's own made.
+            /// The value of a handler of the user's own.
             Custom(Custom),
             /// A message of an htype that has no handler, or of none.
             Unknown(Message),
@@ -33,7 +34,7 @@ macro_rules! data {
         }
 
         impl Data {
-            /// Returns the htype, as the header tells it now.
+            /// Returns the htype, as in the current header.
             pub fn htype(&self) -> Option<Cow<'_, str>> {
                 match self {
                     $(Self::$name(_) => match self.header() {
@@ -45,7 +46,7 @@ macro_rules! data {
                 }
             }
 
-            /// Returns the header, the first part, where a format of this crate read one in JSON.
+            /// Returns the header, the first part, if a format of this crate read one in JSON.
             pub fn header(&self) -> Option<&Json> {
                 match self {
                     $(Self::$name(value) => header!($header, value, &),)*
@@ -161,7 +162,7 @@ impl Data {
     }
 }
 
-/// A message that no format read: its first part is shown as JSON if it is.
+/// A message that no format read: its first part is shown as JSON if it is JSON.
 fn undecoded<'d>(message: &'d Message, visitor: &mut dyn Visitor<'d>) {
     let rest: &[Bytes] = match message.parts().split_first() {
         Some((first, rest)) => {

@@ -49,7 +49,8 @@ macro_rules! format {
 
 formats!(format);
 
-/// The [`Decoder`](bsread::Decoder) of bsread is a handler of its own, as it remembers data headers.
+/// The [`Decoder`](bsread::Decoder) of bsread is a handler of its own, because it remembers data
+/// headers.
 impl Handler for bsread::Decoder {
     fn decode(&self, parts: &mut Parts<'_>) -> Result<Data, DecodeError> {
         Ok(self.read(parts)?.into())

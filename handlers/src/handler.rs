@@ -33,18 +33,18 @@ use crate::message::{DecodeError, EncodeError, Message, Parts};
 /// # Ok::<(), EncodeError>(())
 /// ```
 pub trait Handler: Send + Sync {
-    /// Makes a value of the parts of a message. Parts that are not taken are not missed.
+    /// Makes a value from the parts of a message. It need not read all parts.
     ///
     /// # Errors
     ///
     /// If the parts are not what the handler expects: the message is then [`Data::Broken`].
     fn decode(&self, parts: &mut Parts<'_>) -> Result<Data, DecodeError>;
 
-    /// Makes the parts of a message of a value. A handler that does not say how only decodes.
+    /// Makes the parts of a message from a value. A handler without this method only decodes.
     ///
     /// # Errors
     ///
-    /// If the value is not one that the handler makes, or the handler only decodes.
+    /// If the value is of another kind than the handler makes, or the handler only decodes.
     fn encode(&self, data: &Data) -> Result<Message, EncodeError> {
         Err(data.not_supported())
     }

@@ -26,7 +26,7 @@
 //!
 //! | htype | from | value |
 //! | --- | --- | --- |
-//! | `raw-1.0`, `pilatus-1.0` | PSI | [`Raw`]: a header and parts that nobody interprets |
+//! | `raw-1.0`, `pilatus-1.0` | PSI | [`Raw`]: a header and parts that are not interpreted |
 //! | `array-1.0`, `chunk-1.0` | PSI | [`ArrayMessage`]: a header and arrays |
 //! | `dheader-1.0` | DECTRIS | [`DetectorHeader`](dectris::DetectorHeader): configuration and tables |
 //! | `dimage-1.0` | DECTRIS | [`Image`](dectris::Image): an image and its times |
@@ -34,13 +34,14 @@
 //! | none, goes by `stream2` | DECTRIS | [`Stream2`](dectris::stream2::Stream2): start, images and end in CBOR |
 //! | `bsr_m-1.0`, `bsr_m-1.1` | PSI | [`Bsread`](bsread::Bsread): the channels of a machine at one pulse |
 //! | `bsr_stop-1.0` | PSI | [`Stop`](bsread::Stop): a sender of bsread stops |
-//! | `bsr_reconnect-1.0` | PSI | [`Reconnect`](bsread::Reconnect): the stream goes on elsewhere |
+//! | `bsr_reconnect-1.0` | PSI | [`Reconnect`](bsread::Reconnect): the stream continues at another address |
 //!
 //! Formats of your own: a closure ([`Registry::register`]) or a type that is a [`Handler`].
 //!
 //! # What to find where
 //!
-//! - [`Message`], the parts; [`Peek`], what the first one tells at a glance; [`Parts`], to read them.
+//! - [`Message`], the parts; [`Peek`], what the first one says, without decoding; [`Parts`], to
+//!   read them.
 //! - [`Registry`], which decodes and encodes; [`Handler`] and [`Format`], what it does so with.
 //! - [`Data`], what decoding gives; [`Json`], a header and its text; [`Array`], a typed array with
 //!   [`Dtype`], [`ByteOrder`] and [`Element`].
@@ -51,8 +52,8 @@
 //! # Promises
 //!
 //! - No input makes this crate panic. A message that cannot be decoded is [`Data::Broken`], with its
-//!   parts and the error; one that nobody knows is [`Data::Unknown`]. None is lost.
-//! - A value that nobody edited encodes to the parts it came from, byte for byte. One that was built
+//!   parts and the error; an unknown one is [`Data::Unknown`]. None is lost.
+//! - An unedited value encodes to its original parts, byte for byte. One that was built
 //!   or edited encodes so that decoding gives an equal value, or not at all.
 //! - Parts are shared, never copied, and memory grows with the size of the message only: lengths are
 //!   checked before anything is allocated.

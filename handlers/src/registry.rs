@@ -56,13 +56,13 @@ impl Registry {
         Arc::make_mut(&mut self.handlers).insert(htype.into(), Arc::new(handler));
     }
 
-    /// Forgets the handler of an htype: its messages are [`Data::Unknown`] from then on. Tells
+    /// Forgets the handler of an htype: its messages are [`Data::Unknown`] from then on. Returns
     /// whether there was one.
     pub fn remove(&mut self, htype: &str) -> bool {
         Arc::make_mut(&mut self.handlers).remove(htype).is_some()
     }
 
-    /// Tells whether there is a handler for an htype.
+    /// Returns whether there is a handler for an htype.
     pub fn contains(&self, htype: &str) -> bool {
         self.handlers.contains_key(htype)
     }
@@ -74,9 +74,9 @@ impl Registry {
 
     /// Decodes a message by the handler of its htype.
     ///
-    /// Every message gives a value: [`Data::Unknown`] if nobody registered its htype or it has none,
-    /// [`Data::Broken`] if the handler fails, if there are no parts, or if the first one begins like
-    /// a JSON object and has no htype because it is not valid JSON.
+    /// Every message gives a value: [`Data::Unknown`] if its htype is not registered or missing,
+    /// [`Data::Broken`] if the handler fails, if there are no parts, or if the first one begins
+    /// like a JSON object and has no htype because it is not valid JSON.
     pub fn decode(&self, message: Message) -> Data {
         let parts = Parts::new(&message);
         let result = match parts.htype().map(|htype| self.handlers.get(htype)) {
@@ -153,7 +153,7 @@ fn run(handler: &dyn Handler, mut parts: Parts<'_>) -> Result<Data, DecodeError>
     }
 }
 
-/// Tells what is wrong with a message without htype, if it is one that should have one.
+/// Returns what is wrong with a message without htype, if it should have one.
 fn unreadable(message: &Message) -> Option<DecodeError> {
     match message.parts().first() {
         None => Some(DecodeError::NoParts),

@@ -1,12 +1,13 @@
-//! The table of formats, a line each, of which [`Data`](crate::Data) and [`Format`](crate::Format) are made.
+//! The table of formats, one line each. [`Data`](crate::Data) and [`Format`](crate::Format) are
+//! made from it.
 //!
-//! A format is a type in a file of its own that has `decode`, `encode`, `warnings` and `walk`. Its line has
+//! A format is a type in its own file with `decode`, `encode`, `warnings` and `walk`. Its line has
 //!
-//! - its name, which is that of the variants;
-//! - the type, and whether a value of it is large, and so stands in a `Box`;
-//! - the field that is its JSON header, or `none`;
-//! - the htypes that it is found by, the first of which it goes by if it has no JSON header;
-//! - what it is.
+//! - its name, also the name of the variants;
+//! - the type, and whether a value is large and therefore boxed;
+//! - the field with its JSON header, or `none`;
+//! - its htypes; the first one is its name if it has no JSON header;
+//! - its description.
 
 /// Calls a macro with the lines of the table.
 macro_rules! formats {
@@ -29,7 +30,7 @@ macro_rules! formats {
             BsreadStop: small crate::bsread::Stop, header, ["bsr_stop-1.0"],
                 "bsr_stop-1.0: a sender of bsread stops.";
             BsreadReconnect: small crate::bsread::Reconnect, header, ["bsr_reconnect-1.0"],
-                "bsr_reconnect-1.0: a stream of bsread goes on at another address.";
+                "bsr_reconnect-1.0: a stream of bsread continues at another address.";
         }
     };
 }

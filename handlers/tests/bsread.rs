@@ -46,25 +46,25 @@ fn a_length_that_disagrees_with_the_shape_is_one_dimension() {
     let read = |shape, value: &[u8]| {
         channel(json!({"name": "A", "type": "uint16", "shape": shape}), value)
     };
-    let told = |text: &str| vec![format!("channel 'A' in part 3: {text}")];
+    let warning = |text: &str| vec![format!("channel 'A' in part 3: {text}")];
 
     assert_eq!(read(json!([1]), &[1, 0]), (Some(Value::Uint16(1)), vec![]));
     assert_eq!(read(json!([2, 1]), &[1, 0, 2, 0]), (Some(array(&[1, 2], &[1, 2])), vec![]));
     assert_eq!(
         read(json!([1]), &[1, 0, 2, 0]),
-        (Some(array(&[1, 2], &[2])), told("expected elements of shape [1], found 2"))
+        (Some(array(&[1, 2], &[2])), warning("expected elements of shape [1], found 2"))
     );
     assert_eq!(
         read(json!([3, 2]), &[1, 0, 2, 0]),
-        (Some(array(&[1, 2], &[2])), told("expected elements of shape [2, 3], found 2"))
+        (Some(array(&[1, 2], &[2])), warning("expected elements of shape [2, 3], found 2"))
     );
     assert_eq!(
         read(json!([1]), &[1, 0, 2]),
-        (None, told("3 bytes are no whole number of elements of uint16"))
+        (None, warning("3 bytes are no whole number of elements of uint16"))
     );
     assert_eq!(
         read(json!(["x"]), &[1, 0]),
-        (Some(array(&[1], &[1])), told("its shape is no list of whole numbers from 0 up"))
+        (Some(array(&[1], &[1])), warning("its shape is no list of whole numbers from 0 up"))
     );
     let (value, warnings) = read(json!([4_294_967_296_u64, 4_294_967_296_u64]), &[1, 0]);
     assert_eq!((value, warnings.len()), (Some(array(&[1], &[1])), 1));
@@ -236,8 +236,8 @@ fn too_few_and_too_many_parts_are_told() {
         read(&["a", "", "b", "", "c"]),
         (vec![true, true], vec!["expected at most 6 parts, found 7".into()])
     );
-    let told = "expected 6 parts, found 5: channels without value have one";
-    assert_eq!(read(&["", "b", ""]), (vec![false, true], vec![told.into()]));
+    let warning = "expected 6 parts, found 5: channels without value have one";
+    assert_eq!(read(&["", "b", ""]), (vec![false, true], vec![warning.into()]));
     let none = decode(Message::new([MAIN.into(), "{}".into()]));
     assert_eq!(none.warnings()[0].to_string(), "part 2 has no list of channels");
 }
@@ -352,13 +352,13 @@ fn what_would_read_back_differently_is_not_built() {
     );
     assert_eq!(
         error(pulse.set("T", "")),
-        "the value of channel 'T' is empty, which cannot be told from none"
+        "the value of channel 'T' is empty, which cannot be distinguished from no value"
     );
 
     let mut bsread = pulse.finish();
     bsread.main_header.value_mut()["dh_compression"] = "lz4".into();
     assert_eq!(
         bsread.encode().unwrap_err().to_string(),
-        "part 2 of 'bsr_m-1.1' has the compression 'none', but the header tells 'lz4'"
+        "part 2 of 'bsr_m-1.1' has the compression 'none', but the header says 'lz4'"
     );
 }

@@ -42,7 +42,7 @@ fn every_vector_decodes_to_what_is_expected() {
         let data = registry.decode(vector.message);
         let (expected, mut decoded) = (vector.decoded, decoded(&data));
         if name.contains("tolerance_stream2_bszstd") {
-            // This one tells what to expect of the pixels only.
+            // This one says what to expect of the pixels only.
             decoded.as_object_mut().unwrap().retain(|key, _| expected.get(key).is_some());
         }
         assert!(is_equal(&decoded, &expected), "{name}\nexpected {expected:#}\nfound {decoded:#}");

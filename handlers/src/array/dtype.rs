@@ -122,7 +122,7 @@ impl Dtype {
     }
 
     /// Reads a type that may begin with its byte order, as `<u2` does. `=` (native) and `|` (none)
-    /// tell no order.
+    /// have no order.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! [`Array`]: the typed array in a binary part. Which header describes it is left to the formats.
+//! [`Array`]: the typed array in a binary part. The formats know which header describes it.
 
 mod dtype;
 
@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 pub use dtype::{ByteOrder, Dtype, UnknownByteOrder, UnknownType};
 
-/// The lengths of an array along its dimensions.
+/// The lengths of the dimensions of an array.
 pub(crate) type Extents = SmallVec<[usize; 4]>;
 
 /// The most dimensions an array may have, as many as numpy's.
@@ -116,12 +116,12 @@ impl Array {
         self.bytes.len() / self.dtype.size()
     }
 
-    /// Tells whether there are no elements, as one of the dimensions is 0.
+    /// Returns whether there are no elements, as one of the dimensions is 0.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Returns the elements in C order. They are borrowed from the message where its bytes are
+    /// Returns the elements in C order. They are borrowed from the message if its bytes are
     /// aligned and in this machine's order, else copied.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl Array {
         array
     }
 
-    /// Tells whether two arrays have the same type, byte order and shape.
+    /// Returns whether two arrays have the same type, byte order and shape.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         (self.dtype, self.order, &self.shape) == (other.dtype, other.order, &other.shape)
     }
@@ -202,7 +202,7 @@ pub trait Element: Pod + sealed::Sealed {
     /// The type of elements that this is.
     const DTYPE: Dtype;
 
-    /// Tells whether elements of a type can be read as this.
+    /// Returns whether elements of a type can be read as this.
     fn reads(dtype: Dtype) -> bool {
         dtype == Self::DTYPE
     }
@@ -244,19 +244,19 @@ pub enum ArrayError {
     /// The header names no type, or not by a text.
     #[error("the header has no 'type'")]
     NoType,
-    /// The sender says that there is no array: it sends no bytes, and describes none.
+    /// The sender says that there is no array: it sends no bytes, and describes no array.
     #[error("the sender says that there is no array")]
     Absent,
-    /// The header tells a compression that nobody has specified.
+    /// The header names a compression that has no specification.
     #[error("nothing is known of the compression '{0}'")]
     Unspecified(Box<str>),
     /// The header has no shape, or one that is no list of whole numbers from 0 up.
     #[error("expected a list of whole numbers from 0 up as 'shape'")]
     NoShape,
-    /// The header names a type nobody knows.
+    /// The header names an unknown type.
     #[error(transparent)]
     Type(#[from] UnknownType),
-    /// The header names a byte order nobody knows.
+    /// The header names an unknown byte order.
     #[error(transparent)]
     Order(#[from] UnknownByteOrder),
     /// The shape is one that no array in memory can have.
@@ -302,7 +302,7 @@ pub enum ArrayError {
         found: Box<Array>,
     },
     /// An array without elements, which is an empty part, reads as no array.
-    #[error("an array without elements cannot be told from none")]
+    #[error("an array without elements cannot be distinguished from no array")]
     Empty,
 }
 

@@ -30,18 +30,18 @@ pub enum BuildError {
         /// The name.
         name: Box<str>,
     },
-    /// The value is not what the data header tells of the channel.
+    /// The value is not what the data header says of the channel.
     #[error("channel '{name}' expects {expected}, found {found}")]
     Unlike {
         /// The name of the channel.
         name: Box<str>,
-        /// The type and shape that the data header tells.
+        /// The type and shape in the data header.
         expected: Box<str>,
         /// The type and shape of the value.
         found: Box<str>,
     },
-    /// An empty text or array is not told from no value.
-    #[error("the value of channel '{name}' is empty, which cannot be told from none")]
+    /// An empty text or array is not distinguished from no value.
+    #[error("the value of channel '{name}' is empty, which cannot be distinguished from no value")]
     Empty {
         /// The name of the channel.
         name: Box<str>,

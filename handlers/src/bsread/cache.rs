@@ -1,7 +1,7 @@
 //! [`Decoder`]: the handler of bsr_m-1.x, which remembers the data headers it read.
 //!
-//! Nearly all messages of a stream have the same data header. The main header tells its hash, which
-//! finds it; since senders exist that tell a constant, the bytes are compared as well.
+//! Nearly all messages of a stream have the same data header. The hash in the main header finds it
+//! in the cache. Some senders send a constant as the hash, so the bytes are compared too.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -76,7 +76,7 @@ impl Decoder {
     }
 }
 
-/// Tells whether a hash is one, and not what stands for none.
+/// Returns whether this is a hash, and not a placeholder.
 fn is_hash(hash: &str) -> bool {
     !matches!(hash, "" | "0") && hash.len() <= LONGEST_HASH
 }

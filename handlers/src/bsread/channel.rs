@@ -29,10 +29,10 @@ pub struct Channel<'m> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
-    /// Nobody knows the type.
+    /// The type is unknown.
     #[error(transparent)]
     UnknownType(#[from] UnknownType),
-    /// Nobody knows the compression.
+    /// The compression is unknown.
     #[error(transparent)]
     UnknownCompression(#[from] UnknownCompression),
     /// The value cannot be decompressed.
@@ -60,7 +60,7 @@ impl<'m> Channel<'m> {
         self.definition.name()
     }
 
-    /// Returns what the data header tells of the channel.
+    /// Returns what the data header says of the channel.
     pub fn definition(&self) -> &'m Definition {
         self.definition
     }
@@ -68,7 +68,7 @@ impl<'m> Channel<'m> {
     /// Returns the value: `None` if there is none at this pulse, or if it cannot be read, about
     /// which there is a warning.
     ///
-    /// A value whose length is not the one that the shape tells is an array of one dimension.
+    /// A value whose length does not fit the shape is an array of one dimension.
     #[inline]
     pub fn value(&self) -> Option<Value> {
         match self.single() {
@@ -131,14 +131,14 @@ impl<'m> Channel<'m> {
         Ok(Some(Value::Array(Array::from_extents(dtype, order, shape, bytes)?)))
     }
 
-    /// Returns the text in bytes: all of them, or up to the first zero where they are padded.
+    /// Returns the text in bytes: all of them, or up to the first zero if they are padded.
     fn text<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, std::str::Utf8Error> {
         let zero = bytes.iter().position(|&byte| byte == 0);
         let end = zero.filter(|_| self.message.has_padded_texts());
         std::str::from_utf8(&bytes[..end.unwrap_or(bytes.len())])
     }
 
-    /// Returns when the value was taken: as the channel tells it, or else as the message does for
+    /// Returns when the value was taken: as the channel says, or else as the message says for
     /// all of them. Without a value there may be none.
     #[inline]
     pub fn timestamp(&self) -> Option<Timestamp> {
@@ -148,7 +148,7 @@ impl<'m> Channel<'m> {
         })
     }
 
-    /// Returns when the value was taken, as the channel tells it.
+    /// Returns when the value was taken, as the channel says.
     #[inline]
     pub fn own_timestamp(&self) -> Option<Timestamp> {
         Timestamp::read(self.timestamp?, self.definition.order_or_little())
@@ -206,7 +206,7 @@ impl<'m> Channel<'m> {
     }
 }
 
-/// The channel is called by its name alone.
+/// The name of the array is the name of the channel alone.
 impl Unread for Channel<'_> {
     fn name(&self) -> Option<String> {
         Some(Channel::name(self).to_owned())
@@ -220,7 +220,7 @@ impl Unread for Channel<'_> {
         }
     }
 
-    /// What is of an unknown type or compression is shown as bytes.
+    /// A value of an unknown type or compression is shown as bytes.
     fn show(&self, read: Result<Read, ReadError>) -> Shown {
         if matches!(read, Ok(Read::Absent)) {
             return Json::Null.into();

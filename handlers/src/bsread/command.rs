@@ -1,4 +1,5 @@
-//! [`Stop`] and [`Reconnect`]: what senders in Java tell their receivers, one part each.
+//! [`Stop`] and [`Reconnect`]: commands that senders in Java send to their receivers, one part
+//! each.
 //!
 //! ```text
 //! part 1   {"htype": "bsr_stop-1.0", "sentMessages": 1000}      -1 if it is not known
@@ -34,7 +35,7 @@ macro_rules! commands {
                 Ok(Self { header: parts.next_object()?, extra: parts.rest().collect() })
             }
 
-            /// Visits what the message holds.
+            /// Visits the values of the message.
             pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
                 visitor.part("header", &self.header);
                 extra_parts(&self.extra, visitor);

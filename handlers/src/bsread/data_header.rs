@@ -173,17 +173,17 @@ impl DataHeader {
         self.0.by_name.get(name).copied()
     }
 
-    /// Tells whether there is a list of channels at all.
+    /// Returns whether there is a list of channels at all.
     pub(super) fn has_channels(&self) -> bool {
         self.0.has_channels
     }
 
-    /// Tells whether this is version 1.0.
+    /// Returns whether this is version 1.0.
     pub(super) fn is_old(&self) -> bool {
         self.0.is_old
     }
 
-    /// Tells whether this was read from such a part.
+    /// Returns whether this was read from such a part.
     pub(super) fn is_of(&self, part: &[u8], compression: Compression) -> bool {
         self.0.compression == compression && self.0.part == part
     }
@@ -193,7 +193,7 @@ impl DataHeader {
         self.0.json.to_bytes().len()
     }
 
-    /// Tells whether two share what was read.
+    /// Returns whether two share what was read.
     #[cfg(test)]
     pub(super) fn is_shared_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

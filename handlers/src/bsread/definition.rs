@@ -1,4 +1,4 @@
-//! [`Definition`]: what a data header tells of a channel.
+//! [`Definition`]: what a data header says of a channel.
 
 use std::num::NonZeroU64;
 
@@ -11,7 +11,7 @@ use super::timestamp::integer;
 use crate::array::{ByteOrder, Extents, UnknownByteOrder, UnknownType};
 use crate::compression::UnknownCompression;
 
-/// What a data header tells of a channel: its name, and how its values lie in their part.
+/// What a data header says of a channel: its name, and how its values lie in their part.
 ///
 /// ```
 /// use mflow_handlers::bsread::{Compression, Definition, Kind};
@@ -77,31 +77,31 @@ impl Definition {
         self
     }
 
-    /// Returns the name; it is empty where the data header tells none.
+    /// Returns the name; it is empty if the data header has none.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the type of the values, float64 where none is told.
+    /// Returns the type of the values, float64 by default.
     ///
     /// # Errors
     ///
-    /// [`UnknownType`], with the name that the data header tells.
+    /// [`UnknownType`], with the name in the data header.
     pub fn kind(&self) -> Result<Kind, &UnknownType> {
         self.kind.as_ref().copied()
     }
 
-    /// Returns the shape in C order, the slowest dimension first, `[1]` where none is told. `None`
-    /// if the data header tells something that is no shape.
+    /// Returns the shape in C order, the slowest dimension first, `[1]` by default. `None` if the
+    /// data header has something else than a shape.
     pub fn shape(&self) -> Option<&[usize]> {
         self.shape.as_deref()
     }
 
-    /// Returns the byte order of values and timestamps, little where none is told.
+    /// Returns the byte order of values and timestamps, little endian by default.
     ///
     /// # Errors
     ///
-    /// [`UnknownByteOrder`], with the name that the data header tells. Such a channel is read as
+    /// [`UnknownByteOrder`], with the name in the data header. Such a channel is read as
     /// little endian.
     pub fn order(&self) -> Result<ByteOrder, &UnknownByteOrder> {
         self.order.as_ref().copied()
@@ -111,7 +111,7 @@ impl Definition {
     ///
     /// # Errors
     ///
-    /// [`UnknownCompression`], with the name that the data header tells.
+    /// [`UnknownCompression`], with the name in the data header.
     pub fn compression(&self) -> Result<Compression, &UnknownCompression> {
         self.compression.as_ref().copied()
     }
@@ -126,14 +126,14 @@ impl Definition {
         self.offset
     }
 
-    /// Tells whether there should be a value at a pulse. The EPICS driver of 2015 adds the offset
-    /// where others take it off.
+    /// Returns whether there should be a value at a pulse. The EPICS driver of 2015 adds the
+    /// offset; the other senders subtract it.
     pub fn is_due(&self, pulse_id: i64) -> bool {
         let pulse = i128::from(pulse_id) - i128::from(self.offset);
         pulse.rem_euclid(i128::from(self.modulo.get())) == 0
     }
 
-    /// Tells whether a value is a single one.
+    /// Returns whether a value is a single one.
     pub(super) fn is_scalar(&self) -> bool {
         matches!(self.shape(), Some([1]))
     }
@@ -143,12 +143,12 @@ impl Definition {
         *self.order.as_ref().unwrap_or(&ByteOrder::Little)
     }
 
-    /// Returns the elements that the shape tells, if any memory could hold them.
+    /// Returns the number of elements of the shape, if memory could hold them.
     pub(super) fn elements(&self) -> Option<usize> {
         self.shape()?.iter().try_fold(1_usize, |count, &extent| count.checked_mul(extent))
     }
 
-    /// Reads what a data header tells of a channel, and of all of them in its own `encoding`.
+    /// Reads what a data header says of a channel, and of all channels in its own `encoding`.
     pub(super) fn of_json(channel: &Value, header_encoding: Option<&Value>) -> Self {
         let field = |key| channel.get(key).filter(|value| !value.is_null());
         let order = match field("encoding").or(header_encoding.filter(|value| !value.is_null())) {
@@ -178,7 +178,7 @@ impl Definition {
         }
     }
 
-    /// Makes the object that stands in a data header. What nobody knows is sent as it was told.
+    /// Makes the object that stands in a data header. Unknown values are sent unchanged.
     pub(super) fn to_json(&self) -> Value {
         let mut object = Map::new();
         let mut insert = |key: &str, value: Value| object.insert(key.to_owned(), value);

@@ -82,7 +82,7 @@ impl Bsread {
         &self.layout
     }
 
-    /// Tells whether texts end at the first zero, as in version 1.0.
+    /// Returns whether texts end at the first zero, as in version 1.0.
     pub(super) fn has_padded_texts(&self) -> bool {
         let is_old = || self.main_header.get("htype").is_some_and(|htype| htype == "bsr_m-1.0");
         self.data_header.is_old() || is_old()
@@ -98,7 +98,7 @@ impl Bsread {
         Self::decode_with(parts, |part, compression, _| DataHeader::decode(part, compression))
     }
 
-    /// Reads the parts of a message, its data header by a function that is told its hash.
+    /// Reads the parts of a message, its data header by a function of the hash.
     pub(super) fn decode_with(
         parts: &mut Parts<'_>,
         read: impl FnOnce(Bytes, Compression, Option<&str>) -> Result<DataHeader, DataHeaderError>,
@@ -112,7 +112,7 @@ impl Bsread {
         Ok(Self::new(main_header, data_header, parts.tail()))
     }
 
-    /// Visits what the message holds.
+    /// Visits the values of the message.
     pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
         visitor.part("main_header", &self.main_header);
         visitor.part("data_header", self.data_header.json());
@@ -134,7 +134,8 @@ impl Bsread {
     /// # Errors
     ///
     /// [`EncodeError::NotAnObject`] if the main header is not an object, and
-    /// [`EncodeError::Compression`] if it was edited to tell another compression of the data header.
+    /// [`EncodeError::Compression`] if it was edited to name another compression of the data
+    /// header.
     pub fn encode(&self) -> Result<Message, EncodeError> {
         let main_header = self.main_header.encode(HTYPE, 1)?;
         let expected = self.data_header.compression();
@@ -183,7 +184,7 @@ impl Bsread {
     }
 }
 
-/// Reads how the data header is compressed. What is no text tells nothing.
+/// Reads how the data header is compressed. A value that is no text means no compression.
 fn compression(main_header: &Json) -> Result<Compression, UnknownCompression> {
     match main_header.get("dh_compression").and_then(Value::as_str) {
         Some(name) => name.parse(),

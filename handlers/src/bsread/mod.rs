@@ -10,10 +10,10 @@
 //! part 4   its timestamp: seconds, nanoseconds; 8 bytes each     } the order of the data header
 //! ```
 //!
-//! Both parts of a channel are empty if it has no value at a pulse. In version 1.0 the timestamp has
-//! `epoch` in place of `sec`, `encoding` may stand beside `channels`, types have other names and texts
-//! are padded with zeros; senders of the transition mix the two, so the keys tell and not the
-//! version. [`Stop`] and [`Reconnect`] come over the same socket.
+//! Both parts of a channel are empty if it has no value at a pulse. In version 1.0 the timestamp
+//! has `epoch` in place of `sec`, `encoding` may stand beside `channels`, types have other names
+//! and texts are padded with zeros; senders of the transition mix the two, so the keys decide and
+//! not the version. [`Stop`] and [`Reconnect`] come over the same socket.
 //!
 //! Source: the bsread specification of PSI, and messages of the public senders, whose conventions
 //! differ: see [`Compression`] for lengths, [`Timestamp`] for byte orders.

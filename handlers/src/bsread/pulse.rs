@@ -11,8 +11,8 @@ use super::message::Bsread;
 use super::value::Value;
 use crate::header::Timestamp;
 
-/// The values of channels at one pulse, of which a message is made. A channel whose value nobody
-/// sets has none.
+/// The values of channels at one pulse, from which a message is made. A channel whose value is not
+/// set has no value.
 ///
 /// Lengths of `lz4` are in the byte order of the channel, which is what receivers expect.
 ///

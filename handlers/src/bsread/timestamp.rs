@@ -1,4 +1,4 @@
-//! [`Timestamp`] of a channel or a pulse, as each of its writers tells it.
+//! [`Timestamp`] of a channel or a pulse, as each of its writers sends it.
 //!
 //! ```text
 //! 8 bytes   seconds since 1970      } signed, in the byte order of the channel; one writer
@@ -23,7 +23,7 @@ impl Timestamp {
         Self::new(self.seconds.swap_bytes(), self.nanoseconds.swap_bytes())
     }
 
-    /// Reads the timestamp of a channel, and tells whether it is in the other byte order. `None` if
+    /// Reads the timestamp of a channel, and returns whether it is in the other byte order. `None` if
     /// it is too short.
     #[inline]
     pub(super) fn read(part: &[u8], order: ByteOrder) -> Option<(Self, bool)> {
@@ -32,9 +32,9 @@ impl Timestamp {
             ByteOrder::Little => i64::from_le_bytes(word),
             ByteOrder::Big => i64::from_be_bytes(word),
         };
-        let told = Self::new(read(*words.first()?), read(*words.get(1)?));
-        let is_swapped = !told.is_sane() && told.swapped().is_sane();
-        Some((if is_swapped { told.swapped() } else { told }, is_swapped))
+        let sent = Self::new(read(*words.first()?), read(*words.get(1)?));
+        let is_swapped = !sent.is_sane() && sent.swapped().is_sane();
+        Some((if is_swapped { sent.swapped() } else { sent }, is_swapped))
     }
 
     /// Makes the timestamp of a channel.
@@ -54,7 +54,7 @@ impl Timestamp {
     pub(super) fn of_json(value: &Value) -> Option<Self> {
         let field = |key| value.get(key).and_then(integer);
         let seconds = field("sec").or_else(|| field("epoch"))?;
-        Some(Self::told(seconds, field("ns").unwrap_or(0)))
+        Some(Self::of_main_header(seconds, field("ns").unwrap_or(0)))
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn main_headers_tell_seconds_or_milliseconds() {
+    fn main_headers_have_seconds_or_milliseconds() {
         let read = |value| Timestamp::of_json(&value);
         assert_eq!(read(json!({"sec": 7, "ns": 8})), Some(Timestamp::new(7, 8)));
         assert_eq!(read(json!({"epoch": 7.0, "ns": 8})), Some(Timestamp::new(7, 8)));

@@ -112,7 +112,7 @@ impl Value {
         }
     }
 
-    /// Returns a single number or bool as a float, the nearest one where a whole number of 64 bits
+    /// Returns a single number or bool as a float, the nearest one if a whole number of 64 bits
     /// lies between two.
     #[expect(clippy::cast_precision_loss, reason = "the documentation says so")]
     pub fn as_f64(&self) -> Option<f64> {

@@ -1,6 +1,6 @@
 //! [`NamedArray`]: the arrays that a message holds, whatever its format.
 //!
-//! Where they lie is left to the formats, which walk their values.
+//! The formats know where the arrays are: they walk their values.
 
 use serde_json::Value;
 
@@ -27,13 +27,13 @@ impl Data {
     /// array-1.0     001, 002, …      the number of the part, the header being 000
     /// dheader-1.0   flatfield, pixel_mask, countrate_table
     /// dimage-1.0    image
-    /// stream2       data.threshold_1, images.0.profile, …   keys and indices on the way to it
+    /// stream2       data.threshold_1, images.0.profile, …   the path of keys and indices
     /// bsr_m         the names of the channels that hold an array
     /// ```
     ///
-    /// These are all arrays that the [canonical](crate::canonical()) JSON shows. Single values and texts
-    /// of bsread are no arrays, nor is what other formats hold. What should be read and cannot be is
-    /// returned with its error, whether or not it would have been an array.
+    /// These are all arrays that the [canonical](crate::canonical()) JSON shows. Single values and
+    /// texts of bsread are no arrays. Other formats have no arrays. A value that should be readable
+    /// and is not is returned with its error, also if it would not have been an array.
     ///
     /// ```
     /// use mflow_handlers::{Array, ArrayMessage, Data};
@@ -56,7 +56,7 @@ impl Data {
     }
 }
 
-/// Collects what has to be read, with its name.
+/// Collects the values to be read, with their names.
 #[derive(Default)]
 struct Collector<'d> {
     path: Vec<Step>,
@@ -70,7 +70,7 @@ enum Step {
 }
 
 impl Collector<'_> {
-    /// Goes on to the next value of a list.
+    /// Steps to the next value of a list.
     fn step(&mut self) {
         if let Some(Step::Index(index)) = self.path.last_mut() {
             *index += 1;

@@ -1,4 +1,4 @@
-//! [`canonical`]: a decoded message as JSON, for people and for comparison.
+//! [`canonical`]: a decoded message as JSON, for people and for comparisons.
 //!
 //! ```text
 //! an array         {"dtype": "uint16", "shape": [slow, …, fast], "nbytes": n, "sha256": "…"}
@@ -9,8 +9,8 @@
 //! a complex one    {"re": 1.0, "im": 2.0}
 //! ```
 //!
-//! The hash of an array is that of its bytes in C order and little endian, whatever order they were
-//! sent in. `"warnings"` is present when something was tolerated.
+//! The hash of an array is computed from its bytes in C order and little endian, in whatever order
+//! they were sent. `"warnings"` is present when something was tolerated.
 
 pub mod arrays;
 
@@ -49,8 +49,8 @@ pub struct Canonical {
     /// The JSON.
     pub json: Value,
     /// Whether the message could be decoded, and every image, table, array and value of a channel
-    /// be read, of which [`Data::arrays`] returns the errors. What is of another type than it should
-    /// be and holds no array is shown as it was sent, with a warning: that is whole.
+    /// be read. [`Data::arrays`] returns the errors of those that could not. A value of a wrong
+    /// type that holds no array is shown as it was sent, with a warning: that counts as whole.
     pub is_whole: bool,
 }
 

@@ -1,5 +1,5 @@
-//! CBOR (RFC 8949): a cursor over it that bounds how deep it goes, a writer, and any value as it lies in a
-//! message. What the values mean is left to the formats.
+//! CBOR (RFC 8949): a cursor that bounds the depth of nesting, a writer, and any value as it is in
+//! a message. The formats know what the values mean.
 
 mod reader;
 mod scalar;

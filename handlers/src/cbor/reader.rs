@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Tells whether there is one more item, and takes the break if there is none.
+    /// Returns whether there is one more item, and takes the break if there is none.
     pub(crate) fn has_more(&mut self, items: &mut Items) -> Result<bool, CborError> {
         match &mut items.0 {
             Some(0) => Ok(false),

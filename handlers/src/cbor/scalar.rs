@@ -1,4 +1,5 @@
-//! Texts and numbers, read tolerantly: a whole number may be a float, and the other way round.
+//! Texts and numbers, read tolerantly: a whole number may be sent as a float, and a float as a
+//! whole number.
 
 use std::borrow::Cow;
 
@@ -19,7 +20,7 @@ pub(crate) fn to_float(number: i128) -> f64 {
 /// Returns the whole number that a float is, if it is one.
 fn to_count(number: f64) -> Option<u64> {
     let is_exact = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
-    // The text of a whole float of up to 2^53 is that of a whole number.
+    // A whole float of up to 2^53 has the text of a whole number.
     is_exact.then(|| format!("{number:.0}").parse().ok()).flatten()
 }
 
@@ -30,7 +31,7 @@ pub(crate) fn into_text(head: Head<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Returns the whole number from 0 up that a value is, if it is one.
+/// Returns the value as a whole number from 0 up, if it is one.
 pub(crate) fn into_count(head: Head<'_>) -> Option<u64> {
     match head {
         Head::Integer(number) => number.try_into().ok(),

@@ -11,7 +11,8 @@ use super::writer::Writer;
 
 /// Any CBOR value as it lies in a message, whose bytes it shares.
 ///
-/// It is checked to be whole and not too deep; what it is, is read when somebody asks. Two are equal if their bytes are.
+/// It is checked to be whole and not too deep. Its content is read on request. Two are equal if
+/// their bytes are.
 ///
 /// ```
 /// use mflow_handlers::cbor::{Cbor, Value};
@@ -25,7 +26,7 @@ use super::writer::Writer;
 pub struct Cbor(Bytes);
 
 impl Cbor {
-    /// Takes bytes that should be one CBOR value.
+    /// Makes it from bytes that should be one CBOR value.
     ///
     /// # Errors
     ///
@@ -190,7 +191,7 @@ pub enum Value {
     Undefined,
     /// True or false.
     Bool(bool),
-    /// A simple value that nobody has given a meaning.
+    /// A simple value without an assigned meaning.
     Simple(u8),
     /// A whole number; a bignum too if it fits.
     Integer(i128),
@@ -204,7 +205,7 @@ pub enum Value {
     Array(Vec<Value>),
     /// Pairs in the order they were sent; keys can be anything and can be there twice.
     Map(Vec<(Value, Value)>),
-    /// A value with a tag that tells what it means.
+    /// A value with a tag that says what it means.
     Tag(u64, Box<Value>),
 }
 

@@ -41,7 +41,7 @@ impl Writer {
         self.head(Major::Unsigned, number);
     }
 
-    /// Adds a whole number; as a bignum where no integer of CBOR can hold it.
+    /// Adds a whole number; as a bignum if no integer of CBOR can hold it.
     pub(crate) fn integer(&mut self, number: i128) {
         let (major, tag, argument) = match number {
             0.. => (Major::Unsigned, 2, number),

@@ -15,7 +15,7 @@ const PER_THREAD: usize = 1 << 20;
 /// Into how many shares the work of a thread is split.
 const SHARES: usize = 8;
 
-/// Bytes of a block of LZ4 where we choose: enough of them to share the work.
+/// Bytes of a block of LZ4 if we choose: enough of them to share the work.
 const LZ4_BLOCK: usize = 1 << 18;
 
 impl Codec {
@@ -42,7 +42,7 @@ impl Codec {
     /// larger than `out`. Where it fails, what `out` holds means nothing.
     ///
     /// # Errors
-    /// [`CompressionError::Length`] where the data says it has another length; others where it is
+    /// [`CompressionError::Length`] if the data says it has another length; others if it is
     /// damaged.
     pub fn decode_into(
         self,
@@ -72,7 +72,7 @@ impl Codec {
         let threads = threads.count(out.len());
         let share = match threads {
             1 => frame.blocks.len(),
-            // Some blocks take longer than others: whoever is done takes what is left.
+            // Some blocks take longer than others: a thread that is done takes the next one.
             _ => frame.blocks.len().div_ceil(threads * SHARES),
         };
         let block = frame.block.min(out.len());
@@ -100,7 +100,7 @@ impl Codec {
     /// Decodes data to the length that it says it has.
     ///
     /// # Errors
-    /// [`CompressionError::TooLarge`] where that is over the limit or more than the data can make,
+    /// [`CompressionError::TooLarge`] if that is over the limit or more than the data can make,
     /// before any memory is taken; others as [`decode_into`](Self::decode_into).
     pub fn decode(self, input: &[u8], options: &Options) -> Result<Bytes, CompressionError> {
         let length = self.decoded_length(input)?;
@@ -115,7 +115,7 @@ impl Codec {
     /// Decodes data to the length that is known from elsewhere.
     ///
     /// # Errors
-    /// [`CompressionError::Length`] where the data says it has another length; others as
+    /// [`CompressionError::Length`] if the data says it has another length; others as
     /// [`decode`](Self::decode).
     pub fn decode_exactly(
         self,
@@ -142,7 +142,7 @@ impl Codec {
     /// Encodes data into a frame, with the sizes of blocks that everybody uses.
     ///
     /// # Errors
-    /// [`CompressionError::Element`] where the data is no whole number of elements, and
+    /// [`CompressionError::Element`] if the data is no whole number of elements, and
     /// [`CompressionError::Unsupported`] for Zstandard.
     pub fn encode(self, data: &[u8]) -> Result<Vec<u8>, CompressionError> {
         let mut out = Vec::new();
@@ -227,7 +227,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Decodes one block that fills `out`; tells whether it does.
+    /// Decodes one block that fills `out`; returns whether it does.
     fn decode(&mut self, input: &[u8], out: &mut [u8]) -> bool {
         let element = match self.codec {
             Codec::Lz4 if input.len() == out.len() => {

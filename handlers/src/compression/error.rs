@@ -1,6 +1,6 @@
 //! What can be wrong with compressed data.
 
-/// The name is not that of a compression.
+/// The name of a compression is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected the compression 'none', 'lz4' or 'bitshuffle_lz4', found '{0}'")]
 pub struct UnknownCompression(pub Box<str>);
@@ -19,7 +19,7 @@ pub enum CompressionError {
         /// How many do.
         found: usize,
     },
-    /// The data goes on after its end.
+    /// There are bytes after the end of the data.
     #[error("{bytes} bytes follow after the end")]
     Trailing {
         /// How many bytes.

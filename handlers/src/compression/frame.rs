@@ -66,7 +66,7 @@ impl<'a> Frame<'a> {
             return walk(element.block());
         }
         walk(field).or_else(|error| {
-            // Or it told the elements of a block, not its bytes.
+            // Or it gave the elements of a block, not its bytes.
             field.checked_mul(element.bytes()).and_then(|block| walk(block).ok()).ok_or(error)
         })
     }
@@ -115,7 +115,7 @@ pub(super) fn begin(
     Ok(())
 }
 
-/// Adds a block of LZ4, or as it is where that is allowed and no larger.
+/// Adds a block of LZ4, or as it is if that is allowed and no larger.
 pub(super) fn add_block(
     block: &[u8],
     stored: Stored,

@@ -8,7 +8,7 @@ use super::{CompressionError, Options};
 /// The most that one block can hold.
 pub(super) const MAX_INPUT: usize = 0x7e00_0000;
 
-/// Decodes a block that fills `out` exactly; tells whether it does.
+/// Decodes a block that fills `out` exactly; returns whether it does.
 pub(super) fn decode(input: &[u8], out: &mut [u8]) -> bool {
     let (Ok(input_length), Ok(length)) = (i32::try_from(input.len()), i32::try_from(out.len()))
     else {
@@ -27,7 +27,7 @@ pub(super) fn decode(input: &[u8], out: &mut [u8]) -> bool {
     written == length
 }
 
-/// Encodes a block at the end of `out`; false where the input is larger than a block can be.
+/// Encodes a block at the end of `out`; false if the input is larger than a block can be.
 pub(super) fn encode(input: &[u8], out: &mut Vec<u8>) -> bool {
     let Some(length) = i32::try_from(input.len()).ok().filter(|_| input.len() <= MAX_INPUT) else {
         return false;
@@ -56,8 +56,8 @@ pub(super) fn encode(input: &[u8], out: &mut Vec<u8>) -> bool {
 /// from elsewhere.
 ///
 /// # Errors
-/// [`CompressionError::TooLarge`] where the length is over the limit or more than the block can
-/// make, before any memory is taken; [`CompressionError::Block`] where the block does not make it.
+/// [`CompressionError::TooLarge`] if the length is over the limit or more than the block can
+/// make, before any memory is taken; [`CompressionError::Block`] if the block does not make it.
 pub fn decode_block(
     input: &[u8],
     length: usize,
@@ -75,7 +75,7 @@ pub fn decode_block(
 /// Encodes one block of LZ4 without a frame.
 ///
 /// # Errors
-/// [`CompressionError::BlockSize`] where the data is larger than a block can be, 2 GB.
+/// [`CompressionError::BlockSize`] if the data is larger than a block can be, 2 GB.
 pub fn encode_block(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
     let mut out = Vec::new();
     if encode(data, &mut out) {

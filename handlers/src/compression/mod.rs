@@ -63,7 +63,7 @@ impl Default for Options {
 pub enum Threads {
     /// The caller's own.
     One,
-    /// The caller's own and others for as long as it takes; fewer where the data is small.
+    /// The caller's own and others for as long as it takes; fewer if the data is small.
     UpTo(NonZeroUsize),
 }
 
@@ -119,7 +119,7 @@ impl Element {
     ///
     /// # Errors
     /// [`CompressionError::Element`] unless it is a multiple of eight elements, and
-    /// [`CompressionError::Length`] where the lengths differ.
+    /// [`CompressionError::Length`] if the lengths differ.
     pub fn untranspose_into(
         self,
         rows: &[u8],
@@ -151,7 +151,7 @@ impl Element {
         }
     }
 
-    /// Returns the bytes of a block where nobody says: 8 KiB, and at least 128 elements.
+    /// Returns the default number of bytes of a block: 8 KiB, and at least 128 elements.
     fn block(self) -> usize {
         (8192 / self.bytes() / 8 * 8).max(128) * self.bytes()
     }

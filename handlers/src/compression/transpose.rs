@@ -23,7 +23,7 @@ use super::avx2;
 pub(crate) enum Path {
     /// Words of 64 bits, everywhere.
     Portable,
-    /// AVX2, where the processor has it.
+    /// AVX2, if the processor has it.
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Detected),
 }
@@ -157,7 +157,7 @@ fn portable_untranspose(size: usize, rows: &[u8], elements: &mut [u8], start: us
     }
 }
 
-/// Goes on from the byte `start` of each row.
+/// Continues from the byte `start` of each row.
 fn portable_plane_to_rows(plane: &[u8], rows: &mut [u8], start: usize) {
     let length = rows.len() / 8;
     for (column, source) in (start..length).step_by(8).zip(plane[8 * start..].chunks(64)) {

@@ -1,4 +1,4 @@
-//! [`Encoding`]: how the pixels of an image were compressed, as its `encoding` tells.
+//! [`Encoding`]: how the pixels of an image were compressed, as its `encoding` says.
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,7 +34,7 @@ pub struct Encoding {
 }
 
 impl Encoding {
-    /// Tells whether the pixels lie in their part as they are.
+    /// Returns whether the pixels lie in their part as they are.
     pub fn is_plain(&self) -> bool {
         self.bitshuffle.is_none() && !self.lz4
     }
@@ -90,7 +90,7 @@ fn parse(name: &str) -> Option<Encoding> {
     Some(Encoding { bitshuffle, lz4, order })
 }
 
-/// The encoding is none that this crate knows.
+/// The encoding is unknown to this crate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an encoding such as '<' or 'bs16-lz4<', found '{0}'")]
 pub struct UnknownEncoding(pub Box<str>);

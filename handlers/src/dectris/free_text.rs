@@ -1,4 +1,4 @@
-//! [`FreeText`]: a part for people and programs of the site, of which nobody knows what is in it.
+//! [`FreeText`]: a part for people and programs of the site, with unknown content.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -36,8 +36,8 @@ impl FreeText {
         matches!(json.value(), Value::Object(_) | Value::Array(_)).then_some(json)
     }
 
-    /// Tells what is wrong with the part: that it is no text, or that it begins as an object of JSON
-    /// does and is none. Other text is nothing to be warned of.
+    /// Returns what is wrong with the part: it is no text, or it begins like a JSON object and is
+    /// none. Any other text is accepted without a warning.
     pub(super) fn warning(&self, part: usize) -> Option<Warning> {
         let text = self.text().ok_or(Warning::NotText { part });
         match text.map(|text| begins_object(text.as_bytes())) {

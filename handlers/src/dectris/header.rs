@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Tables are little endian and never compressed. Source: public readers of the stream, and
-//! simulators. Simulators name the tables otherwise, so their position tells what they are.
+//! simulators. Simulators name the tables otherwise, so their position decides what they are.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -30,8 +30,8 @@ pub(crate) const HTYPE: &str = "dheader-1.0";
 
 /// A message dheader-1.0: how the detector was configured when the series began.
 ///
-/// Which parts there are is told by `header_detail` in the header; so after editing both must agree
-/// for the value to be encoded.
+/// `header_detail` in the header says which parts there are. After editing, both must agree, or the
+/// value cannot be encoded.
 ///
 /// ```
 /// use mflow_handlers::{Message, Parts};
@@ -93,12 +93,12 @@ impl Table {
         self.description.outline().array(Axes::FastFirst, ByteOrder::Little, self.blob.clone())
     }
 
-    /// Returns whether the detector has no such table: it sends no bytes then, and describes none.
+    /// Returns whether the detector has no such table: then it sends no bytes, and describes none.
     pub fn is_absent(&self) -> bool {
         self.blob.is_empty() && self.description.outline().is_empty()
     }
 
-    /// Returns what was tolerated in the description. Of a table that is absent there may be none.
+    /// Returns what was tolerated in the description. An absent table may have none.
     fn warnings(&self, part: usize, htype: &'static str) -> Vec<Warning> {
         if self.is_absent() && self.description.is_nothing() {
             return Vec::new();
@@ -117,7 +117,7 @@ impl Table {
     }
 }
 
-/// A table, called by its name alone.
+/// A table, whose array has the table's name alone.
 struct NamedTable<'d> {
     name: &'static str,
     table: &'d Table,
@@ -178,13 +178,13 @@ impl Detail {
         }
     }
 
-    /// Reads what the header tells.
-    fn told(header: &Json) -> Option<Self> {
-        let told = header.get("header_detail")?.as_str()?;
-        [Self::None, Self::Basic, Self::All].into_iter().find(|detail| detail.name() == told)
+    /// Reads the detail in the header.
+    fn of_header(header: &Json) -> Option<Self> {
+        let name = header.get("header_detail")?.as_str()?;
+        [Self::None, Self::Basic, Self::All].into_iter().find(|detail| detail.name() == name)
     }
 
-    /// Guesses from the number of parts after the first, where the header does not tell.
+    /// Guesses from the number of parts after the first, if the header does not say.
     fn guessed(parts: usize) -> Self {
         match parts {
             0 => Self::None,
@@ -216,7 +216,8 @@ impl DetectorHeader {
     /// If a part that the detail asks for is missing, or one of the first two is not a JSON object.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
         let header = parts.next_object()?;
-        let detail = Detail::told(&header).unwrap_or_else(|| Detail::guessed(parts.remaining()));
+        let detail =
+            Detail::of_header(&header).unwrap_or_else(|| Detail::guessed(parts.remaining()));
         Ok(Self {
             header,
             config: (detail != Detail::None).then(|| parts.next_object()).transpose()?,
@@ -226,7 +227,7 @@ impl DetectorHeader {
         })
     }
 
-    /// Visits what the message holds.
+    /// Visits the values of the message.
     pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
         visitor.part("header", &self.header);
         if let Some(config) = &self.config {
@@ -255,7 +256,7 @@ impl DetectorHeader {
     ///
     /// # Errors
     ///
-    /// [`EncodeError::Detail`] if the header tells another detail than the parts have,
+    /// [`EncodeError::Detail`] if the header has another detail than the parts,
     /// [`EncodeError::Gap`] if a part is left out before one that is there, and
     /// [`EncodeError::NotAnObject`].
     pub fn encode(&self) -> Result<Message, EncodeError> {
@@ -276,9 +277,13 @@ impl DetectorHeader {
         }
         parts.extend(self.extra.iter().cloned().map(Some));
 
-        let told = Detail::told(&self.header).unwrap_or_else(|| Detail::guessed(parts.len() - 1));
-        if told != detail {
-            return Err(EncodeError::Detail { expected: detail.name(), found: told.name().into() });
+        let claimed =
+            Detail::of_header(&self.header).unwrap_or_else(|| Detail::guessed(parts.len() - 1));
+        if claimed != detail {
+            return Err(EncodeError::Detail {
+                expected: detail.name(),
+                found: claimed.name().into(),
+            });
         }
         in_order(HTYPE, parts)
     }
@@ -286,7 +291,7 @@ impl DetectorHeader {
     /// Returns what was tolerated in the message, and what keeps tables from being read.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        if Detail::told(&self.header).is_none() {
+        if Detail::of_header(&self.header).is_none() {
             let found = self.header.get("header_detail").and_then(Value::as_str).map(Box::from);
             warnings.push(Warning::Detail { found });
         }
@@ -444,7 +449,7 @@ mod tests {
             assert_eq!(tables.flatfield.array(), Err(ArrayError::Absent), "{description}");
             assert_eq!(tables.pixel_mask.array(), Array::from_elements(b"ab", &[1, 2]));
         }
-        // What is described should be there, and what is there should be described.
+        // A described table needs bytes, and bytes need a description.
         for (description, blob) in [
             (r#"{"htype":"dflatfield-1.0","shape":[2,1],"type":"uint8"}"#, ""),
             (r#"{"htype":"dflatfield-1.0","shape":[],"type":"undefined"}"#, "ab"),

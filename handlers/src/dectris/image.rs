@@ -56,17 +56,17 @@ pub struct Image {
     pub extra: Vec<Bytes>,
 }
 
-/// Why the pixels of an image cannot be had. The blob can.
+/// Why the pixels of an image cannot be returned. The blob still can.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PixelError {
-    /// The image does not tell how its pixels are encoded.
+    /// The image does not say how its pixels are encoded.
     #[error("the image has no 'encoding'")]
     NoEncoding,
-    /// The image tells an encoding nobody knows.
+    /// The image has an unknown encoding.
     #[error(transparent)]
     UnknownEncoding(#[from] UnknownEncoding),
-    /// The image is encoded in a way that nobody has specified.
+    /// The image has an encoding that has no specification.
     #[error("nothing is known of how pixels are encoded as '{0}'")]
     Unspecified(Box<str>),
     /// The pixels cannot be decompressed.
@@ -223,13 +223,14 @@ impl Image {
         }
     }
 
-    /// Tells whether the blob is the one whose MD5 the header tells; `None` if it tells none.
+    /// Returns whether the blob has the MD5 that is in the header; `None` if the header has none.
     ///
-    /// Detectors do tell it, simulators often tell something else: a mismatch is no proof of damage.
+    /// Detectors send the MD5. Simulators often send something else: a mismatch is no proof of
+    /// damage.
     pub fn matches_hash(&self) -> Option<bool> {
-        let told = self.header.get("hash")?.as_str().filter(|hash| hash.len() == 32)?;
+        let sent = self.header.get("hash")?.as_str().filter(|hash| hash.len() == 32)?;
         let found = Md5::digest(&self.blob);
-        Some(found.iter().zip(told.as_bytes().chunks(2)).all(|(byte, digits)| {
+        Some(found.iter().zip(sent.as_bytes().chunks(2)).all(|(byte, digits)| {
             std::str::from_utf8(digits).is_ok_and(|text| u8::from_str_radix(text, 16) == Ok(*byte))
         }))
     }
@@ -250,7 +251,7 @@ impl Image {
         })
     }
 
-    /// Visits what the message holds.
+    /// Visits the values of the message.
     pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
         visitor.part("header", &self.header);
         visitor.part("part_2", &self.description);
@@ -286,9 +287,9 @@ impl Image {
         let mut warnings = Vec::new();
         warnings.extend(self.description.warning(2));
         warnings.extend(unexpected_htype(&self.description, 2, "dimage_d-1.0"));
-        let told = self.description.get("size").and_then(size);
-        if let Some(told) = told.filter(|&told| usize::try_from(told) != Ok(self.blob.len())) {
-            warnings.push(Warning::Size { part: 3, told, found: self.blob.len() });
+        let expected = self.description.get("size").and_then(size);
+        if let Some(expected) = expected.filter(|&it| usize::try_from(it) != Ok(self.blob.len())) {
+            warnings.push(Warning::Size { part: 3, expected, found: self.blob.len() });
         }
         if let Err(error) = self.check() {
             warnings.push(no_array(3, &error));
@@ -321,7 +322,7 @@ impl Unread for Pixels<'_> {
     fn show(&self, read: Result<Read, ReadError>) -> Shown {
         read.map_or_else(
             |error| Shown {
-                // Other errors are among the warnings without decompressing anything.
+                // All other errors are warnings already, found without decompressing.
                 warning: matches!(error.get_ref().downcast_ref(), Some(PixelError::Compression(_)))
                     .then(|| chain(&error)),
                 ..Shown::beside(&self.0.blob)
@@ -339,8 +340,8 @@ fn name<'a>(outline: &'a Outline<'_>) -> &'a str {
     outline.encoding.as_deref().unwrap_or_default()
 }
 
-/// Decompresses pixels to a known length; `None` for what is in the grammar of encodings and nobody
-/// has specified.
+/// Decompresses pixels to a known length; `None` for an encoding that the grammar allows but that
+/// has no specification.
 fn decompress(
     encoding: Encoding,
     blob: &[u8],
@@ -416,7 +417,7 @@ mod tests {
         image.description.value_mut()["size"] = json!("12");
         assert_eq!(image.warnings(), []);
         image.description.value_mut()["size"] = json!("13");
-        assert_eq!(image.warnings(), [Warning::Size { part: 3, told: 13, found: 12 }]);
+        assert_eq!(image.warnings(), [Warning::Size { part: 3, expected: 13, found: 12 }]);
         assert!(image.pixels().is_ok());
     }
 
@@ -476,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_says_it_has_no_pixels_has_none_and_one_that_describes_them_is_damaged() {
+    fn an_image_without_described_pixels_has_none_and_one_that_describes_them_is_damaged() {
         let mut image = compressed("lz4<", Vec::new());
         let has_none = |image: &Image| {
             matches!(image.pixels(), Err(PixelError::NotTheArray(ArrayError::Absent)))

@@ -9,8 +9,8 @@ use crate::header::Json;
 use crate::message::{EncodeError, Message, Place, Warning, chain};
 use crate::walk::{Visitor, bytes, extra_parts};
 
-/// Makes a message of parts of which the later ones may be left out, but none before one that is
-/// there, as it would be taken for it.
+/// Makes a message of parts. Parts at the end may be left out, but no part before one that is
+/// present: that one would be read in its place.
 pub(super) fn in_order(
     htype: &str,
     parts: impl IntoIterator<Item = Option<Bytes>>,
@@ -29,7 +29,7 @@ pub(super) fn in_order(
     Ok(message)
 }
 
-/// Visits a text under a key if it is JSON, else as bytes under another.
+/// Visits a text under a key if it is JSON, else its bytes under another key.
 pub(crate) fn text_or_bytes<'d>(key: &str, text: &FreeText, visitor: &mut dyn Visitor<'d>) {
     match text.json() {
         Some(json) => visitor.part(key, &json),
@@ -37,7 +37,7 @@ pub(crate) fn text_or_bytes<'d>(key: &str, text: &FreeText, visitor: &mut dyn Vi
     }
 }
 
-/// Visits what may follow the parts of a format.
+/// Visits the appendix and the extra parts, which may follow the parts of a format.
 pub(super) fn tail<'d>(
     appendix: Option<&FreeText>,
     extra: &[Bytes],
@@ -49,7 +49,7 @@ pub(super) fn tail<'d>(
     extra_parts(extra, visitor);
 }
 
-/// Tells of a part whose htype is not the one of its position.
+/// Returns a warning about a part whose htype does not belong to its position.
 pub(super) fn unexpected_htype(
     json: &Json,
     part: usize,
@@ -63,7 +63,7 @@ pub(super) fn unexpected_htype(
     })
 }
 
-/// Tells of a binary part that is no array, with everything that is wrong.
+/// Makes the warning about a binary part that is no array, with all causes.
 pub(super) fn no_array(part: usize, error: &dyn Error) -> Warning {
     Warning::NoArray { part, reason: chain(error).into() }
 }

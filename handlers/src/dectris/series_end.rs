@@ -50,7 +50,7 @@ impl SeriesEnd {
         Ok(Self { header: parts.next_object()?, extra: parts.rest().collect() })
     }
 
-    /// Visits what the message holds.
+    /// Visits the values of the message.
     pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
         visitor.part("header", &self.header);
         extra_parts(&self.extra, visitor);

@@ -1,4 +1,4 @@
-//! The byte order mark that some editors and libraries put before JSON in UTF-8. It says nothing.
+//! The byte order mark that some editors and libraries put before JSON in UTF-8. It has no meaning.
 
 /// The mark in UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";

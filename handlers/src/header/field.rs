@@ -18,8 +18,7 @@ pub(crate) struct Valid;
 /// A text, or the first text in a list, as old senders write an htype.
 pub(crate) struct Text<'a>(pub(crate) Option<Cow<'a, str>>);
 
-/// A whole number from 0 up. Floats are taken if they are whole, as Python writes `262.0` where it
-/// divided.
+/// A whole number from 0 up. Whole floats are accepted: Python writes `262.0` after a division.
 pub(crate) struct Count(pub(crate) Option<u64>);
 
 /// A time since 1970 as bsread writes it, an object; as far as it has whole numbers from 0 up.
@@ -105,7 +104,9 @@ impl<'a> Field<'a> for Moment {
             *field = count.and_then(|count| i64::try_from(count).ok());
         }
         let seconds = seconds.or(epoch);
-        Ok(Self(seconds.map(|seconds| Timestamp::told(seconds, nanoseconds.unwrap_or(0)))))
+        Ok(Self(
+            seconds.map(|seconds| Timestamp::of_main_header(seconds, nanoseconds.unwrap_or(0))),
+        ))
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Json`]: a JSON part, its text and its value. Which fields it should have is left to the formats.
+//! [`Json`]: a JSON part, its text and its value. The formats know which fields it should have.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -14,9 +14,9 @@ use super::peek::Peek;
 
 /// A JSON part of a message: its text as it was received, and its value.
 ///
-/// The whole text is checked when it is parsed; the value is built when somebody first asks for it,
-/// as most messages are decoded for their binary parts. As long as nobody edits the value the part
-/// is encoded to the bytes it came from. Two are equal if their values are.
+/// The whole text is checked when it is parsed; the value is built on first use, because most
+/// messages are decoded for their binary parts. Until the value is edited, the part is encoded to
+/// its original bytes. Two are equal if their values are.
 ///
 /// `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON does not have, are read as null. A
 /// byte order mark before the text is skipped.
@@ -46,7 +46,7 @@ enum State {
         valid: Option<Box<[u8]>>,
         value: OnceLock<Box<Value>>,
     },
-    /// The text is no JSON, and kept as it is where the format can do without it.
+    /// The text is no JSON, and kept as it is if the format can do without it.
     Unreadable(Bytes),
     /// The value was built or edited here, so there is no text.
     Edited(Box<Value>),
@@ -70,18 +70,18 @@ impl Json {
         Ok(Self::checked(text, valid))
     }
 
-    /// Takes a part that was checked already, with the text to read in place of it, if it has floats
-    /// that are no numbers.
+    /// Makes it from a part that was checked already, with the text to read in place of it, if it
+    /// has floats that are no numbers.
     pub(crate) fn checked(text: Bytes, valid: Option<Box<[u8]>>) -> Self {
         Self(State::Received { text, valid, value: OnceLock::new() })
     }
 
-    /// Takes a part that should be JSON. What is none reads as null.
+    /// Makes it from a part that should be JSON. Anything else reads as null.
     pub(crate) fn parse_or_keep(text: Bytes) -> Self {
         Self::parse(text.clone()).unwrap_or(Self(State::Unreadable(text)))
     }
 
-    /// Tells whether the text has floats that are no numbers, which JSON does not have and which
+    /// Returns whether the text has floats that are no numbers, which JSON does not have and which
     /// read as null.
     pub fn has_non_numbers(&self) -> bool {
         matches!(self.0, State::Received { valid: Some(_), .. })
@@ -124,7 +124,7 @@ impl Json {
         matches!(self.to_bytes().trim_ascii(), b"" | b"null")
     }
 
-    /// Tells whether the value is an object.
+    /// Returns whether the value is an object.
     pub fn is_object(&self) -> bool {
         match &self.0 {
             State::Received { text, .. } => begins_object(text),
@@ -155,13 +155,14 @@ impl Json {
         }
     }
 
-    /// Returns whether the value was built or edited, so that there is no text that was received.
+    /// Returns whether the value was built or edited, so that it has no received text.
     pub(crate) fn is_edited(&self) -> bool {
         matches!(self.0, State::Edited(_))
     }
 }
 
-/// Returns the text to read: without a byte order mark, and with null in place of what is no number.
+/// Returns the text to read: without a byte order mark, and with null in place of NaN and
+/// infinities.
 fn readable<'a>(text: &'a [u8], valid: Option<&'a [u8]>) -> &'a [u8] {
     valid.unwrap_or_else(|| without_byte_order_mark(text))
 }
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_skipped_and_sent_as_it_came() {
+    fn a_byte_order_mark_is_skipped_and_sent_unchanged() {
         for text in ["{\"frame\":3}", "{\"frame\":3, \"x\":NaN}"] {
             let marked = format!("\u{feff}{text}");
             let part = Json::parse(marked.clone().into()).unwrap();

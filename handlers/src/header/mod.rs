@@ -1,5 +1,5 @@
-//! What a header says: the JSON of a part, the fields of it that formats share, and what the first part of a
-//! message says at a glance. Decoding is left to the formats.
+//! Headers: the JSON of a part, the fields that several formats share, and [`Peek`], which reads
+//! the first part of a message without decoding it. The formats decode.
 
 mod byte_order_mark;
 mod field;

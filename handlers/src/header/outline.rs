@@ -16,8 +16,8 @@ use super::stream2;
 use super::time::Timestamp;
 use crate::array::{Array, ArrayError, ByteOrder, Dtype, Extents, byte_length};
 
-/// What a JSON part tells, as far as it tells it: a field that is missing or of another type than it
-/// should be is `None`, and of equal keys the last counts.
+/// The fields of a JSON part. A field that is missing or has a wrong type is `None`. If a key is
+/// repeated, the last one counts.
 #[derive(Debug, Default)]
 pub(crate) struct Outline<'a> {
     pub(crate) htype: Option<Cow<'a, str>>,
@@ -25,9 +25,9 @@ pub(crate) struct Outline<'a> {
     pub(crate) frame: Option<u64>,
     /// Under `pulse_id`.
     pub(crate) pulse: Option<u64>,
-    /// When it was taken, under `global_timestamp`; what stream V2 tells.
+    /// When it was taken, under `global_timestamp`; or the time of a stream V2 message.
     pub(crate) time: Option<u64>,
-    /// What it is to its series.
+    /// Its role in its series.
     pub(crate) stage: Option<Stage>,
     pub(crate) encoding: Option<Cow<'a, str>>,
     /// Under `cmpr`, as chunk-1.0 has it.
@@ -52,14 +52,15 @@ pub(crate) enum Axes {
 }
 
 impl<'a> Outline<'a> {
-    /// Reads a part, up to the first fault in it. One in CBOR tells its series and image; it is no JSON.
+    /// Reads a part, up to the first fault in it. A part in CBOR gives its series and image; it is
+    /// no JSON.
     ///
     /// The error is the fault, a data error if the part is JSON but not an object.
     pub(crate) fn of(part: &'a [u8]) -> (Self, Result<(), serde_json::Error>) {
         let part = without_byte_order_mark(part);
         let mut deserializer = serde_json::Deserializer::from_slice(part);
         if stream2::is_stream2(part) {
-            // What else it tells is read by its decoder, or at a glance.
+            // Its other fields are read by its decoder, or by `Peek`.
             let htype = Some(Cow::Borrowed(stream2::HTYPE));
             let result = Valid::deserialize(&mut deserializer).map(drop);
             return (Self { htype, ..Self::default() }, result);
@@ -119,7 +120,7 @@ impl<'a> Outline<'a> {
         if !self.has_ambiguous_type() {
             return Array::from_extents(dtype, order, shape, bytes);
         }
-        // numpy's float has 64 bits, other senders' has 32: the length tells.
+        // numpy's float has 64 bits, other senders' has 32: the length decides.
         Array::from_extents(dtype, order, shape.clone(), bytes.clone()).or_else(|error| {
             Array::from_extents(Dtype::Float32, order, shape, bytes).map_err(|_| error)
         })
@@ -132,8 +133,8 @@ impl<'a> Outline<'a> {
         byte_length(dtype, &self.extents(Axes::FastFirst)?)
     }
 
-    /// Returns whether what is described has no elements: its type is undefined or its shape empty, or
-    /// one of them is not told.
+    /// Returns whether what is described has no elements: its type is undefined, its shape is
+    /// empty, or one of them is missing.
     pub(crate) fn is_empty(&self) -> bool {
         let has_type = !matches!(self.dtype.as_deref(), None | Some("" | "undefined"));
         let extents = self.shape.as_ref().and_then(|Shape(extents)| extents.as_deref());
@@ -141,12 +142,12 @@ impl<'a> Outline<'a> {
         !has_type || !has_shape
     }
 
-    /// Returns the type, if it is told and known.
+    /// Returns the type, if it is present and known.
     pub(crate) fn dtype(&self) -> Option<Dtype> {
         Some(Dtype::parse_ordered(self.dtype.as_deref()?).ok()?.0)
     }
 
-    /// Returns the byte order that is told beside the type, little if none is told.
+    /// Returns the byte order beside the type, little endian by default.
     pub(crate) fn order(&self) -> Result<ByteOrder, ArrayError> {
         match self.order.as_deref().or(self.misspelled_order.as_deref()) {
             Some(name) => Ok(name.parse()?),
@@ -154,12 +155,12 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// Tells whether the byte order stands under the misspelled key alone.
+    /// Returns whether the byte order stands under the misspelled key alone.
     pub(crate) fn has_misspelled_order(&self) -> bool {
         self.order.is_none() && self.misspelled_order.is_some()
     }
 
-    /// Tells whether the type is one whose size senders disagree about.
+    /// Returns whether the type is one whose size senders disagree about.
     pub(crate) fn has_ambiguous_type(&self) -> bool {
         matches!(self.dtype.as_deref(), Some("float" | "double"))
     }

@@ -1,4 +1,5 @@
-//! [`Peek`]: what the first part of a message tells of it, read in one pass and without allocation.
+//! [`Peek`]: what the first part of a message says about it, read in one pass and without
+//! allocation.
 
 use std::borrow::Cow;
 
@@ -6,7 +7,7 @@ use super::outline::Outline;
 use super::stage::Stage;
 use super::stream2;
 
-/// What the first part of a message tells of it: enough to route, count and find a decoder.
+/// What the first part of a message says about it: enough to route, count and find a decoder.
 ///
 /// Reading is tolerant, as it is done to messages of any kind: what is not there, or not of the
 /// right type, is `None`; what was read before a fault in the JSON still counts. Whether the part is
@@ -34,7 +35,7 @@ pub struct Peek<'a> {
     pub frame: Option<u64>,
     /// The number of the pulse, for a message of bsread.
     pub pulse: Option<u64>,
-    /// When the data were taken, where the sender tells it as a time of the world: the global
+    /// When the data were taken, if the sender gives it as absolute time: the global
     /// timestamp of bsread, the begin of the exposure of the stream V2. Nanoseconds since 1970.
     pub time: Option<u64>,
     /// What the message is to its series, for a message of a DECTRIS detector.
@@ -53,7 +54,7 @@ impl<'a> Peek<'a> {
     }
 }
 
-/// Whether a message of this htype is one of pulses, whatever its version.
+/// Whether a message of this htype, in any version, is about a pulse.
 fn is_pulse(htype: &str) -> bool {
     htype.rsplit_once('-').is_some_and(|(name, _)| name == "bsr_m")
 }

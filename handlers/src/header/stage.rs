@@ -1,6 +1,6 @@
-//! [`Stage`]: what a message is to its series.
+//! [`Stage`]: the role of a message in its series.
 
-/// What a message of a DECTRIS detector is to its series.
+/// The role of a message of a DECTRIS detector in its series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// It starts the series: dheader-1.0, or `start` of the stream V2.
@@ -12,7 +12,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Returns that of an htype of the stream V1, whatever its version.
+    /// Returns the stage of an htype of the stream V1, in any version.
     pub(crate) fn of_htype(htype: &str) -> Option<Self> {
         match htype.rsplit_once('-')?.0 {
             "dheader" => Some(Self::Start),

@@ -1,17 +1,17 @@
-//! What a message of the stream V2 of DECTRIS says at a glance: whether it is one, its series, its image
-//! and its time. It is in CBOR, and has no JSON header.
+//! Reads from a message of the stream V2 of DECTRIS, without decoding it: whether it is one, its
+//! series, its image and its time. It is in CBOR, and has no JSON header.
 
 use super::stage::Stage;
 use super::time::{DateTime, Rational};
 use crate::cbor::{CborError, Head, MESSAGE_DEPTH, Reader, into_count, into_text};
 
-/// The name that messages of this format go by, as they have no htype.
+/// The name of messages of this format, which have no htype.
 pub const HTYPE: &str = "stream2";
 
-/// The tag that says that what follows is CBOR.
+/// The tag that marks CBOR.
 pub(crate) const SELF_DESCRIBED: u64 = 55799;
 
-/// Tells whether a part is a message of this format: the tag that CBOR describes itself by, or a map
+/// Returns whether a part is a message of this format: the tag that CBOR describes itself by, or a map
 /// whose first key is `type`, with a text. Pixels may begin as any map does.
 pub(crate) fn is_stream2(part: &[u8]) -> bool {
     // JSON and most else ends here.
@@ -29,7 +29,7 @@ pub(crate) fn is_stream2(part: &[u8]) -> bool {
     }
 }
 
-/// What a message tells, as far as it can be read.
+/// The fields of a message, as far as they can be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Glance {
     pub(crate) series: Option<u64>,
@@ -39,7 +39,7 @@ pub(crate) struct Glance {
     pub(crate) stage: Option<Stage>,
 }
 
-/// Reads what a message tells.
+/// Reads the fields of a message.
 pub(crate) fn peek(part: &[u8]) -> Glance {
     let mut glance = Glance::default();
     let (mut date, mut start) = (None, None);
@@ -93,7 +93,7 @@ fn first(value: &[u8]) -> Option<Head<'_>> {
     Reader::new(value).next_untagged().ok()
 }
 
-/// Takes a key and its value: what the one begins with, and the other whole.
+/// Reads a key and its value: the beginning of the key, and the whole value.
 fn pair<'a>(reader: &mut Reader<'a>) -> Result<(Head<'a>, &'a [u8]), CborError> {
     let key = Reader::new(reader.next_bytes(MESSAGE_DEPTH)?).next_untagged()?;
     Ok((key, reader.next_bytes(MESSAGE_DEPTH)?))

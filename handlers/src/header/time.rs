@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cbor::{Head, Reader, into_count, to_float};
 
-/// Seconds that no clock tells: they are milliseconds, or bytes in the wrong order.
+/// More seconds than any clock has: these are milliseconds, or bytes in the wrong order.
 pub(crate) const ABSURD: i64 = 100_000_000_000;
 
 /// A time since the beginning of 1970.
@@ -25,24 +25,25 @@ impl Timestamp {
         Self { seconds, nanoseconds }
     }
 
-    /// Returns the nanoseconds since 1970; `None` for a time that cannot be.
+    /// Returns the nanoseconds since 1970; `None` if they are negative or too many.
     pub fn unix_nanoseconds(self) -> Option<u64> {
         let time = i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanoseconds);
         time.try_into().ok()
     }
 
-    /// Makes a time of what a main header tells.
-    pub(crate) fn told(seconds: i64, nanoseconds: i64) -> Self {
+    /// Makes a time from the two numbers of a main header.
+    pub(crate) fn of_main_header(seconds: i64, nanoseconds: i64) -> Self {
         if seconds <= ABSURD {
             return Self::new(seconds, nanoseconds);
         }
-        // Milliseconds. What `ns` tells beside them is part of one, or the whole of the second's.
+        // These are milliseconds. `ns` holds either a fraction of one millisecond, or all
+        // nanoseconds of the second.
         let milliseconds = if (0..1_000_000).contains(&nanoseconds) { seconds % 1000 } else { 0 };
         Self::new(seconds / 1000, nanoseconds.saturating_add(milliseconds * 1_000_000))
     }
 }
 
-/// The seconds and the nanoseconds, as canonical JSON has them.
+/// The seconds and the nanoseconds, as in canonical JSON.
 impl From<Timestamp> for Value {
     fn from(Timestamp { seconds, nanoseconds }: Timestamp) -> Self {
         json!([seconds, nanoseconds])
@@ -54,8 +55,8 @@ impl From<Timestamp> for Value {
 pub struct DateTime(pub String);
 
 impl DateTime {
-    /// Returns the nanoseconds since 1970; `None` if the text is not as RFC 3339 has it, or tells a
-    /// time before that.
+    /// Returns the nanoseconds since 1970; `None` if the text does not follow RFC 3339, or its time
+    /// is before 1970.
     ///
     /// ```
     /// use mflow_handlers::header::DateTime;

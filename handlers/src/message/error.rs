@@ -92,12 +92,12 @@ pub enum DecodeError {
         /// What is wrong with it.
         source: CompressionError,
     },
-    /// A part on which all others depend is compressed in a way nobody knows.
+    /// A part on which all others depend has an unknown compression.
     #[error("{place} is compressed in an unknown way")]
     UnknownCompression {
         /// The part.
         place: Place,
-        /// What the header tells.
+        /// The name in the header.
         source: UnknownCompression,
     },
     /// A handler of the user's own failed.
@@ -127,7 +127,7 @@ pub enum EncodeError {
     /// The value names no htype, so no handler can be found for it.
     #[error("the value has no htype")]
     NoHtype,
-    /// Nobody registered a handler for the value's htype.
+    /// No handler is registered for the value's htype.
     #[error("no handler is registered for '{htype}'")]
     NoHandler {
         /// The htype of the value.
@@ -163,8 +163,8 @@ pub enum EncodeError {
         /// What a reader finds wrong in it.
         source: CborError,
     },
-    /// A value was built that would not read back equal, as what it has where a field's own place is
-    /// not, or the other way round.
+    /// A value was built that would not read back equal, because it has the same field in two
+    /// places or in the wrong one.
     #[error("{place} would not read back equal")]
     Differs {
         /// The part it would have become.
@@ -189,17 +189,17 @@ pub enum EncodeError {
     Detail {
         /// The detail that the parts need.
         expected: &'static str,
-        /// The detail that the header tells.
+        /// The detail in the header.
         found: Box<str>,
     },
-    /// The header tells another compression of a part than it has.
-    #[error("{place} has the compression '{expected}', but the header tells '{found}'")]
+    /// The header names another compression than the part has.
+    #[error("{place} has the compression '{expected}', but the header says '{found}'")]
     Compression {
         /// The part.
         place: Place,
         /// The compression that it has.
         expected: &'static str,
-        /// The compression that the header tells.
+        /// The compression in the header.
         found: Box<str>,
     },
     /// A handler of the user's own failed.

@@ -7,7 +7,7 @@ use super::warning::Warning;
 use crate::header::{Json, Valid};
 
 impl Json {
-    /// Tells what was tolerated in the part, which should be an object.
+    /// Returns what was tolerated in the part, which should be an object.
     pub(crate) fn warning(&self, part: usize) -> Option<Warning> {
         if !self.is_object() {
             Some(Warning::NotJson { part })
@@ -16,7 +16,7 @@ impl Json {
         }
     }
 
-    /// Returns the part, which must be an object as every header is, and must read back.
+    /// Returns the part. It must be an object, as every header is, and must read back.
     pub(crate) fn encode(&self, htype: &str, part: usize) -> Result<Bytes, EncodeError> {
         let place = || Place::new(Some(htype), part);
         if !self.is_object() {
@@ -30,7 +30,7 @@ impl Json {
         Ok(text)
     }
 
-    /// Returns the part as [`encode`](Self::encode) does; one that nobody edited may be anything.
+    /// Returns the part as [`encode`](Self::encode) does; an unedited part may be anything.
     pub(crate) fn encode_or_keep(&self, htype: &str, part: usize) -> Result<Bytes, EncodeError> {
         if self.is_edited() { self.encode(htype, part) } else { Ok(self.to_bytes()) }
     }

@@ -1,4 +1,4 @@
-//! [`Message`]: the parts of one multipart message. What they mean is left to the decoders.
+//! [`Message`]: the parts of one multipart message. The decoders know what they mean.
 
 pub mod error;
 mod json_part;
@@ -74,7 +74,7 @@ impl Message {
         self.parts().len()
     }
 
-    /// Tells whether the message has no parts at all.
+    /// Returns whether the message has no parts at all.
     pub fn is_empty(&self) -> bool {
         self.parts().is_empty()
     }
@@ -84,7 +84,7 @@ impl Message {
         self.parts().iter().map(Bytes::len).sum()
     }
 
-    /// Reads from the first part what it tells of the message, without decoding it.
+    /// Reads from the first part what it says about the message, without decoding it.
     pub fn peek(&self) -> Peek<'_> {
         self.parts().first().map(|part| Peek::of(part)).unwrap_or_default()
     }
@@ -213,7 +213,7 @@ mod tests {
             let parts = all[..count].to_vec();
             let message = Message::from(parts.clone());
             assert_eq!(message, Message::new(parts.clone()));
-            // An iterator that does not tell how many there are.
+            // An iterator of unknown length.
             assert_eq!(message, parts.iter().filter(|_| true).cloned().collect());
             let mut extended = Message::default();
             parts.iter().for_each(|part| extended.extend([part.clone()]));

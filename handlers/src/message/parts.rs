@@ -63,7 +63,7 @@ impl<'m> Parts<'m> {
         self.parts.len() - self.index
     }
 
-    /// Tells whether there are parts not yet taken.
+    /// Returns whether there are parts not yet taken.
     pub fn has_more(&self) -> bool {
         self.remaining() > 0
     }
@@ -119,7 +119,7 @@ impl<'m> Parts<'m> {
         Ok(Json::parse_or_keep(self.next_part()?))
     }
 
-    /// Takes the next part, which must be a JSON object, with what it tells.
+    /// Takes the next part, which must be a JSON object, with its common fields.
     pub(crate) fn next_outline(&mut self) -> Result<(Json, Outline<'m>), DecodeError> {
         let (parts, index) = (self.parts, self.index);
         let object = self.next_object()?;

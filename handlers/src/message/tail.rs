@@ -17,7 +17,7 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Takes the parts of a message from an index on; none if there are not as many.
+    /// Makes it from the parts of a message, starting at an index; empty if there are fewer parts.
     pub(crate) fn of(message: &Message, first: usize) -> Self {
         Self { message: message.clone(), first }
     }

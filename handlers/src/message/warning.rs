@@ -23,7 +23,7 @@ pub enum Warning {
         /// The part.
         part: usize,
     },
-    /// A part that should be a JSON object is none; it is kept as bytes.
+    /// A part that should be a JSON object is something else; it is kept as bytes.
     NotJson {
         /// The part.
         part: usize,
@@ -47,7 +47,7 @@ pub enum Warning {
         /// The htype it has, if any.
         found: Option<Box<str>>,
     },
-    /// 'header_detail' is missing or unknown: the number of parts was taken to tell it.
+    /// 'header_detail' is missing or unknown: it was inferred from the number of parts.
     Detail {
         /// What stands there, if it is a text.
         found: Option<Box<str>>,
@@ -56,8 +56,8 @@ pub enum Warning {
     Size {
         /// The part.
         part: usize,
-        /// The size that the header tells.
-        told: u64,
+        /// The size in the header.
+        expected: u64,
         /// The length of the part.
         found: usize,
     },
@@ -110,7 +110,7 @@ pub enum Warning {
         /// The key there is.
         found: &'static str,
     },
-    /// The type is one whose size senders disagree about; the length of the part told it.
+    /// Senders disagree about the size of this type; it was inferred from the length of the part.
     TypeByLength {
         /// The part.
         part: usize,
@@ -141,8 +141,8 @@ impl fmt::Display for Warning {
                 write!(f, "expected the header_detail 'none', 'basic' or 'all', found '{found}'")
             }
             Self::Detail { found: None } => f.write_str("the header has no header_detail"),
-            Self::Size { part, told, found } => {
-                write!(f, "expected {told} bytes in part {part}, found {found}")
+            Self::Size { part, expected, found } => {
+                write!(f, "expected {expected} bytes in part {part}, found {found}")
             }
             Self::NoArray { part, reason } => write!(f, "part {part} cannot be read: {reason}"),
             Self::Field { field, reason } => {
@@ -169,7 +169,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Tells of extra parts, if there are any.
+/// Returns a warning about extra parts, if there are any.
 pub(crate) fn extra_parts(known: usize, extra: usize) -> Option<Warning> {
     (extra > 0).then(|| Warning::ExtraParts { expected: known, found: known + extra })
 }

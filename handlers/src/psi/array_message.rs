@@ -3,7 +3,7 @@
 //! ```text
 //! part 1   {"htype": "array-1.0", "type": "uint16", "shape": [2, 3], "endianness": "little",
 //!           "frame": 0, "source": "", "encoding": "", "tags": []}
-//! part 2   an array of that type and shape, in C order; an empty part where there is none
+//! part 2   an array of that type and shape, in C order; an empty part if there is none
 //! …        as many more of them as there are parts, or none at all
 //! ```
 //!
@@ -13,8 +13,8 @@
 //! `endianness`; `endianess`; whole floats in `shape`; the htype in a list; and `float`, of which
 //! senders disagree whether it has 32 or 64 bits, by the length of the part.
 //!
-//! Its predecessor chunk-1.0 lists the fastest dimension first. It may be compressed, as `cmpr` tells
-//! by names such as `s-lz4` and `n8-lz4`, of which no description is known: such a message is
+//! Its predecessor chunk-1.0 lists the fastest dimension first. It may be compressed, as `cmpr`
+//! says by names such as `s-lz4` and `n8-lz4`, of which no description is known: such a message is
 //! [`Broken`](crate::Broken), with its parts.
 
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ const CHUNK: &str = "chunk-1.0";
 pub struct ArrayMessage {
     /// The header, with every key the sender put there.
     pub header: Json,
-    /// One array for each part after the header; `None` where that part is empty.
+    /// One array for each part after the header; `None` if that part is empty.
     pub data: Vec<Option<Array>>,
 }
 
@@ -79,7 +79,7 @@ impl ArrayMessage {
     ///
     /// # Errors
     ///
-    /// [`DecodeError::NotTheArray`] where a part is not what the header says; others if the header
+    /// [`DecodeError::NotTheArray`] if a part is not what the header says; others if the header
     /// is not a JSON object.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
         let (header, outline) = parts.next_outline()?;
@@ -95,7 +95,7 @@ impl ArrayMessage {
         Ok(Self { header, data })
     }
 
-    /// Visits what the message holds.
+    /// Visits the values of the message.
     pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
         visitor.part("header", &self.header);
         visitor.key("data");
@@ -150,7 +150,7 @@ impl ArrayMessage {
     }
 }
 
-/// The array of a part, called by its number, the header being 000.
+/// The array of a part. Its name is the number of the part; the header is 000.
 struct Part<'d> {
     array: &'d Array,
     part: usize,
@@ -210,7 +210,7 @@ mod tests {
         ArrayMessage::decode(&mut Parts::new(&message))
     }
 
-    /// Decodes one part and tells its type, byte order and shape.
+    /// Decodes one part and returns its type, byte order and shape.
     fn read(fields: &str, bytes: usize) -> Result<(Dtype, ByteOrder, Vec<usize>), String> {
         let message = decode(&format!(r#"{{"htype":"array-1.0",{fields}}}"#), &[&vec![0; bytes]]);
         message

@@ -1,4 +1,4 @@
-//! The formats of PSI that have a JSON header and parts of its kind: arrays, or parts of any content.
+//! The formats of PSI with a JSON header, followed by arrays or by parts with any content.
 
 pub mod array_message;
 pub mod raw;

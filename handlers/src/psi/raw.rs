@@ -1,4 +1,4 @@
-//! [`Raw`]: raw-1.0 of PSI, parts that nobody interprets.
+//! [`Raw`]: raw-1.0 of PSI, parts that are not interpreted.
 //!
 //! ```text
 //! part 1   {"htype": "raw-1.0", …}
@@ -46,13 +46,13 @@ impl Raw {
         Ok(Self { header: parts.next_object()?, data: parts.rest().collect() })
     }
 
-    /// Returns what was tolerated in the message, of which there is nothing.
-    #[expect(clippy::unused_self, reason = "as that of every format")]
+    /// Returns what was tolerated in the message: nothing.
+    #[expect(clippy::unused_self, reason = "every format has this method")]
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         Vec::new()
     }
 
-    /// Visits what the message holds.
+    /// Visits the values of the message.
     pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
         visitor.part("header", &self.header);
         visitor.entry("data", &|| parts(&self.data));

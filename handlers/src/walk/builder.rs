@@ -1,10 +1,10 @@
-//! [`Builder`]: builds the JSON of what is visited.
+//! [`Builder`]: builds the JSON of the visited values.
 
 use serde_json::{Map, Value};
 
 use super::{Shown, Unread, Visitor, bytes};
 
-/// Builds JSON, reading all that has to be read.
+/// Builds JSON, and reads all values.
 pub(crate) struct Builder {
     open: Vec<Open>,
     json: Value,
@@ -14,7 +14,7 @@ pub(crate) struct Builder {
 
 /// A map or a list that has not ended.
 enum Open {
-    /// With the key of the next value.
+    /// A map, with the key of the next value.
     Map(Map<String, Value>, String),
     List(Vec<Value>),
 }
@@ -36,7 +36,7 @@ impl Builder {
         self.is_whole
     }
 
-    /// Takes what only reading has found out.
+    /// Adds the warnings that only reading finds.
     pub(crate) fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }

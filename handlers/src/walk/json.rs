@@ -10,7 +10,7 @@ use crate::array::{Array, ByteOrder, Dtype, Element};
 /// The most elements of an array, and the most bytes, that are written out.
 const WRITTEN_OUT: usize = 64;
 
-/// Parts of any content, an empty one being a missing value.
+/// Parts with any content. An empty part is a missing value.
 pub(crate) fn parts(parts: &[Bytes]) -> Value {
     parts.iter().map(|part| if part.is_empty() { Value::Null } else { bytes(part) }).collect()
 }
@@ -44,7 +44,7 @@ pub(crate) fn array(array: &Array) -> Value {
     object
 }
 
-/// Folds elements in C order to lists of lists, from the fastest dimension on.
+/// Folds elements in C order into lists of lists, starting with the fastest dimension.
 fn nest(shape: &[usize], elements: Vec<Value>) -> Value {
     let Some((&slowest, faster)) = shape.split_first() else {
         return elements.into_iter().next().unwrap_or_default();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_named() {
+    fn nan_and_infinities_are_named() {
         let floats =
             Array::from_elements(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5], &[4]).unwrap();
         assert_eq!(
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_nested_as_the_shape_tells() {
+    fn values_are_nested_by_the_shape() {
         let array = |shape: &[usize]| Array::from_elements(&[1_u8, 2, 3, 4, 5, 6], shape).unwrap();
         assert_eq!(values(&array(&[6])), json!([1, 2, 3, 4, 5, 6]));
         assert_eq!(values(&array(&[2, 3])), json!([[1, 2, 3], [4, 5, 6]]));

@@ -1,5 +1,5 @@
-//! [`Visitor`]: visits what a decoded message holds, in the order in which its JSON shows it. Each
-//! format walks its own values; JSON and the arrays of a message are made by visitors.
+//! [`Visitor`]: visits the values of a decoded message, in the order of its JSON. Each format walks
+//! its own values. Visitors build the JSON and collect the arrays of a message.
 
 mod builder;
 mod json;
@@ -30,7 +30,7 @@ pub(crate) trait Visitor<'d> {
     /// Ends the map or the list that began last.
     fn end(&mut self);
 
-    /// Visits a value that is none of these, and has no array in it. It is built if it is wanted.
+    /// Visits any other value without arrays in it. It is built on request.
     fn json(&mut self, value: &dyn Fn() -> Value);
 
     /// Visits a value that has to be read, and may be damaged.
@@ -55,9 +55,9 @@ pub(crate) fn extra_parts<'d>(extra: &[Bytes], visitor: &mut dyn Visitor<'d>) {
     }
 }
 
-/// A value that is read, and decompressed, when a visitor asks for it.
+/// A value that is read, and decompressed, on request.
 pub(crate) trait Unread {
-    /// Returns what the value is called as an array, if not by its path.
+    /// Returns the name of the value as an array, if it is not the path.
     fn name(&self) -> Option<String> {
         None
     }
@@ -65,26 +65,26 @@ pub(crate) trait Unread {
     /// Reads the value.
     fn read(&self) -> Result<Read, ReadError>;
 
-    /// Returns how what was read is shown.
+    /// Returns how the value is shown.
     fn show(&self, read: Result<Read, ReadError>) -> Shown;
 }
 
-/// What was read.
+/// A value that was read.
 pub(crate) enum Read {
     Array(Array),
     Bytes(Bytes),
     /// Another value, as JSON.
     Value(Value),
-    /// The sender says that there is none.
+    /// The sender says that there is no value.
     Absent,
 }
 
 /// How a value is shown as JSON.
 pub(crate) struct Shown {
     pub(crate) value: Value,
-    /// The bytes that are shown beside it, as it cannot be read.
+    /// The bytes that are shown beside it, because it cannot be read.
     pub(crate) raw: Option<Bytes>,
-    /// What only reading has found out.
+    /// Warnings that only reading finds.
     pub(crate) warning: Option<String>,
 }
 

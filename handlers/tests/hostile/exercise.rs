@@ -44,7 +44,7 @@ pub(crate) fn decompressed(codec: Codec, bytes: usize) -> usize {
 }
 
 /// The most bytes that reading takes: what a part of them decompresses to, once more in another
-/// byte order, and as values of JSON where it is written out.
+/// byte order, and as values of JSON if it is written out.
 fn read(message: &Message) -> usize {
     let largest = message.parts().iter().map(bytes::Bytes::len).max().unwrap_or(0);
     let zstd = message.parts().iter().any(|part| part.windows(6).any(|word| word == b"bszstd"));
@@ -72,7 +72,7 @@ pub(crate) fn exercise(registry: &Registry, message: &Message, depth: Depth) {
     }
 }
 
-/// Reads whatever is read only when somebody asks.
+/// Reads everything that is read only on request.
 fn read_all(data: &Data, depth: Depth) {
     for warning in data.warnings() {
         assert!(!warning.to_string().is_empty());
@@ -125,7 +125,7 @@ fn says_why<T, E: Error>(result: Result<T, E>) {
     }
 }
 
-/// Checks that an error tells which part is wrong, and what with it.
+/// Checks that an error names the part, and says what is wrong with it.
 fn names_part_and_reason(error: &DecodeError, message: &Message) {
     let text = error.to_string();
     if message.is_empty() {

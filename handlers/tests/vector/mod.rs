@@ -28,7 +28,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// Tells whether the parts of a case are compressed data and not messages.
+/// Returns whether the parts of a case are compressed data and not messages.
 fn is_data(case: &Path) -> bool {
     let name = case.file_name().unwrap().to_str().unwrap();
     name.starts_with("codec_") || name == "tolerance_bslz4_bsread_pre2018"

@@ -32,13 +32,13 @@ pub enum Stream2 {
     Start(Box<Start>),
     /// An image.
     Image(Image),
-    /// The series is over.
+    /// The series has ended.
     End(End),
     /// A message of another type, or of none.
     Other(Other),
 }
 
-/// Does the same with the message of any type.
+/// Evaluates the same expression for a message of any type.
 macro_rules! each {
     ($stream2:expr, $message:ident => $result:expr) => {
         match $stream2 {
@@ -51,7 +51,7 @@ macro_rules! each {
 }
 
 impl Stream2 {
-    /// Returns the type, if the message tells it.
+    /// Returns the type, if the message has one.
     pub fn r#type(&self) -> Option<String> {
         match self {
             Self::Start(_) => Some("start".into()),
@@ -89,7 +89,7 @@ impl Stream2 {
     ///
     /// # Errors
     ///
-    /// If the first part is missing, is not CBOR, or no map.
+    /// If the first part is missing, is not CBOR, or is no map.
     pub fn decode(parts: &mut Parts<'_>) -> Result<Self, DecodeError> {
         let part = parts.next_part()?;
         let mut message = match read(&part) {
@@ -108,8 +108,8 @@ impl Stream2 {
     ///
     /// # Errors
     ///
-    /// [`EncodeError::Differs`] if it would not read back equal, as a field stands among the extra ones,
-    /// and [`EncodeError::NotCbor`] if a value is nested too deeply.
+    /// [`EncodeError::Differs`] if it would not read back equal, because a field is among the extra
+    /// ones, and [`EncodeError::NotCbor`] if a value is nested too deeply.
     pub fn encode(&self) -> Result<Message, EncodeError> {
         let received = each!(self, message => message.received.bytes());
         let unedited =
@@ -121,7 +121,7 @@ impl Stream2 {
         Ok(std::iter::once(part).chain(self.more_parts().iter().cloned()).collect())
     }
 
-    /// Tells whether two say the same in their first part.
+    /// Returns whether two messages have equal first parts.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Start(message), Self::Start(other)) => message.is_same(other),
@@ -200,7 +200,7 @@ impl Cbor {
     }
 }
 
-/// Reads a part; none if it is no map. The whole of it is checked.
+/// Reads a part and checks all of it; `None` if it is no map.
 fn read(part: &Bytes) -> Result<Option<Stream2>, CborError> {
     let mut reader = Reader::new(part);
     let mut depth = MESSAGE_DEPTH;
@@ -240,7 +240,7 @@ fn read(part: &Bytes) -> Result<Option<Stream2>, CborError> {
 fn fill<T: Fields>(pairs: &[(Key<'_>, Item<'_>)]) -> T {
     let mut message = T::default();
     for (key, value) in pairs {
-        // The type is told by what was built.
+        // The type follows from the struct.
         if key.name() != Some("type") || text(*value).is_none() {
             message.fill(key, *value);
         }
@@ -255,7 +255,7 @@ fn write<T: Fields>(r#type: &str, message: &T, writer: &mut Writer) {
     message.write(writer);
 }
 
-/// Tells of fields that cannot be read: of another type than they should be, or damaged arrays.
+/// Returns warnings about fields that cannot be read: fields of a wrong type, and damaged arrays.
 fn unreadable<T: Fields>(message: &T) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (key, value) in &message.extra().0 {

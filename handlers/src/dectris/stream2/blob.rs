@@ -75,7 +75,7 @@ impl Blob {
         }
     }
 
-    /// Returns the length of the bytes once they are decompressed, as they tell it themselves.
+    /// Returns the length of the bytes once they are decompressed, as their header says.
     pub(super) fn length(&self) -> Result<usize, TypedArrayError> {
         let Some(codec) = self.codec()? else {
             return Ok(self.bytes.len());
@@ -130,7 +130,7 @@ fn name(codec: Codec) -> (&'static str, usize) {
     }
 }
 
-/// Tells whether a tag is that of compressed bytes.
+/// Returns whether a tag is that of compressed bytes.
 pub(super) fn is_compressed_tag(tag: u64) -> bool {
     tag == COMPRESSED
 }

@@ -1,15 +1,15 @@
-//! [`TypedArrayError`]: why an array cannot be had.
+//! [`TypedArrayError`]: why an array cannot be returned.
 
 use crate::array::{ArrayError, Dtype};
 use crate::cbor::CborError;
 use crate::compression::CompressionError;
 
-/// Why an array cannot be had. What was sent can.
+/// Why an array cannot be returned. The value that was sent still can.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TypedArrayError {
-    /// The sender says that there is no array: null stands for it or for its elements, or no bytes do
-    /// and its dimensions tell of none.
+    /// The sender says that there is no array: it sends null for the array or for its elements, or
+    /// no bytes together with dimensions that have no elements.
     #[error("the sender says that there is no array")]
     Absent,
     /// The value is no array with a type.
@@ -18,10 +18,10 @@ pub enum TypedArrayError {
     /// The dimensions are no list of whole numbers, or nothing follows them.
     #[error("expected a list of whole numbers from 0 up as dimensions, and the elements")]
     Dimensions,
-    /// The tag is one without a type here: 128 bits, or none at all.
-    #[error("nothing here holds the elements of tag {0}")]
+    /// The tag belongs to a type that is not supported: 128 bits, or no type at all.
+    #[error("elements of tag {0} are not supported")]
     Tag(u64),
-    /// The type is one without a tag.
+    /// The type has no tag.
     #[error("there is no tag for elements of {0}")]
     Dtype(Dtype),
     /// What should be bytes is something else.
@@ -30,7 +30,7 @@ pub enum TypedArrayError {
     /// Not every element is a number.
     #[error("expected numbers as elements")]
     NotNumbers,
-    /// The bytes are compressed in a way that nobody here knows.
+    /// The bytes are compressed with an unknown algorithm.
     #[error("expected the algorithm 'lz4', 'bslz4' or 'bszstd', found '{0}'")]
     Algorithm(Box<str>),
     /// The bytes cannot be decompressed, or compressed.
@@ -41,8 +41,8 @@ pub enum TypedArrayError {
         /// What is wrong.
         source: CompressionError,
     },
-    /// The bytes are not the array that type and dimensions tell.
-    #[error("the bytes are not the array that its dimensions tell")]
+    /// The bytes do not fit the type and the dimensions.
+    #[error("the bytes are not the array that its dimensions describe")]
     NotTheArray(#[from] ArrayError),
     /// The value is not valid.
     #[error(transparent)]

@@ -11,14 +11,14 @@ pub(super) trait Field: Sized {
     /// What is expected, for warnings.
     const EXPECTED: &'static str;
 
-    /// How many levels of maps are around the arrays that the field holds; `None` if it holds none.
+    /// The number of levels of maps around the arrays in the field; `None` if it holds no arrays.
     const LEVELS: Option<usize> = None;
 
     fn read(item: Item<'_>) -> Option<Self>;
 
     fn write(&self, writer: &mut Writer);
 
-    /// Tells whether two are the same, as a number that is none is the same as itself.
+    /// Returns whether two are the same: NaN is the same as itself.
     fn is_same(&self, other: &Self) -> bool;
 
     /// Visits the arrays of the field, each with its name.
@@ -250,7 +250,7 @@ impl<T: Field> Field for ByName<T> {
     fn read(item: Item<'_>) -> Option<Self> {
         let mut values = Vec::new();
         for (key, value) in pairs(item)? {
-            // A channel may have none.
+            // A channel may have no array.
             if !value.is_nothing() {
                 values.push((key.name()?.to_owned(), T::read(value)?));
             }

@@ -62,7 +62,7 @@ impl Entries {
 
 /// What the messages have in common: fields that are filled and written.
 pub(super) trait Fields: Default {
-    /// Takes a key and its value.
+    /// Reads a key and its value.
     fn fill(&mut self, key: &Key<'_>, value: Item<'_>);
 
     /// Returns how many pairs are written.
@@ -71,7 +71,7 @@ pub(super) trait Fields: Default {
     /// Writes the pairs.
     fn write(&self, writer: &mut Writer);
 
-    /// Tells whether two say the same.
+    /// Returns whether two say the same.
     fn is_same(&self, other: &Self) -> bool;
 
     fn extra(&self) -> &Entries;
@@ -79,7 +79,8 @@ pub(super) trait Fields: Default {
     /// Returns what is expected under a key, if it is that of a field.
     fn expected(key: &str) -> Option<&'static str>;
 
-    /// Returns how many levels of maps are around the arrays under a key, if it should hold any.
+    /// Returns the number of levels of maps around the arrays under a key, if arrays are expected
+    /// there.
     fn levels(key: &str) -> Option<usize>;
 
     /// Visits the arrays, each with its name.

@@ -11,8 +11,8 @@ use crate::header::{DateTime, Rational};
 fields! {
     /// A message of the type `start`, sent when the detector is armed: its configuration.
     ///
-    /// `countrate_correction_lookup_table`, `flatfield` and `pixel_mask` are there if the detector was
-    /// told to send all.
+    /// `countrate_correction_lookup_table`, `flatfield` and `pixel_mask` are there if the detector
+    /// was set to send all.
     ///
     /// ```
     /// use mflow_handlers::dectris::stream2::{Start, Stream2};
@@ -174,7 +174,7 @@ pub struct Other {
 }
 
 impl Start {
-    /// Makes a message that tells the series only.
+    /// Makes a message that has the series only.
     pub fn new(series_id: u64, series_unique_id: &str) -> Self {
         Self {
             series_id: Some(series_id),
@@ -230,7 +230,7 @@ impl Other {
         Self { entries, ..Self::default() }
     }
 
-    /// Returns the type, if the message tells it.
+    /// Returns the type, if the message has one.
     pub fn r#type(&self) -> Option<String> {
         self.entries.get("type").and_then(|value| String::read(value.item()))
     }

@@ -17,9 +17,10 @@
 //! 55799 ({"type": "end", "series_id": 4, "series_unique_id": "01H…"})
 //! ```
 //!
-//! In practice every field may be missing, and the tag may. A message has no htype; it is found by the
-//! tag, or by `type` as the first key, and goes by the name `stream2`. How arrays lie in it is told with [`TypedArray`].
-//! Jungfraujoch of PSI sends the same with more fields and types: they are kept.
+//! In practice every field may be missing, and the tag too. A message has no htype. It is
+//! recognised by the tag, or by `type` as the first key, and is called `stream2` here.
+//! [`TypedArray`] describes the arrays. Jungfraujoch of PSI sends the same with more fields and
+//! types: they are kept.
 //!
 //! Sources: DECTRIS's documentation of stream V2, and recorded messages.
 

@@ -203,7 +203,8 @@ fn a_message_is_found_by_its_first_bytes() {
         b"\xa1\xff",
         b"\xd9",
         b"\xb9\x00",
-        // A map and a text, as any pixels may begin; the key of another format; no text as type.
+        // A map and a text, which pixels may begin with by chance; the key of another format; a
+        // type that is no text.
         b"\xa5\x61\x00\x00\x00\x00",
         b"\xa2\x69series_id\x04\x64type\x63end",
         b"\xa1\x64type\x04",

@@ -29,9 +29,9 @@ const COLUMN_MAJOR: u64 = 1040;
 /// A list of elements that are alike.
 const HOMOGENEOUS: u64 = 41;
 
-/// An array in a message, decompressed when somebody asks for it.
+/// An array in a message, decompressed on request.
 ///
-/// What stands where an array should be is kept, whatever it is; the methods say what is wrong.
+/// Any value in the place of an array is kept; the methods return what is wrong with it.
 ///
 /// ```
 /// use mflow_handlers::Array;
@@ -46,7 +46,7 @@ const HOMOGENEOUS: u64 = 41;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypedArray(Cbor);
 
-/// A value taken apart, nothing decompressed.
+/// The components of a value, nothing decompressed.
 struct Layout {
     dimensions: Option<Extents>,
     is_column_major: bool,
@@ -61,10 +61,11 @@ enum Content {
 }
 
 impl Layout {
-    /// Returns the layout, unless it says that there is no array: no bytes, or numbers, stand where
-    /// those of one element would, or compressed ones of so many as are told by themselves alone.
+    /// Returns the layout, or [`TypedArrayError::Absent`] if the sender says that there is no
+    /// array. That is so if there are no elements, no dimensions ask for any, and the content is a
+    /// scalar or is compressed.
     fn unless_absent(self) -> Result<Self, TypedArrayError> {
-        let is_told = match self.dimensions.as_deref() {
+        let is_expected = match self.dimensions.as_deref() {
             Some(extents) => !extents.is_empty() && !extents.contains(&0),
             None => false,
         };
@@ -72,10 +73,10 @@ impl Layout {
             Content::Typed(_, blob) => blob.bytes.is_empty(),
             Content::Plain(array) => array.is_empty(),
         };
-        // Without dimensions, or with one of 0, no bytes that are not compressed are an empty array.
+        // Uncompressed content of no bytes is an empty array if it has no dimensions, or one of 0.
         let is_plain = !matches!(&self.content, Content::Typed(_, blob) if blob.is_compressed());
         let is_scalar = self.dimensions.as_ref().is_some_and(Extents::is_empty);
-        match is_empty && !is_told && (is_scalar || !is_plain) {
+        match is_empty && !is_expected && (is_scalar || !is_plain) {
             true => Err(TypedArrayError::Absent),
             false => Ok(self),
         }
@@ -145,7 +146,7 @@ impl TypedArray {
     ///
     /// # Errors
     ///
-    /// [`TypedArrayError`] if they cannot be told.
+    /// [`TypedArrayError`] if they cannot be determined.
     pub fn shape(&self) -> Result<Vec<usize>, TypedArrayError> {
         let layout = self.layout()?;
         match (layout.dimensions, &layout.content) {
@@ -159,7 +160,7 @@ impl TypedArray {
     ///
     /// # Errors
     ///
-    /// [`TypedArrayError`], among others if nobody here knows how.
+    /// [`TypedArrayError`], among others if the algorithm is unknown.
     pub fn codec(&self) -> Result<Option<Codec>, TypedArrayError> {
         match self.layout()?.content {
             Content::Typed(_, blob) => blob.codec(),
@@ -270,12 +271,12 @@ impl From<Cbor> for TypedArray {
     }
 }
 
-/// Tells whether a tag is that of an array.
+/// Returns whether a tag is that of an array.
 pub(super) fn is_array_tag(tag: u64) -> bool {
     matches!(tag, ROW_MAJOR | COLUMN_MAJOR | 64..=87)
 }
 
-/// Returns the type and byte order that a tag of RFC 8746 tells.
+/// Returns the type and byte order of a tag of RFC 8746.
 fn element(tag: u64) -> Result<(Dtype, ByteOrder), TypedArrayError> {
     use Dtype::{
         Float16, Float32, Float64, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64,

@@ -18,15 +18,15 @@ use crate::message::{Message, chain};
 use crate::walk::{Builder, Read, ReadError, Shown, Unread, Visitor, bytes, float};
 
 impl Stream2 {
-    /// Visits what the message holds, as it was received or would be sent.
+    /// Visits the values of the message, as it was received or would be sent.
     ///
     /// ```text
     /// an array, a damaged one    as an array; {"error": "…", "raw": bytes}
     /// what should be an array    the same
     /// a date and a time          its text; a number of seconds as text in UTC
-    /// a bignum                   a number, rounded where JSON has none
-    /// an unknown tag             {"tag": n, "value": …}, left away before numbers and texts
-    /// keys that are no text      their JSON as text; that of their CBOR as bytes for lists and maps
+    /// a bignum                   a number, rounded if JSON has none
+    /// an unknown tag             {"tag": n, "value": …}, left out before numbers and texts
+    /// keys that are no text      their JSON as text; for lists and maps, their CBOR as bytes
     /// ```
     pub(crate) fn walk<'d>(&'d self, visitor: &mut dyn Visitor<'d>) {
         let levels = match self {
@@ -56,7 +56,7 @@ impl Stream2 {
     }
 }
 
-/// Walks the pairs of a map. Those under some keys hold arrays, so many levels below.
+/// Walks the pairs of a map. Some keys hold arrays, a given number of levels below.
 fn pairs<'d>(
     reader: &mut Reader<'_>,
     mut items: Items,
@@ -93,7 +93,7 @@ fn key(reader: &mut Reader<'_>, part: &Bytes) -> Result<String, CborError> {
     value(reader, part, &mut builder)?;
     Ok(match builder.finish() {
         Value::String(text) => text,
-        // As JSON in JSON, keys within keys would double their backslashes at each level.
+        // Keys within keys, as JSON in JSON, would double their backslashes at each level.
         Value::Array(_) | Value::Object(_) => {
             bytes(&part.slice_ref(start.next_bytes(MESSAGE_DEPTH)?)).to_string()
         }
@@ -101,7 +101,7 @@ fn key(reader: &mut Reader<'_>, part: &Bytes) -> Result<String, CborError> {
     })
 }
 
-/// Walks a value that should be an array, or hold arrays so many levels below.
+/// Walks a value that should be an array, or hold arrays a given number of levels below.
 fn arrays<'d>(
     reader: &mut Reader<'_>,
     part: &Bytes,
@@ -204,7 +204,7 @@ fn tagged<'d>(
         return Ok(());
     }
     *reader = start;
-    // What a list, a map or bytes are for is not known without their tag.
+    // Without its tag, the meaning of a list, a map or bytes is unknown.
     if matches!(head, Head::Bytes(_) | Head::Array(_) | Head::Map(_)) && !is_transparent(tag) {
         visitor.map();
         visitor.entry("tag", &|| tag.into());
@@ -216,7 +216,7 @@ fn tagged<'d>(
     value(reader, part, visitor)
 }
 
-/// Takes the next value, sharing its bytes.
+/// Returns the next value, which shares its bytes.
 fn next(reader: &mut Reader<'_>, part: &Bytes) -> Result<Cbor, CborError> {
     Ok(Item { bytes: reader.next_bytes(MESSAGE_DEPTH)?, source: part }.keep())
 }
@@ -254,7 +254,7 @@ impl Unread for Compressed {
     }
 }
 
-/// A text that is none, or what should have been checked.
+/// Bytes that should be a text and are not, or a value that failed its check.
 struct Damaged {
     error: CborError,
     raw: Cbor,
@@ -275,8 +275,8 @@ fn damaged(error: &ReadError, cbor: &Cbor) -> Shown {
     json!({ "error": chain(error), "raw": bytes(cbor.bytes()) }).into()
 }
 
-/// Tells whether a tag says nothing that the JSON does not: self-described CBOR, fractions, lists of
-/// elements that are alike, what to convert bytes to.
+/// Returns whether a tag adds nothing to the JSON: self-described CBOR, fractions, homogeneous
+/// lists, expected conversions of bytes.
 fn is_transparent(tag: u64) -> bool {
     matches!(tag, SELF_DESCRIBED | 30 | 41 | 21..=23)
 }
@@ -309,7 +309,7 @@ fn utc(seconds: i128, microseconds: i128) -> Option<Value> {
         return None;
     }
     let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-    // Years begin in March here, so that a leap day is a year's last.
+    // Years begin in March here, so that a leap day is the last day of a year.
     let days = days + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

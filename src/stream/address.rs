@@ -1,7 +1,7 @@
 //! Addresses of streams: what libzmq calls an endpoint, checked before a socket sees it.
 //!
-//! libzmq says `Invalid argument` to whatever it cannot parse, and resolves the host to connect to
-//! later, in silence; people at a beamline want to be told.
+//! libzmq returns `Invalid argument` for everything that it cannot parse, and resolves the host to
+//! connect to later, without a report. People at a beamline need a clear error.
 
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -32,20 +32,20 @@ impl Address {
         &self.0
     }
 
-    /// Returns how the command lines attach to this address where nobody says: `tcp://*:PORT`
+    /// Returns how the command lines attach to this address by default: `tcp://*:PORT`
     /// binds, everything else connects.
     #[must_use]
     pub fn usual_attach(&self) -> Attach {
         if self.0.starts_with("tcp://*:") { Attach::Bind } else { Attach::Connect }
     }
 
-    /// Tells whether only one of two addresses can be bound at a time: they have the same port, and
-    /// the same host or one that stands for it.
+    /// Returns whether only one of two addresses can be bound at a time: they have the same port,
+    /// and the same host or one that includes it.
     pub(crate) fn excludes(&self, other: &Self) -> bool {
         let (Some((host, port)), Some((other, same))) = (self.tcp_port(), other.tcp_port()) else {
             return false;
         };
-        // `*` is every host of IPv4 alone, as sockets do IPv6 only where an address has it.
+        // `*` is every host of IPv4 alone, as sockets do IPv6 only if an address has it.
         let includes = |one: &str, other: &str| match one {
             "[::]" | "[*]" => true,
             "*" | "0.0.0.0" => !other.contains('['),
@@ -54,14 +54,14 @@ impl Address {
         port == same && (includes(host, other) || includes(other, host))
     }
 
-    /// Returns the host and the port of a TCP address; none where any port will do.
+    /// Returns the host and the port of a TCP address; none if any port will do.
     fn tcp_port(&self) -> Option<(&str, u16)> {
         let (host, port) = self.0.strip_prefix("tcp://")?.rsplit_once(':')?;
         let port = port.parse().ok().filter(|port| *port != 0)?;
         Some((host, port))
     }
 
-    /// Tells whether this is a TCP address of the loopback interface, so that what is sent never
+    /// Returns whether this is a TCP address of the loopback interface, so that what is sent never
     /// leaves the machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -73,12 +73,12 @@ impl Address {
         })
     }
 
-    /// Tells whether this is a name within the process.
+    /// Returns whether this is a name within the process.
     pub(crate) fn is_inproc(&self) -> bool {
         self.0.starts_with("inproc://")
     }
 
-    /// Tells whether the address is one of IPv6, for which sockets have to be prepared.
+    /// Returns whether the address is one of IPv6, for which sockets have to be prepared.
     pub(crate) fn is_ipv6(&self) -> bool {
         self.0.contains('[')
     }
@@ -109,7 +109,7 @@ impl Address {
         path.map(Path::new)
     }
 
-    /// Looks the host up, to report a name that nobody knows; libzmq would look for it for ever.
+    /// Looks the host up, to report an unknown name; libzmq would look it up for ever.
     /// Returns whether it has addresses of IPv6 alone, for which sockets have to be prepared.
     pub(crate) fn resolve(&self) -> Result<bool, error::Error> {
         let Some(rest) = self.0.strip_prefix("tcp://") else {
@@ -117,7 +117,7 @@ impl Address {
         };
         // `tcp://source;target` connects to the target from a chosen local address.
         let target = rest.rsplit(';').next().unwrap_or(rest);
-        // The resolver of the system knows the zones of IPv6 by name, and no brackets.
+        // The resolver of the system accepts names of IPv6 zones, and no brackets.
         let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
         match (without_brackets(host), port.parse().unwrap_or(0)).to_socket_addrs() {
             Ok(mut found) => Ok(found.all(|address| address.is_ipv6())),
@@ -126,7 +126,7 @@ impl Address {
     }
 }
 
-/// Returns a host as resolvers know it: that of an IPv6 address without its brackets.
+/// Returns a host as resolvers accept it: an IPv6 address without its brackets.
 fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn malformed_addresses_are_told_apart() {
+    fn malformed_addresses_have_different_errors() {
         let reasons = [
             ("localhost", "expected tcp://host:port, ipc://path or inproc://name"),
             ("udp://h:1", "expected one of the schemes tcp, ipc and inproc"),
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_of_ipv6_alone_is_told_apart() {
+    fn a_host_of_ipv6_alone_is_recognised() {
         let resolve = |text: &str| text.parse::<Address>().unwrap().resolve().unwrap();
         for (text, is_ipv6) in [
             ("tcp://[::1]:9", true),

@@ -70,7 +70,7 @@ impl Sink for Stream {
         Self::readiness(self, set);
     }
 
-    // libzmq reports a failure when it is given something.
+    // libzmq reports a failure only when it gets a message.
     fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
 
     fn check(&mut self) -> Result<()> {

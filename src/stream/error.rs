@@ -26,12 +26,12 @@ pub enum Error {
         /// What libzmq said.
         source: zmq::Error,
     },
-    /// A path that no socket can be bound at, as there is a file of another kind.
+    /// A path that cannot be bound, because it is a file of another kind.
     #[error("cannot bind '{}'", path.display())]
     BindPath {
         /// The path.
         path: PathBuf,
-        /// What the system would say.
+        /// The error that the system would return.
         source: io::Error,
     },
     /// A socket that could not be connected.
@@ -42,7 +42,7 @@ pub enum Error {
         /// What libzmq said.
         source: zmq::Error,
     },
-    /// A socket that could not be made or does not take an option.
+    /// A socket that could not be made or does not accept an option.
     #[error("cannot set up a socket for '{address}'")]
     Socket {
         /// The address as given.
@@ -66,8 +66,8 @@ pub enum Error {
         /// What libzmq said.
         source: zmq::Error,
     },
-    /// A message that no peer took before the stream's send timeout, or before a stop.
-    #[error("nobody took the message for '{address}' in time")]
+    /// A message that no peer accepted before the stream's send timeout, or before a stop.
+    #[error("no peer accepted the message for '{address}' in time")]
     NotTaken {
         /// The address of the stream.
         address: String,
@@ -110,7 +110,8 @@ impl From<Error> for error::Error {
     }
 }
 
-/// Returns the kind of an error of libzmq, which uses the numbers of the system and some of its own.
+/// Returns the kind of an error of libzmq, which uses the error numbers of the system and some of
+/// its own.
 fn kind(error: zmq::Error) -> ErrorKind {
     match error {
         // An interface, or an address of another machine.

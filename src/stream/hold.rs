@@ -1,4 +1,4 @@
-//! Holding back what the threads of libzmq tell a socket while it is given the parts of a message.
+//! Holding back the reports of libzmq's threads to a socket while it gets the parts of a message.
 #![allow(unsafe_code, reason = "libzmq keeps the descriptor, and another file takes its place")]
 
 use std::fs::File;
@@ -14,31 +14,31 @@ use rustix::io::{DupFlags, Errno, dup3};
 use super::descriptor::descriptor_of;
 use super::libzmq;
 
-/// What keeps a socket from hearing of anything for a while.
+/// Keeps reports from a socket for a while.
 ///
-/// A socket hears of peers that come and go by one end of a pair of sockets, which libzmq asks
-/// before it takes a part. For as long as something silent has the number of that end, there is
-/// nothing to hear; what is told meanwhile waits in the pair.
+/// A socket learns of peers that connect and disconnect from one end of a pair of sockets, which
+/// libzmq reads before it accepts a part. While a silent socket has the descriptor number of that
+/// end, there is nothing to read, and reports wait in the pair.
 pub(super) struct Hold {
-    /// The number that libzmq knows its end by.
+    /// The descriptor that libzmq uses for its end.
     end: ManuallyDrop<OwnedFd>,
-    /// The same end by a number of ours.
-    told: OwnedFd,
+    /// A duplicate of the same end.
+    reports: OwnedFd,
     silence: UnixDatagram,
 }
 
 impl Hold {
-    /// Prepares to hold back what a socket hears.
+    /// Prepares to hold back the reports to a socket.
     ///
     /// Returns `None`, and warns once, if libzmq was built for `eventfd` (a system's libzmq usually
-    /// is): one number stands for both ends there, and holding would lose what its threads send.
+    /// is): then one descriptor is both ends, and holding would lose what the threads send.
     ///
     /// # Errors
     /// If there are no more descriptors.
     pub(super) fn new(socket: &zmq::Socket) -> io::Result<Option<Self>> {
         let end = descriptor_of(socket).map_err(io::Error::other)?;
-        let told = File::from(end.try_clone_to_owned()?);
-        if !told.metadata()?.file_type().is_socket() {
+        let reports = File::from(end.try_clone_to_owned()?);
+        if !reports.metadata()?.file_type().is_socket() {
             static WARNED: Once = Once::new();
             WARNED.call_once(|| {
                 tracing::warn!(
@@ -49,15 +49,15 @@ impl Hold {
             });
             return Ok(None);
         }
-        // SAFETY: nothing closes it by this name; it is open while its socket is.
+        // SAFETY: nothing closes it through this value; it is open while its socket is.
         let end = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(end.as_raw_fd()) });
-        Ok(Some(Self { end, told: told.into(), silence: UnixDatagram::unbound()? }))
+        Ok(Some(Self { end, reports: reports.into(), silence: UnixDatagram::unbound()? }))
     }
 
-    /// Does something with the socket, which must be open, while it hears of nothing.
+    /// Runs a function with the socket, which must be open, while reports are held back.
     ///
     /// # Errors
-    /// Where the system refuses; nothing was done then.
+    /// If the system refuses; nothing was done then.
     pub(super) fn during<T>(&mut self, action: impl FnOnce() -> T) -> io::Result<T> {
         put(&self.silence, &mut self.end)?;
         let _end = Held(self);
@@ -65,13 +65,13 @@ impl Hold {
     }
 }
 
-/// Has the socket hear again when it goes.
+/// Lets the socket get reports again when it is dropped.
 struct Held<'a>(&'a mut Hold);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // What has just been done to the number the other way round can be done again.
-        let _ = put(&self.0.told, &mut self.0.end);
+        // The replacement has just succeeded in the other direction, so it can be undone.
+        let _ = put(&self.0.reports, &mut self.0.end);
     }
 }
 

@@ -1,20 +1,21 @@
 //! Streams: whole messages to and from a socket.
 //!
-//! A stream receives or sends. Decoding is left to its [`Registry`], and waiting for several streams at
-//! once to [`WaitSet`] and [`Merge`](crate::endpoint::Merge).
+//! A stream receives or sends. Its [`Registry`] decodes. [`WaitSet`] and
+//! [`Merge`](crate::endpoint::Merge) wait for several streams at once.
 //!
 //! ## Whole messages or nothing
 //!
-//! A message arrives whole or not at all, also where a peer dies while the parts of a message are
+//! A message arrives whole or not at all, also if a peer dies while the parts of a message are
 //! handed to libzmq:
 //!
-//! * Of one or two peers: what was handed over is lost with that peer. Where libzmq says so, the
-//!   stream makes it forget the rest, and sends the whole message again to another peer; at times it
-//!   does not.
-//! * Of three peers or more: libzmq 4.3 would send the rest of the message to another peer than its
-//!   beginning. So it hears of nothing until it has the whole message.
+//! * With one or two peers: what was handed over is lost with that peer. If libzmq reports that, the
+//!   stream makes it discard the rest, and sends the whole message again to another peer. Sometimes
+//!   libzmq does not report it.
+//! * With three peers or more: libzmq 4.3 would send the rest of the message to another peer than the
+//!   beginning. So the stream hides disconnections from it until it has the whole message.
 //!
-//! What a dead peer had in its queues, on either side, is lost with it: ZMTP has no acknowledgement.
+//! Messages in the queues of a dead peer, on either side, are lost with it: ZMTP has no
+//! acknowledgement.
 
 mod address;
 mod descriptor;
@@ -59,16 +60,16 @@ pub use statistics::Statistics;
 const KEEPALIVE_AFTER: i32 = 30;
 /// Seconds until it asks again.
 const KEEPALIVE_INTERVAL: i32 = 10;
-/// How often it asks in vain before it gives the connection up.
+/// How often it asks without an answer before it gives the connection up.
 const KEEPALIVES: i32 = 3;
 
 /// The domain of ZAP of a socket that refuses peers of old versions.
 const ZAP_DOMAIN: &str = "mflow";
-/// The largest command that a PUSH accepts, as a receiver sends no messages: those of a handshake are
-/// smaller.
+/// The largest command that a PUSH accepts. A receiver sends no messages, and the commands of a
+/// handshake are smaller.
 const MOST_FROM_RECEIVER: i64 = 1024;
-/// The size of the buffer of the system for what a PUSH receives: a small one slows down a peer that
-/// sends until the monitor has disconnected it.
+/// The size of the system's receive buffer of a PUSH. A small one slows down a peer that sends,
+/// until the monitor has disconnected it.
 const RECEIVE_BUFFER: i32 = 4096;
 
 /// A connected or bound socket that carries whole messages one way.
@@ -101,10 +102,10 @@ pub struct Stream {
     gathered: Frames,
     /// Where parts are put to be sent; empty between messages.
     outgoing: Frame,
-    /// Keeps the peers of a PUSH from disconnecting in mid-message, if this libzmq lets it; a PUB
-    /// needs none.
+    /// Hides disconnections from libzmq in mid-message, for a PUSH and if this libzmq supports it;
+    /// a PUB does not need it.
     hold: Option<Hold>,
-    /// Counts what libzmq holds; PUB drops what it likes, so counting would say nothing there.
+    /// Counts the messages that libzmq holds. Not for a PUB, which drops messages.
     receipts: Option<Receipts>,
 }
 
@@ -170,13 +171,13 @@ impl Stream {
         self.address.as_str()
     }
 
-    /// Returns the address as libzmq resolved it: with its port where `*` asked for a free one.
+    /// Returns the address as libzmq resolved it: with its port if `*` asked for a free one.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Returns the endpoint that peers connect to, where this stream binds.
+    /// Returns the endpoint that peers connect to, if this stream binds.
     #[must_use]
     pub fn listening(&self) -> Option<&str> {
         (self.attach == Attach::Bind).then_some(self.endpoint.as_str())
@@ -215,23 +216,23 @@ impl Stream {
         self.send_timeout = timeout.into();
     }
 
-    /// Returns how many peers have disconnected so far. Those of a PUSH that admits
-    /// [old peers](crate::stream::OldPeers) include whatever has connected and was none.
+    /// Returns how many peers have disconnected so far. If a PUSH admits [old
+    /// peers](crate::stream::OldPeers), this includes connections that were no peers.
     #[must_use]
     pub fn departures(&self) -> usize {
         let loses = self.mode == Mode::Push && self.admits_old;
         self.monitor.departures() + if loses { self.strangers() } else { 0 }
     }
 
-    /// Returns how many connections have ended so far that never had a handshake of ZMTP 3: of port
-    /// scanners and browsers, sockets of the wrong kind, and peers that speak an
-    /// [old version](crate::stream::OldPeers).
+    /// Returns how many connections have ended so far without a handshake of ZMTP 3: port scanners
+    /// and browsers, sockets of the wrong kind, and peers that speak an [old
+    /// version](crate::stream::OldPeers).
     #[must_use]
     pub fn strangers(&self) -> usize {
         self.monitor.strangers()
     }
 
-    /// Tells whether nobody was ever connected to a stream that publishes.
+    /// Returns whether no peer was ever connected to a stream that publishes.
     pub(crate) fn is_unheard(&self) -> bool {
         self.mode == Mode::Pub && self.monitor.most_peers() == 0
     }
@@ -246,25 +247,25 @@ impl Stream {
         drop(self);
     }
 
-    /// Adds the socket to what a wait is for.
+    /// Adds the socket to a wait.
     pub(crate) fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         descriptor::watch(&self.socket, set);
         self.monitor.readiness(set);
     }
 
-    /// Connects again where libzmq has given the connection up; tells whether it had.
+    /// Connects again if libzmq has given the connection up; returns whether it had.
     fn reopen(&self) -> Result<bool> {
         if !self.monitor.take_reopen() {
             return Ok(false);
         }
-        // It fails when there is nothing left to disconnect.
+        // It fails if there is nothing to disconnect.
         let _ = uninterrupted(|| self.socket.disconnect(self.address.as_str()));
         uninterrupted(|| self.socket.connect(self.address.as_str()))
             .map_err(|source| Error::Connect { address: self.address.to_string(), source })?;
         Ok(true)
     }
 
-    /// Waits until it is worth trying again what was just tried in vain.
+    /// Waits until the call that has just failed is worth another try.
     fn wait(&self, end: Option<Instant>) -> Result<bool> {
         let mut set = WaitSet::new();
         self.readiness(&mut set);
@@ -309,7 +310,7 @@ fn set_up(
     let queue = i32::try_from(options.queue_size).unwrap_or(i32::MAX);
     socket.set_sndhwm(queue)?;
     if options.mode == Mode::Push {
-        // Nobody reads what a peer sends: a full queue of it would keep the peer for ever.
+        // A PUSH does not read: a full receive queue would keep the peer for ever.
         socket.set_rcvhwm(0)?;
         socket.set_maxmsgsize(MOST_FROM_RECEIVER)?;
         socket.set_rcvbuf(RECEIVE_BUFFER)?;
@@ -317,8 +318,7 @@ fn set_up(
         socket.set_rcvhwm(queue)?;
     }
     if !options.admits_old() {
-        // libzmq knows no other way to refuse them. Where no handler is there to be asked, peers of
-        // ZMTP 3 are let in.
+        // libzmq has no other way to refuse them. Without a handler, peers of ZMTP 3 are admitted.
         socket.set_zap_domain(ZAP_DOMAIN)?;
     }
     if let Some(bytes) = options.send_buffer {
@@ -327,8 +327,8 @@ fn set_up(
     socket.set_linger(
         options.linger.map_or(-1, |linger| i32::try_from(linger.as_millis()).unwrap_or(i32::MAX)),
     )?;
-    // Heartbeats of ZMTP would be new to old detectors; TCP's own find a dead peer too, where
-    // nothing is under way to it. (A libzmq that was not told that Linux has them ignores this.)
+    // Heartbeats of ZMTP would be new to old detectors; TCP's keepalives find a dead peer too, if
+    // no bytes are in flight to it. (A libzmq that was built without knowing them ignores this.)
     socket.set_tcp_keepalive(1)?;
     socket.set_tcp_keepalive_idle(KEEPALIVE_AFTER)?;
     socket.set_tcp_keepalive_intvl(KEEPALIVE_INTERVAL)?;
@@ -361,7 +361,7 @@ fn attach(
             check_path(address)?;
             uninterrupted(|| socket.bind(address.as_str())).map_err(|error| {
                 // Reporting the failure to the monitor may have overwritten its reason: a socket
-                // without one tells it.
+                // without a monitor returns it.
                 let again = set_up(context, address.is_ipv6(), options);
                 let source = again.and_then(|socket| socket.bind(address.as_str())).err();
                 Error::Bind { address: address.to_string(), source: source.unwrap_or(error) }.into()
@@ -370,7 +370,7 @@ fn attach(
     }
 }
 
-/// Checks that binding a path takes nothing from anybody: libzmq removes whatever is there.
+/// Checks that binding a path removes nothing of another program: libzmq removes any file there.
 fn check_path(address: &Address) -> Result<()> {
     let Some(path) = address.socket_path() else { return Ok(()) };
     let Ok(there) = path.symlink_metadata() else { return Ok(()) };
@@ -381,10 +381,10 @@ fn check_path(address: &Address) -> Result<()> {
         }
         .into());
     }
-    // One of another kind is refused by a program that listens, at once and without its notice.
+    // A program that listens refuses a socket of another kind at once, and does not notice.
     let asked = UnixDatagram::unbound().and_then(|socket| socket.connect(path));
     match asked.map_err(|error| error.kind()) {
-        // Nobody answers at the socket of a program that has ended.
+        // A socket of a program that has ended does not answer.
         Err(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
         _ => {
             let source = zmq::Error::EADDRINUSE;

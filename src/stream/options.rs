@@ -11,7 +11,7 @@ use crate::endpoint::Stop;
 /// The pattern of a stream's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Sends each message to one of its peers, in turn; waits where none takes it.
+    /// Sends each message to one of its peers, in turn; waits if no peer accepts it.
     Push,
     /// Receives from its peers in turn.
     Pull,
@@ -22,7 +22,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Tells whether streams of this mode send; the others receive.
+    /// Returns whether streams of this mode send; the others receive.
     #[must_use]
     pub const fn sends(self) -> bool {
         matches!(self, Self::Push | Self::Pub)
@@ -79,10 +79,10 @@ impl FromStr for Mode {
     }
 }
 
-/// Which end of a connection waits for the other; independent of who sends.
+/// Which end of a connection waits for the other; independent of the direction of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Attach {
-    /// Looks for a peer at the address, and again whenever it has gone.
+    /// Connects to a peer at the address, and again whenever it disconnects.
     #[default]
     Connect,
     /// Waits for peers at the address, which has to be of this machine.
@@ -92,28 +92,29 @@ pub enum Attach {
 /// Which streams admit peers that speak ZMTP 1 or 2, the protocol of libzmq before 4.0 (2013) and of
 /// JeroMQ before 0.5.
 ///
-/// libzmq cannot tell a peer of ZMTP 1 from anything else that connects: one byte of a port scanner,
-/// or an HTTP request, makes a peer that is given messages as any other, and they are lost. Such a
-/// peer says nothing of its kind either, so what it sends to a PULL is received as messages. Peers of
-/// these versions are not counted by a [`Monitor`](crate::stream::Monitor).
+/// libzmq cannot distinguish a peer of ZMTP 1 from anything else that connects. One byte of a port
+/// scanner, or an HTTP request, makes a peer: it gets messages like any other, and they are lost.
+/// Such a peer does not say which kind of socket it is, so a PULL receives what it sends as
+/// messages. A [`Monitor`](crate::stream::Monitor) does not count peers of these versions.
 ///
-/// A stream that refuses them sets the ZAP domain of its socket, to `mflow`: a handler that a shared
-/// context has for ZAP is asked about its peers too.
+/// A stream that refuses them sets the ZAP domain of its socket to `mflow`. If a shared context has
+/// a handler for ZAP, that handler is asked about its peers too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OldPeers {
-    /// Those that can take no message from others: a PULL or SUB that connects admits the detector at
-    /// the address, whatever its firmware, and a PUB gives every peer all messages. A PUSH, and a
-    /// PULL or SUB that binds, refuses them.
+    /// The streams to which they can do no harm. A PULL or SUB that connects admits the detector at
+    /// its address, whatever its firmware. A PUB sends all messages to every peer. A PUSH, and a
+    /// PULL or SUB that binds, refuse old peers.
     #[default]
     Harmless,
-    /// All streams admit them: there is a receiver, or a sender that connects, with an old library.
+    /// All streams admit them. Choose this if a receiver, or a sender that connects, has an old
+    /// library.
     Admitted,
     /// All streams refuse them.
     Refused,
 }
 
 impl OldPeers {
-    /// Tells whether a stream admits them.
+    /// Returns whether a stream admits them.
     pub(crate) const fn are_admitted(self, mode: Mode, attach: Attach) -> bool {
         match (self, mode, attach) {
             (Self::Admitted, _, _)
@@ -144,41 +145,41 @@ pub struct Options {
     pub queue_size: u32,
     /// The longest a receive waits; for ever by default, not at all when zero.
     pub timeout: Option<Duration>,
-    /// The longest a send waits for a peer that takes the message; for ever by default.
+    /// The longest a send waits for a peer that accepts the message; for ever by default.
     pub send_timeout: Option<Duration>,
-    /// How long a closing stream goes on sending what is queued; 1 s by default, `None` for ever.
+    /// How long a closing stream continues to send its queue; 1 s by default, `None` for ever.
     pub linger: Option<Duration>,
     /// How many bytes of what is sent to a peer over TCP the system holds at most, as SO_SNDBUF:
-    /// Linux takes no more than `net.core.wmem_max`, and doubles it. Its own choice by default,
-    /// which grows with the distance. Frames of 1 MiB and more to a program on the same machine go
+    /// Linux accepts no more than `net.core.wmem_max`, and doubles it. Its own choice by default,
+    /// which grows with the distance. Frames of 1 MiB and more to a program on the same machine are
     /// up to twice as fast with [`LOCAL_SEND_BUFFER`](Self::LOCAL_SEND_BUFFER).
     pub send_buffer: Option<usize>,
     /// How many threads do the socket's work; 1 by default, which carries some GB/s.
     pub io_threads: u16,
     /// What a SUB stream wants: messages whose first part starts with one of these; all by default.
     pub subscriptions: Vec<Vec<u8>>,
-    /// Whether peers of ZMTP 1 and 2 are admitted; where they are harmless by default.
+    /// Whether peers of ZMTP 1 and 2 are admitted; by default, only if they are harmless.
     pub old_peers: OldPeers,
     /// Ends every wait of the stream.
     pub stop: Stop,
     /// What decodes and encodes messages; the built-in formats by default.
     pub handlers: Registry,
-    /// The ZMQ context to live in; one of its own by default. `inproc://` needs a shared one, whose
-    /// number of threads is then its own affair.
+    /// The ZMQ context to live in; one of its own by default. `inproc://` needs a shared one, which
+    /// has its own number of threads.
     pub context: Option<zmq::Context>,
 }
 
 impl Options {
-    /// How many messages wait at most for each peer where nobody says, as in the original.
+    /// How many messages wait at most for each peer by default, as in psi-mflow.
     pub const DEFAULT_QUEUE_SIZE: u32 = 100;
 
     /// A good [`queue_size`](Self::queue_size) on both sides for messages of up to 512 bytes, sent
-    /// as fast as it goes: who waits at a full queue is woken whenever half of it was read, and
-    /// with the default one that takes longer than the messages do. Larger ones are as fast without.
+    /// at full speed. A sender that waits at a full queue is woken when half of it was read; with
+    /// the default queue, waking takes longer than the messages. Larger messages do not need it.
     pub const SMALL_MESSAGES_QUEUE_SIZE: u32 = 200;
 
-    /// A good [`send_buffer`](Self::send_buffer) for large frames that stay on one machine, where
-    /// there is no distance to fill: what is under way stays in the processor's cache.
+    /// A good [`send_buffer`](Self::send_buffer) for large frames that stay on one machine: bytes
+    /// in flight then stay in the processor's cache.
     pub const LOCAL_SEND_BUFFER: usize = 400 << 10;
 
     /// Makes the default options of a mode.
@@ -245,7 +246,7 @@ impl Options {
         self
     }
 
-    /// Sets how long a closing stream goes on sending.
+    /// Sets how long a closing stream continues to send.
     #[must_use]
     pub fn linger(mut self, linger: impl Into<Option<Duration>>) -> Self {
         self.linger = linger.into();
@@ -280,7 +281,7 @@ impl Options {
         self
     }
 
-    /// Tells whether the stream admits peers of ZMTP 1 and 2.
+    /// Returns whether the stream admits peers of ZMTP 1 and 2.
     pub(crate) const fn admits_old(&self) -> bool {
         self.old_peers.are_admitted(self.mode, self.attach)
     }

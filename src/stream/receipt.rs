@@ -1,8 +1,8 @@
-//! Counting the messages that libzmq has not let go of yet.
+//! Counting the messages that libzmq has not released yet.
 //!
-//! ZMTP acknowledges nothing and libzmq tells nobody how full its queues are. But it frees a buffer
-//! of ours once it has written it, so a message of which one part says so when it is freed can be
-//! counted as handed over.
+//! ZMTP acknowledges nothing, and libzmq does not report how full its queues are. But libzmq frees
+//! a buffer of ours once it has written it. So one part of each message reports when it is freed,
+//! and the message then counts as handed over.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,20 +12,20 @@ use std::time::{Duration, Instant};
 use crate::endpoint::Stop;
 use crate::frame::{COPY_INTO_FRAME, Frame, Frames, INLINE, Slot};
 
-/// How often a wait for the last receipts looks whether there was any progress.
+/// How often a wait for the last receipts checks for progress.
 const LOOK: Duration = Duration::from_millis(50);
 /// How many small receipts are kept to be used again: enough for the default queues of ten peers.
 const KEPT: usize = 1024;
 /// How many turns before its own a small receipt is looked at.
 const AHEAD: usize = 4;
 
-/// Returns which part of a message is counted for it: the last. Only where that is small it is the
+/// Returns which part of a message is counted for it: the last. Only if that is small it is the
 /// part before, if that is small as well but not so small that libzmq keeps it inline, and has
 /// nothing to free: of a header and a small payload, the payload is what may be the same for many
 /// messages, and cheaper to share than to write anew.
 ///
-/// It makes hardly a difference to what the count says: libzmq copies parts this small into a batch
-/// of 8 KiB and frees them then, before the batch is written.
+/// It hardly changes the count: libzmq copies parts this small into a batch of 8 KiB and frees them
+/// then, before the batch is written.
 pub(crate) fn place(frames: &Frames) -> usize {
     match &frames[..] {
         [.., before, last]
@@ -38,11 +38,11 @@ pub(crate) fn place(frames: &Frames) -> usize {
     }
 }
 
-/// The messages of one stream that are in libzmq's hands.
+/// The messages of one stream that libzmq holds.
 ///
-/// Small messages are sent at rates where allocating a receipt, and counting it from two threads,
-/// would cost as much as everything else. Their receipts go round: libzmq mostly lets go of them in
-/// the order in which it got them, so the one to be used next has usually come back.
+/// Small messages are sent at rates at which allocating a receipt, and counting it from two
+/// threads, would cost as much as everything else. So their receipts are reused: libzmq mostly
+/// releases them in order, so the next one is usually free.
 #[derive(Default)]
 pub(crate) struct Receipts {
     ledger: Arc<Ledger>,
@@ -100,8 +100,8 @@ impl Receipts {
         *share = Frame::from_owner(counted);
     }
 
-    /// Fills the small receipt whose turn it is, or a new one where that has not come back yet;
-    /// false where there are too many of them.
+    /// Fills the small receipt whose turn it is, or a new one if that is not free yet;
+    /// false if there are too many of them.
     fn small(&mut self, bytes: &[u8], share: &mut Frame) -> bool {
         if self.next >= self.small.len() {
             self.next = 0;
@@ -122,8 +122,8 @@ impl Receipts {
     }
 
     /// Waits until every counted message was handed over, as long as there is progress at least
-    /// once in `patience`, and returns how many were not. A stop ends the wait too, but not one that
-    /// was requested before: then this is what is still to be done.
+    /// once in `patience`, and returns how many were not. A stop ends the wait too, unless it was
+    /// requested before the wait.
     pub(crate) fn settle(&mut self, patience: Duration, stop: &Stop) -> u64 {
         let never = Stop::never();
         let stop = if stop.is_requested() { &never } else { stop };

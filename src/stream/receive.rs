@@ -1,4 +1,4 @@
-//! Receiving: whole messages off a socket.
+//! Receiving: whole messages from a socket.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::error::{self, Result};
 use crate::frame::{Frame, Frames};
 use crate::stream::Error;
 
-/// A decoded message and where its stream stood when it came.
+/// A decoded message, and the statistics of its stream when it was received.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Decoded<T = Data> {
@@ -22,16 +22,14 @@ pub struct Decoded<T = Data> {
 }
 
 impl Stream {
-    /// Receives and decodes the next message: `None` where none came before the timeout or a stop
-    /// was requested. A message that cannot be decoded is one too:
-    /// [`Data::Broken`].
+    /// Receives and decodes the next message: `None` if none arrived before the timeout or a stop.
+    /// A message that cannot be decoded is returned too, as [`Data::Broken`].
     ///
-    /// What is there already is received after a stop too, so that it can still be dealt with; who
-    /// wants to end under a sender that goes on looks at the stop, as
-    /// [`messages`](Self::messages) does.
+    /// Messages that have already arrived are received after a stop too, so that none is lost. To
+    /// end while the sender continues, check the stop, as [`messages`](Self::messages) does.
     ///
     /// # Errors
-    /// Where the transport fails, or the stream is one that sends.
+    /// If the transport fails, or the stream is one that sends.
     pub fn receive(&mut self) -> Result<Option<Decoded>> {
         let Some(message) = self.receive_raw()? else {
             return Ok(None);
@@ -64,7 +62,7 @@ impl Stream {
         Ok(self.receive_frames()?.map(Message::from))
     }
 
-    /// Receives the next message as the frames it came in, shared and not copied.
+    /// Receives the next message as its frames, shared and not copied.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -80,15 +78,15 @@ impl Stream {
         }
     }
 
-    /// Iterates over the messages to come, decoded; ends at the timeout, when a stop is requested,
-    /// whether or not there are more, and after an error of the transport. A message that cannot be
-    /// decoded does not end it.
+    /// Iterates over the following messages, decoded. Ends at the timeout, at a stop even if there
+    /// are more messages, and after an error of the transport. A message that cannot be decoded
+    /// does not end it.
     pub fn messages(&mut self) -> Messages<'_> {
         Messages { stream: self, has_failed: false }
     }
 
-    /// Receives a message that is there already, whatever the timeout, as
-    /// [`receive_frames`](Self::receive_frames) does; `None` where there is none.
+    /// Receives a message that has already arrived, whatever the timeout, as
+    /// [`receive_frames`](Self::receive_frames) does; `None` if there is none.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -117,8 +115,7 @@ impl Stream {
         }
     }
 
-    /// Counts messages that are there already without keeping any, in one frame used again and
-    /// again.
+    /// Counts messages that have already arrived without keeping any, in one frame that is reused.
     pub(crate) fn tally(&mut self, most: u64) -> Result<Tally> {
         self.check_direction(Direction::Receive)?;
         let mut tally = Tally::default();
@@ -153,7 +150,7 @@ impl Stream {
     }
 }
 
-/// The messages of a stream to come; see [`Stream::messages`].
+/// The following messages of a stream; see [`Stream::messages`].
 pub struct Messages<'a> {
     stream: &'a mut Stream,
     has_failed: bool,
@@ -163,7 +160,7 @@ impl Iterator for Messages<'_> {
     type Item = Result<Decoded>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Nothing waits while messages keep coming, so nothing else would see the stop.
+        // Nothing waits while messages keep arriving, so nothing else would see the stop.
         if self.has_failed || self.stream.stop.is_requested() {
             return None;
         }

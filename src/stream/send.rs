@@ -1,4 +1,4 @@
-//! Sending: whole messages onto a socket.
+//! Sending: whole messages to a socket.
 
 use std::time::{Duration, Instant};
 
@@ -19,19 +19,19 @@ const MANY_PEERS: usize = 3;
 /// Whether more parts of a message follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum More {
-    /// The message goes on.
+    /// More parts follow.
     Follows,
     /// This part is its last.
     Last,
 }
 
 impl Stream {
-    /// Sends a message, waiting for a peer that takes it.
+    /// Sends a message, and waits for a peer that accepts it.
     ///
     /// # Errors
-    /// [`Error::NotTaken`] where no peer took it before the send timeout or a stop was requested;
-    /// [`endpoint::Error::NoParts`] for a message without parts; otherwise where the transport fails, or the
-    /// stream is one that receives.
+    /// [`Error::NotTaken`] if no peer accepted it before the send timeout or a stop;
+    /// [`endpoint::Error::NoParts`] for a message without parts; otherwise if the transport fails,
+    /// or the stream is one that receives.
     pub fn send(&mut self, message: impl Into<Frames>) -> Result<()> {
         self.send_frames(message.into())
     }
@@ -56,7 +56,7 @@ impl Stream {
     /// Encodes data by its htype and sends it: what one stream received, another forwards.
     ///
     /// # Errors
-    /// [`Error::Encode`] where no handler can encode it, otherwise as [`send`](Self::send).
+    /// [`Error::Encode`] if no handler can encode it, otherwise as [`send`](Self::send).
     pub fn forward(&mut self, data: &Data) -> Result<()> {
         let message = self
             .handlers
@@ -100,7 +100,7 @@ impl Stream {
         }
     }
 
-    /// Tells whether there may have been so many peers; nobody counts those within the process.
+    /// Returns whether there may have been so many peers; peers within the process are not counted.
     fn has_many_peers(&self) -> bool {
         let most = match self.admits_old {
             true => self.monitor.most_connections(),
@@ -109,10 +109,10 @@ impl Stream {
         most >= MANY_PEERS || self.address.is_inproc()
     }
 
-    /// Offers a message while libzmq hears of no peer that goes.
+    /// Offers a message while libzmq cannot see that a peer disconnects.
     ///
-    /// It takes one off its list as soon as it hears of that, and may go on with another then where
-    /// it is in mid-message.
+    /// Otherwise it would remove the peer from its list at once, and might send the rest of a
+    /// message to another peer.
     fn offer_undisturbed(&mut self, frames: &Frames) -> Result<Offer> {
         self.look_at_peers()?;
         let Some(mut hold) = self.hold.take() else { return self.hand_over(frames) };
@@ -121,7 +121,7 @@ impl Stream {
         offered.map_err(|source| SystemError::SetUp { what: "sending to several peers", source })?
     }
 
-    /// Hands the parts of a message to libzmq, from the first one again where its peer dies.
+    /// Hands the parts of a message to libzmq, from the first one again if its peer dies.
     fn hand_over(&mut self, frames: &Frames) -> Result<Offer> {
         let (counted, last) = (receipt::place(frames), frames.len() - 1);
         'message: loop {
@@ -150,7 +150,7 @@ impl Stream {
         }
     }
 
-    /// Has libzmq deal with what its own thread has reported: asking for events does that.
+    /// Lets libzmq process the reports of its own thread: asking for events does that.
     fn look_at_peers(&self) -> Result<()> {
         match uninterrupted(|| self.socket.get_events()) {
             Ok(_) => Ok(()),
@@ -158,7 +158,7 @@ impl Stream {
         }
     }
 
-    /// Hands the part that is to go out to libzmq; nothing is to go out any more then.
+    /// Hands the pending part to libzmq; nothing is pending afterwards.
     fn send_outgoing(&mut self, flags: i32) -> Result<Offer> {
         loop {
             let result = match self.outgoing.send(&mut self.socket, flags | zmq::DONTWAIT) {
@@ -174,7 +174,7 @@ impl Stream {
         }
     }
 
-    /// Ends a message whose peer died under it: libzmq swallows everything up to a last part.
+    /// Ends a message whose peer died: libzmq discards everything up to the last part.
     fn forget_unfinished(&mut self) -> Result<()> {
         tracing::debug!(address = %self.address, "a peer died in mid-message: sending it again");
         self.outgoing.clear();
@@ -182,7 +182,7 @@ impl Stream {
     }
 
     /// Closes the stream after everything was handed over, as long as there is some progress in
-    /// each `patience` and no stop is requested meanwhile; says how many messages were not.
+    /// each `patience` and no stop is requested. Returns how many messages were not handed over.
     pub(crate) fn finish(mut self, patience: Duration) -> Unconfirmed {
         let stop = &self.stop;
         let left = self.receipts.as_mut().map(|receipts| receipts.settle(patience, stop));

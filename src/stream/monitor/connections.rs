@@ -1,7 +1,8 @@
-//! Which connections of a socket are open, and whose they are.
+//! Which connections of a socket are open, and which of them are peers.
 //!
-//! A connection counts as a peer from its handshake on. libzmq says nothing at all when it refuses a
-//! peer of ZMTP 1 or 2 or a socket of the wrong kind: then a connection ends without a handshake.
+//! A connection counts as a peer once its handshake has succeeded. libzmq reports nothing when it
+//! refuses a peer of ZMTP 1 or 2, or a socket of the wrong kind: the connection just ends without a
+//! handshake.
 
 use super::PeerEventKind;
 use super::report::{Failure, Report};
@@ -24,7 +25,7 @@ struct Connection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nobody knows yet who is there; a peer of an old version stays so.
+    /// Not identified yet; a peer of an old version stays in this state.
     Unknown,
     Peer,
     Failed(Failure),
@@ -44,7 +45,7 @@ impl Connections {
         self.peers
     }
 
-    /// Returns how many connections are open, whoever is there.
+    /// Returns how many connections are open, peers or not.
     pub(super) fn open(&self) -> usize {
         self.open.len()
     }
@@ -55,7 +56,7 @@ impl Connections {
         peers.filter_map(|it| Some((it.descriptor?, it.remote.as_str())))
     }
 
-    /// Notes what has happened.
+    /// Records an event.
     pub(super) fn note(&mut self, report: &Report) -> Meaning {
         match report.kind {
             PeerEventKind::Accepted | PeerEventKind::Connected => self.begin(report),
@@ -63,7 +64,7 @@ impl Connections {
                 self.begun(report).state = State::Peer;
                 self.peers += 1;
             }
-            // Later on, what does not decrypt is reported in this way too.
+            // Data that cannot be decrypted is reported in this way too, later on.
             PeerEventKind::HandshakeFailed if self.is_peer(report) => {}
             PeerEventKind::HandshakeFailed => {
                 self.begun(report).state = State::Failed(report.failure);
@@ -75,7 +76,7 @@ impl Connections {
     }
 
     fn begin(&mut self, report: &Report) {
-        // A descriptor that is used again has been closed without a report.
+        // A descriptor that is in use again was closed before, without a report.
         if let Some(place) = self.open.iter().position(|it| it.descriptor == Some(report.value)) {
             self.remove(place);
         }

@@ -1,9 +1,9 @@
-//! Cutting the connections of receivers that send: nobody reads what a PUSH is sent, and libzmq keeps
-//! it in memory as long as the peer is connected.
+//! Closes the connections of receivers that send to a PUSH. A PUSH never reads, and libzmq keeps
+//! what arrives in memory as long as the peer is connected.
 //!
-//! The handshake and the heartbeats of ZMTP are few bytes, so a peer has an allowance of bytes that
-//! grows slowly. Only Linux says how many bytes a connection has received.
-#![allow(unsafe_code, reason = "libzmq reports the number of a descriptor, and nothing more of it")]
+//! The handshake and the heartbeats of ZMTP are few bytes, so each peer may send a number of bytes
+//! that grows slowly. Only Linux reports how many bytes a connection has received.
+#![allow(unsafe_code, reason = "libzmq reports a descriptor as a bare number")]
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
@@ -11,28 +11,28 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// How often to look.
+/// How often to check.
 const PERIOD: Duration = Duration::from_millis(100);
-/// What a peer may send at once, and what for each second.
+/// How many bytes a peer may send at once, and how many more each second.
 const ALLOWANCE: u64 = 64 << 10;
 const ALLOWANCE_A_SECOND: u64 = 256;
 
-/// Looks how much peers have sent.
+/// Checks how much peers have sent.
 #[derive(Debug, Default)]
 pub(super) struct Floodgate {
-    /// Since when each descriptor is watched.
+    /// When the watch of each descriptor began.
     since: HashMap<u64, Instant>,
     due: Option<Instant>,
 }
 
 impl Floodgate {
-    /// Returns when to look.
+    /// Returns when to check next.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Looks at the connections to peers, by descriptor and remote address, where that is due or
-    /// these have changed.
+    /// Checks the connections to peers, given by descriptor and remote address, if a check is due
+    /// or they have changed.
     pub(super) fn look<'a>(&mut self, peers: impl Iterator<Item = (u64, &'a str)>, now: Instant) {
         if self.due.is_some_and(|due| now < due) {
             return;
@@ -60,12 +60,12 @@ impl Floodgate {
 /// Returns a connection by its descriptor, if that is still the one to this remote address.
 fn connection(descriptor: u64, remote: &str) -> Option<TcpStream> {
     let number = c_int::try_from(descriptor).ok()?;
-    // SAFETY: whatever has this number, it is only given another one.
+    // SAFETY: the descriptor with this number, if there is one, is only duplicated.
     let number = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0) };
     if number < 0 {
         return None;
     }
-    // SAFETY: the number was just made, and is nobody else's.
+    // SAFETY: the descriptor was just made, and has no other owner.
     let stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(number) });
     let peer = stream.peer_addr().ok()?;
     (remote.strip_prefix("tcp://")? == peer.to_string()).then_some(stream)
@@ -88,8 +88,8 @@ fn bytes_received(stream: &TcpStream) -> Option<u64> {
             &raw mut length,
         )
     };
-    let told = usize::try_from(length).ok()?;
-    if result != 0 || told < PLACE.end {
+    let filled = usize::try_from(length).ok()?;
+    if result != 0 || filled < PLACE.end {
         return None;
     }
     Some(u64::from_ne_bytes(info[PLACE].try_into().ok()?))

@@ -1,6 +1,6 @@
 //! Who is connected to a stream, and what happens to its connections.
 //!
-//! What follows from that is left to the program, which may give an action to take when nobody has
+//! The program decides what follows from that. It may give an action for the case that no peer has
 //! been connected for a while.
 //!
 //! Every stream has a thread named `mflow-monitor` that counts its peers for as long as it lives. A
@@ -42,7 +42,7 @@ pub enum PeerEventKind {
     /// The peer speaks ZMTP: messages can flow.
     HandshakeSucceeded,
     /// The peer does not speak ZMTP, an old version that the stream does not admit, or is a socket
-    /// of the wrong kind; or the connection ended before that was known.
+    /// of the wrong kind; or the connection ended before the handshake.
     HandshakeFailed,
     /// The connection has ended.
     Disconnected,
@@ -77,7 +77,7 @@ impl PeerEventKind {
     }
 }
 
-/// Something that happened to a connection, and where.
+/// An event of a connection, and its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerEvent {
@@ -97,9 +97,8 @@ type OnAbsence = Box<dyn FnMut() + Send>;
 
 /// What a [`Monitor`] does; nothing but counting by default.
 ///
-/// Its actions should return soon: closing the stream waits for the one under way, and what happens
-/// meanwhile is kept in memory until it can be told. An action must not wait for whoever closes the
-/// stream.
+/// Its actions should return soon: closing the stream waits for a running action, and events are
+/// kept in memory until it returns. An action must not wait for the thread that closes the stream.
 #[derive(Default)]
 pub struct MonitorOptions {
     on_event: Option<OnEvent>,
@@ -114,8 +113,8 @@ impl MonitorOptions {
         self
     }
 
-    /// Calls `action` when nobody has been connected for as long as `timeout`: once each time that
-    /// the last peer leaves, and once where none came at the start.
+    /// Calls `action` when no peer has been connected for as long as `timeout`: once each time
+    /// after the last peer disconnected, and once if no peer connected at the start.
     #[must_use]
     pub fn no_client(mut self, timeout: Duration, action: impl FnMut() + Send + 'static) -> Self {
         self.no_client = Some((timeout, Box::new(action)));
@@ -147,7 +146,7 @@ impl Monitor {
         self.shared.peers()
     }
 
-    /// Waits until at least `count` peers are connected; false where that does not happen in
+    /// Waits until at least `count` peers are connected; false if that does not happen in
     /// `timeout`, or the stream closes first.
     #[must_use]
     pub fn wait_for_peers(&self, count: usize, timeout: Duration) -> bool {
@@ -182,10 +181,10 @@ mod tests {
 
     #[test]
     fn peers_are_counted_on_both_sides() {
-        let (tell, events) = mpsc::channel();
+        let (report, events) = mpsc::channel();
         let mut bound = connect("tcp://127.0.0.1:*", Options::push().bind()).unwrap();
         let options = MonitorOptions::default().on_event(move |event| {
-            let _ = tell.send(event.clone());
+            let _ = report.send(event.clone());
         });
         let monitor = bound.monitor(options);
         let first = connect(bound.endpoint(), Options::pull()).unwrap();
@@ -202,10 +201,10 @@ mod tests {
 
     #[test]
     fn a_monitor_takes_the_place_of_another_and_knows_who_was_there_before() {
-        let (tell, events) = mpsc::channel();
+        let (report, events) = mpsc::channel();
         let mut bound = connect("tcp://127.0.0.1:*", Options::push().bind()).unwrap();
         let first = bound.monitor(MonitorOptions::default().on_event(move |event| {
-            let _ = tell.send(event.clone());
+            let _ = report.send(event.clone());
         }));
         let _peer = connect(bound.endpoint(), Options::pull()).unwrap();
         assert!(first.wait_for_peers(1, LONG));
@@ -238,26 +237,26 @@ mod tests {
 
     #[test]
     fn a_monitor_may_be_dropped_in_its_own_callback() {
-        let (tell, told) = mpsc::channel();
+        let (report, reports) = mpsc::channel();
         let (give, given) = mpsc::channel::<Monitor>();
         let mut bound = connect("tcp://127.0.0.1:*", Options::push().bind()).unwrap();
         let monitor = bound.monitor(MonitorOptions::default().on_event(move |event| {
             if event.kind == PeerEventKind::HandshakeSucceeded {
                 drop(given.recv_timeout(LONG).unwrap());
-                tell.send(()).unwrap();
+                report.send(()).unwrap();
             }
         }));
         give.send(monitor).unwrap();
         let _peer = connect(bound.endpoint(), Options::pull()).unwrap();
-        told.recv_timeout(LONG).unwrap();
+        reports.recv_timeout(LONG).unwrap();
     }
 
     #[test]
     fn a_failed_handshake_is_no_peer() {
-        let (tell, events) = mpsc::channel();
+        let (report, events) = mpsc::channel();
         let mut bound = connect("tcp://127.0.0.1:*", Options::push().bind()).unwrap();
         let options = MonitorOptions::default().on_event(move |event| {
-            let _ = tell.send(event.clone());
+            let _ = report.send(event.clone());
         });
         let monitor = bound.monitor(options);
         let receiver = connect(bound.endpoint(), Options::pull()).unwrap();
@@ -272,11 +271,11 @@ mod tests {
     }
 
     #[test]
-    fn absence_is_told_once_for_each_time_that_the_last_peer_leaves() {
-        let (tell, absences) = mpsc::channel();
+    fn absence_is_reported_once_each_time_the_last_peer_disconnects() {
+        let (report, absences) = mpsc::channel();
         let mut bound = connect("tcp://127.0.0.1:*", Options::push().bind()).unwrap();
         let options = MonitorOptions::default().no_client(Duration::from_millis(20), move || {
-            let _ = tell.send(());
+            let _ = report.send(());
         });
         let monitor = bound.monitor(options);
         absences.recv_timeout(LONG).unwrap();

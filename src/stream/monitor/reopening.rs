@@ -1,4 +1,4 @@
-//! When to open a connection again that libzmq has given up.
+//! When to reopen a connection that libzmq has given up.
 //!
 //! libzmq tries again when a connection breaks, but never after a peer has broken the protocol, is
 //! a socket of the wrong kind, or denies access. Another peer may be at the address later.
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::PeerEventKind;
 
-/// How long after a connection has ended it was given up, unless libzmq tries again meanwhile.
+/// A connection counts as given up when it ended this long ago and libzmq has not tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Knows when to open a connection again, after pauses that grow.
+/// Decides when to reopen a connection, after growing pauses.
 #[derive(Debug)]
 pub(super) struct Reopening {
     pause: Duration,
@@ -26,7 +26,7 @@ impl Default for Reopening {
 }
 
 impl Reopening {
-    /// Notes what has happened to the connection; whether libzmq cares for it again.
+    /// Records an event of the connection, to know whether libzmq is handling it again.
     pub(super) fn note(&mut self, kind: PeerEventKind, now: Instant) -> bool {
         match kind {
             PeerEventKind::Disconnected => self.due = now.checked_add(self.pause),
@@ -42,12 +42,12 @@ impl Reopening {
         false
     }
 
-    /// Returns when to open it again.
+    /// Returns when to reopen it.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Tells whether to open it again now.
+    /// Returns whether to reopen it now.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         let is_due = self.due.is_some_and(|due| due <= now);
         if is_due {

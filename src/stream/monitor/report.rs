@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::PeerEventKind;
 
 unsafe extern "C" {
-    /// The watch that `zmq_socket_monitor` is the first version of.
+    /// The later version of `zmq_socket_monitor`.
     ///
-    /// libzmq declares it as a function of C only where it is built with its drafts, so this is its
-    /// name as one of C++. The third argument is a `uint64_t`.
+    /// libzmq exports it as a C function only if it is built with its draft API, so this is the
+    /// name that the C++ compiler gives it. The third argument is a `uint64_t`.
     #[cfg_attr(
         all(target_os = "linux", target_pointer_width = "64"),
         link_name = "_Z28zmq_socket_monitor_versionedPvPKcmii"
@@ -35,11 +35,11 @@ unsafe extern "C" {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Report {
     pub(super) kind: PeerEventKind,
-    /// Why a handshake has failed, otherwise nothing that matters.
+    /// Why a handshake has failed; meaningless for other events.
     pub(super) failure: Failure,
     /// The descriptor of the connection, or the number of an error.
     pub(super) value: u64,
-    /// The address of this side, and that of the other one.
+    /// The local address, and the remote address.
     pub(super) local: String,
     pub(super) remote: String,
 }
@@ -49,7 +49,7 @@ pub(super) struct Report {
 pub(super) enum Failure {
     /// The connection has ended, or it took too long.
     Ended,
-    /// The peer has said something that is not in the protocol.
+    /// The peer has violated the protocol.
     Protocol,
     /// The two sides do not have the same security mechanism.
     Mechanism,
@@ -59,12 +59,12 @@ pub(super) enum Failure {
     Unsaid,
 }
 
-/// What is there to be read.
+/// The result of a read.
 pub(super) enum Next {
     Report(Report),
     /// Nothing at present.
     None,
-    /// The socket has closed: nothing will come any more.
+    /// The socket has closed: there are no more reports.
     End,
 }
 
@@ -100,7 +100,7 @@ impl Reports {
     /// Ends the reports of a socket.
     ///
     /// A watch over no events takes the place of this one. Closing the socket would end the reports
-    /// too, but only after it has lingered.
+    /// too, but only after its linger period.
     pub(super) fn end(socket: &zmq::Socket) -> Result<(), zmq::Error> {
         socket.monitor(&new_address(), 0)
     }
@@ -110,7 +110,7 @@ impl Reports {
         &self.0
     }
 
-    /// Takes one report off the socket.
+    /// Receives one report from the socket.
     pub(super) fn next(&self) -> Next {
         match self.0.recv_multipart(zmq::DONTWAIT) {
             Ok(parts) => parse(&parts),
@@ -120,8 +120,9 @@ impl Reports {
     }
 }
 
-/// Reads a report of five parts: the event, how many values, the value, this side, the other one.
-/// A libzmq of the system has the first version, of two parts: the event with the value, this side.
+/// Reads a report of five parts: the event, the number of values, the value, the local address, the
+/// remote address. The system's libzmq has the first version, of two parts: the event with the
+/// value, and the local address.
 fn parse(parts: &[Vec<u8>]) -> Next {
     let number = |index: usize| -> u64 {
         let part = parts.get(index).and_then(|part| part.first_chunk());

@@ -1,4 +1,5 @@
-//! What is said of connections that are no peers: port scanners, browsers, sockets of the wrong kind.
+//! Warnings about connections that are no peers: port scanners, browsers, sockets of the wrong
+//! kind.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -6,10 +7,10 @@ use std::time::{Duration, Instant};
 use super::report::{Failure, Report};
 use crate::stream::{Attach, Mode};
 
-/// How long one warning stands for all that would follow it.
+/// For this long after a warning, the next ones are only counted.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What the stream is whose connections are watched.
+/// The stream whose connections are watched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject {
     pub(crate) mode: Mode,
@@ -18,7 +19,7 @@ pub(crate) struct Subject {
     pub(crate) admits_old: bool,
 }
 
-/// Warns of strangers, now and then.
+/// Warns of strangers, at a limited rate.
 pub(super) struct Warner {
     subject: Subject,
     silent_until: Option<Instant>,
@@ -36,7 +37,7 @@ impl Warner {
         let Report { local, remote, .. } = report;
         let is_bound = self.subject.attach == Attach::Bind;
         if is_bound && failure == Failure::Ended && !self.subject.admits_old {
-            // Somebody has looked whether the port is open.
+            // A program has checked whether the port is open.
             tracing::info!("'{local}': '{remote}' is not a peer: {why}");
             return;
         }

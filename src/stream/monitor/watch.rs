@@ -1,7 +1,7 @@
 //! The thread that reads what libzmq reports of a stream's connections.
 //!
-//! libzmq reports to a socket of its own, and stalls the whole stream when nobody reads that: so
-//! somebody does, for as long as the stream lives.
+//! libzmq reports to a socket of its own, and stalls the whole stream if that is not read. So this
+//! thread reads it as long as the stream lives.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
@@ -26,7 +26,7 @@ pub(crate) struct MonitorThread {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread and those who ask it share.
+/// What the thread shares with its callers.
 pub(super) struct Shared {
     peers: AtomicUsize,
     most_peers: AtomicUsize,
@@ -37,11 +37,11 @@ pub(super) struct Shared {
     changed: Condvar,
     /// Wakes the thread with a byte whenever a request is made.
     wake: PipeWriter,
-    /// Where the stream has a connection that may have to be opened again.
+    /// Set if the stream has a connection that may have to be reopened.
     reopen: Option<Reopen>,
 }
 
-/// How the thread asks the stream, which alone may use the socket, to open its connection again.
+/// How the thread asks the stream to reopen its connection: only the stream may use the socket.
 struct Reopen {
     is_due: AtomicBool,
     /// Whether there is a byte in the pipe, which wakes the stream.
@@ -64,12 +64,12 @@ impl Reopen {
         }
     }
 
-    /// Tells the stream whether it was asked since it last looked.
+    /// Returns whether the stream was asked since the last call.
     fn take(&self) -> bool {
         if !self.has_rung.load(Ordering::Relaxed) || !self.has_rung.swap(false, Ordering::AcqRel) {
             return false;
         }
-        // The byte is there.
+        // There is a byte.
         let _ = (&self.heard).read(&mut [0]);
         self.is_due.swap(false, Ordering::AcqRel)
     }
@@ -129,12 +129,12 @@ impl Shared {
         }
     }
 
-    /// Notes how many connections there are, whoever is there.
+    /// Records how many connections there are, peers or not.
     fn set_connections(&self, connections: usize) {
         self.most_connections.fetch_max(connections, Ordering::Relaxed);
     }
 
-    /// Tells how many peers there are now.
+    /// Publishes the current number of peers.
     fn set_peers(&self, peers: usize) {
         let _state = self.lock();
         let before = self.peers.swap(peers, Ordering::AcqRel);
@@ -205,7 +205,7 @@ impl MonitorThread {
         self.shared.departures.load(Ordering::Relaxed)
     }
 
-    /// Returns the most connections that were ever open at once, whoever was there.
+    /// Returns the most connections that were ever open at once, peers or not.
     pub(crate) fn most_connections(&self) -> usize {
         self.shared.most_connections.load(Ordering::Relaxed)
     }
@@ -215,13 +215,13 @@ impl MonitorThread {
         self.shared.strangers.load(Ordering::Relaxed)
     }
 
-    /// Tells whether libzmq has given the connection up, once each time that it is to be opened
-    /// again.
+    /// Returns whether libzmq has given the connection up: true once for each time that it should
+    /// be reopened.
     pub(crate) fn take_reopen(&self) -> bool {
         self.shared.reopen.as_ref().is_some_and(Reopen::take)
     }
 
-    /// Adds what tells that the connection is to be opened again.
+    /// Adds the signal that the connection should be reopened.
     pub(crate) fn readiness<'a>(&'a self, set: &mut WaitSet<'a>) {
         if let Some(reopen) = &self.shared.reopen {
             set.readable(reopen.heard.as_fd());
@@ -233,13 +233,13 @@ impl MonitorThread {
         let Some(thread) = self.thread.take() else { return };
         let replaced = Reports::end(socket);
         if replaced.is_ok() && thread.thread().id() != thread::current().id() {
-            // It panics in nothing but callbacks, and goes on then.
+            // Only callbacks can panic, and the thread continues after that.
             let _ = thread.join();
         }
     }
 }
 
-/// Says that the thread has ended, whichever way it did.
+/// Reports that the thread has ended, even after a panic.
 struct End(Arc<Shared>);
 
 impl Drop for End {
@@ -255,19 +255,19 @@ struct Watch {
     connections: Connections,
     reopening: Reopening,
     warner: Warner,
-    /// Where nobody reads what peers send.
+    /// Set for a PUSH, which does not read what peers send.
     floodgate: Option<Floodgate>,
     is_bound: bool,
     woken: PipeReader,
     options: MonitorOptions,
-    /// Since when nobody has been connected, as long as that was not told.
+    /// When the last peer disconnected, until that is reported.
     alone_since: Option<Instant>,
-    /// Last, so that the callbacks are gone by then.
+    /// The last field, so that the callbacks are dropped before it.
     end: End,
 }
 
 impl Watch {
-    /// Counts and tells until the stream has closed.
+    /// Counts and reports until the stream has closed.
     fn run(mut self) {
         loop {
             let report = match self.reports.next() {
@@ -275,7 +275,7 @@ impl Watch {
                 Next::None => None,
                 Next::End => return,
             };
-            // Whoever asked before something happened is told of it.
+            // Requests that were made before an event get the event.
             self.take_request();
             if let Some(report) = report {
                 self.deal_with(report);
@@ -291,7 +291,7 @@ impl Watch {
             if let Some(floodgate) = &mut self.floodgate {
                 floodgate.look(self.connections.to_peers(), now);
             }
-            self.tell_absence();
+            self.report_absence();
             let mut set = WaitSet::new();
             crate::stream::descriptor::watch(self.reports.socket(), &mut set);
             set.readable(self.woken.as_fd());
@@ -304,7 +304,7 @@ impl Watch {
         }
     }
 
-    /// Counts and tells what has happened.
+    /// Counts an event and reports it.
     fn deal_with(&mut self, report: Report) {
         let (before, now) = (self.connections.peers(), Instant::now());
         let meaning = self.connections.note(&report);
@@ -329,21 +329,21 @@ impl Watch {
         if let Meaning::Stranger(failure) = meaning {
             shared.strangers.fetch_add(1, Ordering::Relaxed);
             self.warner.warn(&report, failure, now);
-            // libzmq itself says nothing of that.
+            // libzmq itself does not report this.
             if failure == Failure::Unsaid {
-                self.tell(&failed);
+                self.report(&failed);
             }
         }
-        self.tell(&event);
+        self.report(&event);
     }
 
-    /// Returns when to tell that nobody is there.
+    /// Returns when to report that no peer is connected.
     fn absence_due(&self) -> Option<Instant> {
         let (timeout, _) = self.options.no_client.as_ref()?;
         self.alone_since?.checked_add(*timeout)
     }
 
-    fn tell_absence(&mut self) {
+    fn report_absence(&mut self) {
         if self.absence_due().is_some_and(|due| due <= Instant::now()) {
             self.alone_since = None;
             if let Some((_, action)) = &mut self.options.no_client
@@ -354,7 +354,7 @@ impl Watch {
         }
     }
 
-    /// Works with other callbacks where that was asked for.
+    /// Switches to other callbacks, if requested.
     fn take_request(&mut self) {
         let shared = &self.end.0;
         let mut state = shared.lock();
@@ -367,8 +367,8 @@ impl Watch {
         shared.changed.notify_all();
     }
 
-    /// Tells an event.
-    fn tell(&mut self, event: &PeerEvent) {
+    /// Reports an event.
+    fn report(&mut self, event: &PeerEvent) {
         match (event.kind, event.peers) {
             (PeerEventKind::HandshakeSucceeded, _) => self.alone_since = None,
             (PeerEventKind::Disconnected, 0) if self.alone_since.is_none() => {
@@ -384,7 +384,7 @@ impl Watch {
     }
 }
 
-/// Runs a callback and tells whether it panicked, which is no reason to stop reading: the stream
+/// Runs a callback and returns whether it panicked, which is no reason to stop reading: the stream
 /// would stall.
 fn panics(callback: impl FnOnce()) -> bool {
     panic::catch_unwind(AssertUnwindSafe(callback)).is_err()

@@ -1,9 +1,9 @@
 //! [`Error`]: what failed, its kind, and the address or path that it is about.
 //!
-//! Each room has an error of its own, which says what failed in its words: [`endpoint::Error`],
+//! Each room has an error of its own, which says in its own words what failed: [`endpoint::Error`],
 //! [`stream::Error`], [`recording::Error`], [`routing::Error`] and [`tools::Error`], and
-//! [`SystemError`] for what they all ask of the operating system. All turn into an [`Error`], which
-//! functions of this crate return.
+//! [`SystemError`] for failures of the operating system in any room. All convert into an [`Error`],
+//! which the functions of this crate return.
 //!
 //! A message that cannot be decoded is no error here: it is
 //! [`Data::Broken`](mflow_handlers::Data::Broken).
@@ -21,8 +21,7 @@ use rustix::io::Errno;
 
 /// The error of this crate: the error of a room, its kind, and its place.
 ///
-/// It prints as the error of the room, and its [`source`](std::error::Error::source) is the source of
-/// that one.
+/// It prints as the error of the room, and has the same [`source`](std::error::Error::source).
 ///
 /// ```
 /// use mflow::{ErrorKind, Options, connect, endpoint};
@@ -37,11 +36,11 @@ pub struct Error {
     cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// What kind of failure an [`Error`] is, for a caller that does something about it.
+/// What kind of failure an [`Error`] is, for a caller that handles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The call makes no sense: an address that is none, a message without parts, sending on a stream
+    /// The call makes no sense: an invalid address, a message without parts, sending on a stream
     /// that receives.
     Usage,
     /// A configuration cannot be used.
@@ -90,7 +89,7 @@ impl ErrorKind {
 }
 
 impl Error {
-    /// Makes an error of what has failed at a place: an address, a path, or nothing.
+    /// Makes an error from a failure and its place: an address, a path, or nothing.
     pub fn new(
         kind: ErrorKind,
         place: impl Into<String>,
@@ -130,7 +129,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// What the operating system did not give: the same for all rooms.
+/// Failures of the operating system, the same for all rooms.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SystemError {
@@ -142,7 +141,7 @@ pub enum SystemError {
         /// What the system said.
         source: io::Error,
     },
-    /// More memory asked for than there is.
+    /// A request for more memory than there is.
     #[error("there is no memory for {bytes} bytes")]
     Memory {
         /// How much was asked for.

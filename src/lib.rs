@@ -2,8 +2,8 @@
 //!
 //! Detectors of DECTRIS and facilities like PSI send their data as multipart messages over ZeroMQ:
 //! a JSON header that names the format, and binary parts. This crate carries such messages, whole
-//! and uncopied, and decodes them on request. The programs m_stats, m_generate, m_dump, m_replay and
-//! m_split are thin covers of its [`tools`].
+//! and uncopied, and decodes them on request. The programs m_stats, m_generate, m_dump, m_replay
+//! and m_split are thin wrappers of its [`tools`].
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -39,8 +39,8 @@
 //!
 //! # Features
 //!
-//! `cli`, on by default, builds the programs and what only they need. For the library alone, depend on
-//! it with `default-features = false`.
+//! `cli`, on by default, builds the programs and the crates that only they need. For the library
+//! alone, depend on it with `default-features = false`.
 //!
 //! Runs on Linux. Nothing is printed: events are reported through
 //! [`tracing`](https://docs.rs/tracing).
@@ -75,15 +75,15 @@ pub use stream::{
     Options, PeerEvent, PeerEventKind, Statistics, Stream, UnknownMode, libzmq,
 };
 
-// What of theirs stands in signatures of this crate.
+// Their types in the signatures of this crate.
 #[doc(no_inline)]
 pub use {bytes, zmq};
 
 /// Opens a stream: connects to an address or binds it, as the options say.
 ///
-/// A stream that connects does not need its peer to be there yet, and connects again when the peer
-/// disconnects. A stream that binds accepts any number of peers; `tcp://127.0.0.1:*` binds a free port,
-/// which [`Stream::endpoint`] returns.
+/// A stream that connects does not need its peer to be there yet, and reconnects when the peer
+/// disconnects. A stream that binds accepts any number of peers; `tcp://127.0.0.1:*` binds a free
+/// port, which [`Stream::endpoint`] returns.
 ///
 /// ```
 /// use mflow::{Options, connect};
@@ -93,8 +93,8 @@ pub use {bytes, zmq};
 /// ```
 ///
 /// # Errors
-/// If the address is not valid or is in use, its host is unknown, or it is to be bound and is not of
-/// this machine.
+/// If the address is not valid or is in use, its host is unknown, or it is to be bound and does not
+/// belong to this machine.
 pub fn connect(address: &str, options: Options) -> Result<Stream> {
     Stream::open(address, options)
 }

@@ -11,21 +11,21 @@ use crate::mem::MemOpener;
 use crate::recording::{RecordingOpener, is_mcap};
 use crate::stream::{Address, Attach, StreamOpener};
 
-/// What opens the locations of each scheme. A new scheme is a line here, and a room of its own.
+/// The opener of each scheme. A new scheme is a line here, and a room of its own.
 const SCHEMES: &[(&str, &dyn Opener)] = &[
     ("tcp", &StreamOpener),
     ("ipc", &StreamOpener),
     ("inproc", &StreamOpener),
     ("mem", &MemOpener),
 ];
-/// What opens a location without a scheme.
+/// The opener of a location without a scheme.
 const PATH: &dyn Opener = &RecordingOpener;
 
 /// Where messages come from or go to: a scheme and what follows, such as `tcp://host:9999`, or the
 /// path of a recording.
 ///
-/// A path has a `/` in it, ends in `.mcap`, or there is something at it: anything else without a
-/// scheme is an error, as it may be an address whose scheme was forgotten.
+/// A path contains a `/`, ends in `.mcap`, or exists. Anything else without a scheme is an error,
+/// because it may be an address whose scheme was forgotten.
 ///
 /// ```
 /// use mflow::Location;
@@ -67,13 +67,13 @@ impl Location {
         self.text.to_str()?.parse().ok()
     }
 
-    /// Tells whether a text has the form `scheme://…`, so that it is not meant as a path.
+    /// Returns whether a text has the form `scheme://…`, so that it is not meant as a path.
     #[must_use]
     pub fn has_scheme(text: &OsStr) -> bool {
         text.to_string_lossy().contains("://")
     }
 
-    /// Opens what messages come from; each kind takes its own options, such as
+    /// Opens a source; each kind of location uses its own options, such as
     /// [`Options`](crate::stream::Options) of streams.
     ///
     /// # Errors
@@ -82,8 +82,8 @@ impl Location {
         self.opener.open_source(&self.text, &opening.into())
     }
 
-    /// Opens what messages go to: a stream, or a new recording, which is an MCAP file if its path ends
-    /// in `.mcap` or is that of a pipe, and a folder otherwise.
+    /// Opens a sink: a stream, or a new recording. A recording is an MCAP file if its path ends in
+    /// `.mcap` or is a pipe, and a folder otherwise.
     ///
     /// # Errors
     /// If it cannot be opened, or there is a recording already.
@@ -91,7 +91,7 @@ impl Location {
         self.opener.open_sink(&self.text, &opening.into())
     }
 
-    /// Returns how the command lines attach by themselves; it means nothing for a recording.
+    /// Returns how the command lines attach by default; meaningless for a recording.
     #[must_use]
     pub fn usual_attach(&self) -> Attach {
         self.address().map_or(Attach::Connect, |address| address.usual_attach())
@@ -106,7 +106,7 @@ impl FromStr for Location {
     }
 }
 
-/// Reads what may be the name of a file, which need not be UTF-8.
+/// Reads a text that may be the name of a file and need not be UTF-8.
 impl TryFrom<&OsStr> for Location {
     type Error = Error;
 
@@ -170,18 +170,18 @@ impl fmt::Display for Location {
     }
 }
 
-/// Opens what messages come from: see [`Location`].
+/// Opens a source: see [`Location`].
 ///
 /// # Errors
-/// If the location is none, or what it names cannot be opened.
+/// If the location is not valid, or cannot be opened.
 pub fn open_source(location: &str, opening: impl Into<Opening>) -> Result<Box<dyn Source>> {
     location.parse::<Location>()?.open_source(opening)
 }
 
-/// Opens what messages go to: see [`Location`].
+/// Opens a sink: see [`Location`].
 ///
 /// # Errors
-/// If the location is none, or what it names cannot be opened.
+/// If the location is not valid, or cannot be opened.
 pub fn open_sink(location: &str, opening: impl Into<Opening>) -> Result<Box<dyn Sink>> {
     location.parse::<Location>()?.open_sink(opening)
 }

@@ -1,8 +1,8 @@
 //! `mem://NAME`: messages from one part of a process to another, for tests and examples.
 //!
-//! What is sent to a name waits there for the one that reads it, at most 1000 messages or 64 MiB
-//! ([`Capacity`] in the [`Opening`] says otherwise). When it is full, the sender waits. Nothing is
-//! lost while either end is open.
+//! Messages to a name wait until they are read, at most 1000 messages or 64 MiB (a [`Capacity`] in
+//! the [`Opening`] changes that). When the queue is full, the sender waits. Nothing is lost while
+//! either end is open.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ use crate::error::{Error, Result, SystemError};
 #[derive(Debug)]
 pub(crate) struct MemOpener;
 
-/// A name that an end of is open, or that holds messages.
+/// A name with an open end, or with messages in its queue.
 #[derive(Debug)]
 struct Place {
     queue: Arc<Queue>,
@@ -29,7 +29,7 @@ struct Place {
 
 static PLACES: LazyLock<Mutex<HashMap<String, Place>>> = LazyLock::new(Mutex::default);
 
-/// Nothing panics while it is locked.
+/// No code panics while it holds the lock.
 fn places() -> MutexGuard<'static, HashMap<String, Place>> {
     PLACES.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -59,7 +59,7 @@ fn refused(name: &str, reason: &'static str) -> Error {
     endpoint::Error::Address { address: name.to_owned(), reason: reason.into() }.into()
 }
 
-/// Opens one end of a place, which each has once.
+/// Opens one end of a place. Each end can be open only once.
 fn open(
     name: &str,
     opening: &Opening,
@@ -119,7 +119,7 @@ impl Sink for MemSink {
     }
 }
 
-/// The source reads what is there, and then the end.
+/// The source returns the remaining messages, and then the end.
 impl Drop for MemSink {
     fn drop(&mut self) {
         self.queue.close();
@@ -163,7 +163,7 @@ impl Source for MemSource {
     }
 }
 
-/// The name is free again; what was not read is lost with the one that read it.
+/// The name is free again. Messages that were not read are lost with their reader.
 impl Drop for MemSource {
     fn drop(&mut self) {
         self.queue.close();

@@ -1,10 +1,10 @@
-//! Text from files and from the network as it is printed: nothing in it controls a terminal.
+//! Makes text from files and from the network safe to print: it cannot control a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Tells whether a character is not seen but may upset a terminal, or changes how others are: it
-/// joins, hides, breaks or reorders them.
+/// Returns whether a character is invisible and may upset a terminal, or changes how other
+/// characters are shown: it joins, hides, breaks or reorders them.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -32,8 +32,8 @@ fn without(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
-/// Returns JSON with its hidden characters escaped, but for the ends of its lines. They stand inside of
-/// texts only, so that the JSON says the same.
+/// Returns JSON with its hidden characters escaped, except line ends. They can only be inside
+/// strings, so the meaning of the JSON does not change.
 pub(crate) fn printable_json(json: String) -> String {
     let is_bad = |c| c != '\n' && is_hidden(c);
     if !json.contains(is_bad) {
@@ -43,7 +43,7 @@ pub(crate) fn printable_json(json: String) -> String {
     for c in json.chars() {
         if is_bad(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(escaped, "\\u{unit:04x}").expect("a String takes everything");
+                write!(escaped, "\\u{unit:04x}").expect("a String accepts everything");
             }
         } else {
             escaped.push(c);

@@ -1,4 +1,4 @@
-//! [`Error`]: what no endpoint accepts, whatever it is.
+//! [`Error`]: what no kind of endpoint accepts.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::error::{self, ErrorKind};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An address that nothing can have, or that cannot be opened so.
+    /// An address that is not valid, or that cannot be opened in this way.
     #[error("'{address}' is not an address: {reason}")]
     Address {
         /// The address as given.
@@ -19,7 +19,7 @@ pub enum Error {
     /// A message without any part: ZeroMQ has none, and recordings keep none.
     #[error("a message for '{address}' has no parts")]
     NoParts {
-        /// Where it was to go: an address or a path.
+        /// Its destination: an address or a path.
         address: String,
     },
 }

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use crate::endpoint::{Event, Received, Report, Source, Stop, WaitSet};
 use crate::error::{Error, Result, SystemError};
 
-/// Decides which source to look at first: given how many there are and which one gave the latest
-/// message, returns an index. Those that follow are looked at in turn.
+/// Decides which source to poll first: from the number of sources and the index of the source of
+/// the latest message, it returns an index. The others are polled in turn.
 type Strategy = Box<dyn FnMut(usize, Option<usize>) -> usize + Send>;
 
 /// Sources whose messages are taken in turn, skipping those that have none at present.
 ///
-/// A source that fails ends, and is kept by name with its error; the others go on. The merge ends
-/// with its last source.
+/// A source that fails ends; its name and its error are kept, and the others continue. The merge
+/// ends with its last source.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,7 +32,7 @@ pub struct Merge {
     sources: Vec<Box<dyn Source>>,
     strategy: Strategy,
     latest: Option<usize>,
-    /// What those that have ended had to say.
+    /// The reports of sources that have ended.
     ended: Vec<(String, Report)>,
 }
 
@@ -51,8 +51,8 @@ impl Merge {
         }
     }
 
-    /// Replaces round robin: `strategy` is given how many sources there are and which one gave the
-    /// latest message, and returns which one to look at first. The others follow in turn.
+    /// Replaces round robin: `strategy` gets the number of sources and the index of the source of
+    /// the latest message, and returns which one to poll first. The others follow in turn.
     ///
     /// ```
     /// # use mflow::Merge;
@@ -67,11 +67,12 @@ impl Merge {
         self
     }
 
-    /// Waits for the next message of any source: `None` where all have ended, none came before the
-    /// timeout, or a stop was requested.
+    /// Waits for the next message of any source: `None` if all have ended, no message arrived
+    /// before the timeout, or a stop was requested.
     ///
     /// # Errors
-    /// Where the wait fails. What failed in a source is in [`failures`](crate::endpoint::Report::failures).
+    /// If the wait fails. The error of a source is in
+    /// [`failures`](crate::endpoint::Report::failures).
     pub fn receive(
         &mut self,
         stop: &Stop,
@@ -96,7 +97,7 @@ impl Merge {
         }
     }
 
-    /// Takes a source off that has ended, or failed.
+    /// Removes a source that has ended, or failed.
     fn end(&mut self, index: usize, failure: Option<Error>) {
         self.latest = match self.latest {
             Some(latest) if latest >= index => latest.checked_sub(1),
@@ -165,7 +166,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::io;
 
-    /// Gives what it was made with: `Err` fails, `None` is idle; then it ends.
+    /// Returns the given results in order: `Err` fails, `None` is idle; then it ends.
     struct Script(&'static str, VecDeque<Result<Option<u8>, ()>>);
 
     impl Source for Script {

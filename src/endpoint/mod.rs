@@ -1,9 +1,10 @@
-//! The contract of everything that carries messages: a [`Source`] gives them, a [`Sink`] accepts them.
+//! The contract of everything that carries messages: a [`Source`] returns them, a [`Sink`] accepts
+//! them.
 //!
-//! Both are opened by their address: `tcp://…`, `ipc://…` and `inproc://…` are streams, everything else
-//! is the path of a recording. Neither ever waits: each says what to wait for, and one [`WaitSet`]
-//! waits for all of them. Decoding is left to [`handlers`](crate::handlers), and to the sinks of
-//! [`tools::dump`](crate::tools::dump), which decode for people.
+//! Both are opened by their address: `tcp://…`, `ipc://…` and `inproc://…` are streams, everything
+//! else is the path of a recording. Neither ever waits: each adds what to wait for to a
+//! [`WaitSet`], which waits for all of them. [`handlers`](crate::handlers) decode, and so do the
+//! sinks of [`tools::dump`](crate::tools::dump), for people.
 //!
 //! ```no_run
 //! use mflow::{Event, Options, Stop, WaitSet, open_source};
@@ -49,15 +50,15 @@ pub use report::Report;
 pub use stop::Stop;
 pub use wait::WaitSet;
 
-/// What a source has at present.
+/// The result of a poll.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each message")]
 pub enum Event {
     /// The next message.
     Message(Received),
-    /// None at present.
+    /// No message at present.
     Idle,
-    /// None any more.
+    /// No more messages: the source has ended.
     End,
 }
 
@@ -66,19 +67,19 @@ pub trait Source: Send {
     /// Returns the name for people: an address or a path.
     fn name(&self) -> &str;
 
-    /// Takes the next message where there is one; never waits.
+    /// Returns the next message if there is one; never waits.
     ///
     /// # Errors
-    /// Where the source has failed; it may be polled again, and ends where there is no more.
+    /// If the source has failed; it may be polled again, and ends if it has no more messages.
     fn poll(&mut self) -> Result<Event>;
 
     /// Adds what to wait for when [`poll`](Self::poll) was idle.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 
-    /// Returns what else there is to say of the source, as of now.
+    /// Returns the current state of the source, beside its messages.
     fn report(&self) -> Report;
 
-    /// Counts messages that are there without keeping any: at most `most`, and few enough not to
+    /// Counts messages that have arrived without keeping any: at most `most`, and few enough not to
     /// take long; never waits.
     ///
     /// # Errors
@@ -107,33 +108,32 @@ pub trait Sink: Send {
     /// Returns the name for people: an address or a path.
     fn name(&self) -> &str;
 
-    /// Takes a share of a message, whole or not at all; never waits for a peer.
+    /// Accepts a share of a message, whole or not at all; never waits for a peer.
     ///
     /// # Errors
-    /// Where the sink has failed.
+    /// If the sink has failed.
     fn offer(&mut self, message: &Received) -> Result<Offer>;
 
-    /// Adds what to wait for when [`offer`](Self::offer) was refused.
+    /// Adds what to wait for when [`offer`](Self::offer) found the sink full.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 
-    /// Adds what tells that the sink may have failed since the last message, so that
-    /// [`check`](Self::check) is worth a call; nothing for a sink that fails only when it is offered
-    /// something.
+    /// Adds the signal that the sink may have failed since the last message; then call
+    /// [`check`](Self::check). Adds nothing for a sink that fails only in an offer.
     fn watch<'a>(&'a self, set: &mut WaitSet<'a>);
 
-    /// Tells whether the sink has failed since the last message.
+    /// Returns whether the sink has failed since the last message.
     ///
     /// # Errors
-    /// Where it has.
+    /// If it has.
     fn check(&mut self) -> Result<()>;
 
-    /// Returns what else there is to say of the sink, as of now.
+    /// Returns the current state of the sink.
     fn report(&self) -> Report;
 
-    /// Closes the sink after everything has left it, as long as there is some progress in each
-    /// `patience`, and says how many messages it could not hand over.
+    /// Closes the sink after it has handed over all messages. Gives up if there is no progress for
+    /// `patience`. Returns how many messages it could not hand over.
     ///
     /// # Errors
-    /// Where closing fails.
+    /// If closing fails.
     fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed>;
 }

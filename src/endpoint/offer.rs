@@ -1,23 +1,23 @@
-//! What becomes of messages that are offered, counted, or left at the end.
+//! The results of offering messages, of counting them, and of closing a sender.
 
 use std::fmt;
 
-/// What became of a message that was offered.
+/// The result of offering a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// It was taken whole.
+    /// It was accepted whole.
     Taken,
-    /// There was no room, and nothing of it was taken.
+    /// There was no room, and nothing of it was accepted.
     Full,
 }
 
 /// How many messages a closing sender could not hand over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unconfirmed {
-    /// At most this many of them; zero where all went out. It counts the message that was under
-    /// way to each peer too, though that may have left.
+    /// At most this many of them; zero if all were handed over. The count includes the message in
+    /// flight to each peer, which may have left.
     Count(u64),
-    /// Nobody can tell, as with PUB.
+    /// Unknown, as with PUB.
     Unknown,
 }
 
@@ -42,7 +42,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Tells whether to go on counting, so that who counts looks at the clock often enough.
+    /// Returns whether to continue counting; false in time for the caller to look at the clock.
     pub(crate) fn has_room(&self, most: u64) -> bool {
         self.messages < most.min(256) && self.bytes < 32 << 20
     }

@@ -1,4 +1,4 @@
-//! Offering a message until a sink takes it.
+//! Offering a message until a sink accepts it.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -13,21 +13,21 @@ pub enum Deadline {
     Never,
     /// Until then.
     At(Instant),
-    /// As long as the sink reports room, or some progress, in each such time.
+    /// As long as the sink reports room, or some progress, at least once in this time.
     Idle(Duration),
 }
 
-/// Never, if there is none.
+/// At this time, or never.
 impl From<Option<Instant>> for Deadline {
     fn from(at: Option<Instant>) -> Self {
         at.map_or(Self::Never, Self::At)
     }
 }
 
-/// What became of a message that was offered until it was taken.
+/// The result of offering a message until a sink accepts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offered {
-    /// It was taken.
+    /// It was accepted.
     Taken,
     /// The sink had no room by the deadline.
     TimedOut,
@@ -35,10 +35,11 @@ pub enum Offered {
     Stopped,
 }
 
-/// Offers a message to a sink until it takes it, the deadline has passed, or a stop is requested.
+/// Offers a message to a sink until the sink accepts it, the deadline has passed, or a stop is
+/// requested.
 ///
 /// A message is offered at least once, also after a stop, and once more at the deadline: a sink may
-/// keep back the signal that there is room until there is much of it.
+/// signal room only when there is much of it.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -91,8 +92,8 @@ pub fn offer_until(
     })
 }
 
-/// Offers a message to a sink until it takes it; `wait` waits for the sink whenever it is full, and
-/// breaks off if it returns a reason.
+/// Offers a message to a sink until the sink accepts it. `wait` waits whenever the sink is full; if
+/// it returns a reason, the offer ends.
 ///
 /// # Errors
 /// If the sink has failed, or `wait` fails.
@@ -168,13 +169,13 @@ mod tests {
     const SOON: Deadline = Deadline::Idle(Duration::from_millis(1));
 
     #[test]
-    fn a_sink_is_given_up_only_if_it_has_made_no_room() {
+    fn a_sink_times_out_only_if_it_has_made_no_room() {
         assert_eq!(offer(2, 0, SOON, &Stop::never()), (Offered::Taken, 2));
         assert_eq!(offer(9, 0, SOON, &Stop::never()), (Offered::TimedOut, 2));
     }
 
     #[test]
-    fn a_sink_that_makes_progress_is_waited_for_unless_there_is_a_moment_to_end() {
+    fn a_sink_that_makes_progress_is_waited_for_unless_there_is_a_deadline() {
         assert_eq!(offer(9, 9, SOON, &Stop::never()), (Offered::Taken, 9));
         assert_eq!(offer(9, 9, Deadline::Never, &Stop::never()), (Offered::Taken, 9));
         for wakes_by in [0, 8] {
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_ends_the_wait_and_a_message_that_has_room_is_taken_all_the_same() {
+    fn a_stop_ends_the_wait_and_a_message_that_has_room_is_still_accepted() {
         let stop = Stop::new().unwrap();
         stop.request();
         assert_eq!(offer(2, 0, Deadline::Never, &stop), (Offered::Stopped, 1));

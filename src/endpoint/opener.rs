@@ -7,7 +7,7 @@ use std::fmt;
 use super::{Sink, Source};
 use crate::error::Result;
 
-/// What opens the locations of one kind.
+/// Opens the locations of one kind.
 pub trait Opener: fmt::Debug + Sync {
     /// Checks a location, as far as that is possible without opening it.
     ///
@@ -15,21 +15,21 @@ pub trait Opener: fmt::Debug + Sync {
     /// If it cannot be one of this kind.
     fn check(&self, location: &OsStr) -> Result<()>;
 
-    /// Opens what messages come from.
+    /// Opens a source.
     ///
     /// # Errors
     /// If it cannot be opened.
     fn open_source(&self, location: &OsStr, opening: &Opening) -> Result<Box<dyn Source>>;
 
-    /// Opens what messages go to.
+    /// Opens a sink.
     ///
     /// # Errors
-    /// If it cannot be opened, or holds something that would be overwritten.
+    /// If it cannot be opened, or opening would overwrite something.
     fn open_sink(&self, location: &OsStr, opening: &Opening) -> Result<Box<dyn Sink>>;
 }
 
-/// How a location is to be opened: the options of any number of kinds, of which each opener takes
-/// its own.
+/// How a location is to be opened: options of several kinds. Each opener uses those of its own
+/// kind.
 ///
 /// ```
 /// use mflow::endpoint::Opening;
@@ -49,7 +49,7 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Makes one of default options.
+    /// Makes an opening with default options.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -63,8 +63,8 @@ impl Opening {
         self
     }
 
-    /// Gives a source a short name that tells its messages from those of others in a recording. What
-    /// a recording holds keeps the names that it has there.
+    /// Gives a source a short name, by which a recording distinguishes its messages from others.
+    /// Messages that come from a recording keep the names in it.
     #[must_use]
     pub fn labelled(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());

@@ -40,19 +40,19 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Who a message came from, shared between all messages of a source.
+/// The source of a message, shared between all messages of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The name of the source: its address or path.
     pub name: String,
-    /// The short name that tells it from others in a recording, such as `a` of `a=tcp://…`.
+    /// The short name that distinguishes it from others in a recording, such as `a` of `a=tcp://…`.
     pub label: Option<String>,
-    /// How its messages are received if it is a stream, as recordings say it: `PULL` or `SUB`.
+    /// How its messages are received if it is a stream, as in recordings: `PULL` or `SUB`.
     pub mode: Option<String>,
 }
 
 impl Origin {
-    /// Returns what tells the source from others: its label, or its name where it has none.
+    /// Returns the name that identifies the source: its label, or its name if it has none.
     #[must_use]
     pub fn label(&self) -> &str {
         self.label.as_deref().unwrap_or(&self.name)
@@ -65,13 +65,13 @@ impl Origin {
     }
 }
 
-/// A message with the time it was received at and the source it came from.
+/// A message with its time of reception and its source.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// The message.
     pub frames: Frames,
     /// When it was received.
     pub time: Timestamp,
-    /// Who it came from.
+    /// Its source.
     pub origin: Arc<Origin>,
 }

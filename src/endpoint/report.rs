@@ -1,36 +1,37 @@
-//! [`Report`]: what a source or a sink has to say beside its messages.
+//! [`Report`]: the state of a source or a sink, beside its messages.
 
 use std::sync::Arc;
 
 use crate::error::Error;
 
-/// What a source or a sink has to say beside its messages, as of now.
+/// The current state of a source or a sink, beside its messages.
 ///
-/// One struct, so that what wraps sources or sinks passes it on whole, or [joins](Self::join) those
-/// of several. Counts rise only.
+/// It is one struct, so that a wrapper passes it on whole, or [joins](Self::join) the reports of
+/// several sources. Counts only rise.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The endpoints that peers connect to, if it is bound to any.
     pub listening: Vec<String>,
-    /// Whether messages arrive by themselves, so that some may be in flight at a stop; those of a
-    /// recording stay where they are.
+    /// Whether messages arrive by themselves, so that some may be in flight at a stop; the messages
+    /// of a recording are never in flight.
     pub is_live: bool,
-    /// How many sources it was made of.
+    /// How many sources it consists of.
     pub sources: usize,
     /// What a person should know before it is used, such as gaps in a recording.
     pub notices: Vec<String>,
     /// How many messages were damaged: skipped by a source, or not read in full by a sink that
     /// decodes.
     pub damaged: u64,
-    /// At how many places a source is damaged without anything that says whether messages are lost
-    /// there: a file that had to be searched for what is left of it.
+    /// At how many places a source is damaged if it is not known whether messages are lost there,
+    /// as in a file that had to be searched for its remaining records.
     pub damaged_places: u64,
     /// The sources within this one that have failed, by name.
     pub failures: Vec<(String, Arc<Error>)>,
-    /// How many peers have disconnected: what was queued for them is lost.
+    /// How many peers have disconnected: messages queued for them are lost.
     pub departures: usize,
-    /// Whether no peer was ever there for what was sent: a PUB accepts it all the same.
+    /// Whether messages were sent while no peer was ever connected: a PUB accepts them
+    /// nevertheless.
     pub is_unheard: bool,
 }
 
@@ -51,14 +52,14 @@ impl Default for Report {
 }
 
 impl Report {
-    /// Makes the report of something that is bound to an endpoint, if it is.
+    /// Makes the report of something that may be bound to an endpoint.
     #[must_use]
     pub fn of_endpoint(listening: Option<&str>) -> Self {
         let listening = listening.into_iter().map(str::to_owned).collect();
         Self { listening, ..Self::default() }
     }
 
-    /// Returns the report of several sources as one; each comes with its name.
+    /// Joins the reports of several sources, each given with its name.
     #[must_use]
     pub fn join<'a>(reports: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         let none = Self { is_live: false, sources: 0, ..Self::default() };

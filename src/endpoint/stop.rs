@@ -1,16 +1,16 @@
 //! The value that ends every wait.
 //!
-//! Who asks for the stop is left to the program: the tools do it on Ctrl-C and SIGTERM.
+//! The program decides when to request a stop: the tools do it on Ctrl-C and SIGTERM.
 
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A request to stop, shared between those who may ask and those who wait.
+/// A request to stop, shared between threads that may request it and threads that wait.
 ///
-/// Every wait in this crate watches one, so that it ends at once and no wait has to wake up now
-/// and then to look. Clones are the same value.
+/// Every wait in this crate watches one. So waits end at once, and need not wake up now and then to
+/// check. Clones are the same value.
 ///
 /// ```
 /// use mflow::Stop;
@@ -26,28 +26,28 @@ pub struct Stop(Option<Arc<Inner>>);
 #[derive(Debug)]
 struct Inner {
     requests: AtomicUsize,
-    /// Readable from the first request on; never read, so it stays so.
+    /// Readable from the first request on; it is never read, so it stays readable.
     watched: PipeReader,
     written: PipeWriter,
 }
 
 impl Stop {
-    /// Makes a value that nobody has asked to stop yet.
+    /// Makes a value without a request.
     ///
     /// # Errors
-    /// Where the process has no file descriptors left.
+    /// If the process has no file descriptors left.
     pub fn new() -> io::Result<Self> {
         let (watched, written) = io::pipe()?;
         Ok(Self(Some(Arc::new(Inner { requests: AtomicUsize::new(0), watched, written }))))
     }
 
-    /// Makes a value that nobody can ask to stop; also the default.
+    /// Makes a value on which a stop cannot be requested; also the default.
     #[must_use]
     pub const fn never() -> Self {
         Self(None)
     }
 
-    /// Asks to stop and returns how often that has been asked now.
+    /// Requests a stop, and returns the number of requests so far.
     ///
     /// Does nothing and returns 0 on a value made by [`never`](Self::never).
     pub fn request(&self) -> usize {
@@ -60,7 +60,7 @@ impl Stop {
         before + 1
     }
 
-    /// Tells whether somebody has asked to stop.
+    /// Returns whether a stop was requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0.as_ref().is_some_and(|inner| inner.requests.load(Ordering::SeqCst) > 0)

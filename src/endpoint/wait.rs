@@ -1,7 +1,7 @@
 //! One wait over sockets, descriptors, deadlines and a stop.
 //!
-//! What to do once something is ready is left to its owner: being woken says only that it is worth
-//! trying.
+//! The owner decides what to do when something is ready. Being woken only means that a try is
+//! worthwhile.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -13,10 +13,10 @@ use smallvec::SmallVec;
 
 use super::Stop;
 
-/// How long before a deadline the sleep ends and a spin begins: timers are late by as much.
+/// How long before a deadline the sleep ends and a spin begins: timers can be this late.
 const SPIN: Duration = Duration::from_micros(80);
 
-/// What somebody waits for: filled by sources and sinks, then waited on once.
+/// A set of things to wait for: filled by sources and sinks, then waited on once.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ pub struct WaitSet<'a> {
 }
 
 impl<'a> WaitSet<'a> {
-    /// Makes a set of nothing.
+    /// Makes an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -64,7 +64,7 @@ impl<'a> WaitSet<'a> {
     /// is requested (false).
     ///
     /// # Errors
-    /// Where the system has no memory to wait.
+    /// If the system has no memory to wait.
     pub fn wait(self, stop: &Stop, timeout: Option<Duration>) -> io::Result<bool> {
         if stop.is_requested() {
             return Ok(false);
@@ -88,7 +88,7 @@ impl<'a> WaitSet<'a> {
                 return Ok(false);
             }
             let sleep = deadline.map(|left| left - SPIN).into_iter().chain(end).min();
-            // What no clock can count to never comes.
+            // A time beyond the range of the clock is never reached.
             let sleep = sleep.and_then(|sleep| Timespec::try_from(sleep).ok());
             let woken = match poll(&mut polled, sleep.as_ref()) {
                 Ok(woken) => woken > 0,

@@ -1,4 +1,4 @@
-//! [`Frames`]: the frames of one message. What is in a frame is left to [`Frame`].
+//! [`Frames`]: the frames of one message. [`Frame`] is one of them.
 
 use std::ops::{Deref, DerefMut};
 
@@ -14,7 +14,7 @@ const FEW: usize = 3;
 
 /// One multipart message as it travels: its frames in order, not decoded.
 ///
-/// Reads as a slice of [`Frame`]s; becomes a [`Message`] where somebody wants to decode it.
+/// Reads as a slice of [`Frame`]s; becomes a [`Message`] to be decoded.
 ///
 /// ```
 /// use mflow::{Frame, Frames, handlers::Message};
@@ -41,7 +41,7 @@ impl Frames {
         self.forget_glance();
     }
 
-    /// Takes the last part off.
+    /// Removes the last part.
     pub fn pop(&mut self) -> Option<Frame> {
         let last = self.frames.pop();
         self.forget_glance();
@@ -54,8 +54,8 @@ impl Frames {
         self.frames.iter().map(Frame::len).sum()
     }
 
-    /// Returns what the first part says of the message, without decoding it; nothing of a message
-    /// without parts. The part is read once, however many look at it.
+    /// Returns what the first part says about the message, without decoding it; empty for a message
+    /// without parts. The part is read only once, and the result is kept.
     ///
     /// ```
     /// let frames = mflow::Frames::from([&br#"{"htype":"dimage-1.0","series":4,"frame":17}"#[..]]);
@@ -74,7 +74,7 @@ impl Frames {
         Self { frames: self.frames.iter().take(parts).cloned().collect(), glance }
     }
 
-    /// What was read of the first part may be of another one.
+    /// The kept result may belong to another first part.
     fn forget_glance(&mut self) {
         if self.frames.len() <= 1 {
             self.glance = Glance::default();

@@ -1,4 +1,4 @@
-//! [`Glance`]: what the first part of a message says of it, kept beside the message.
+//! [`Glance`]: what the first part says about a message, kept beside the message.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -6,10 +6,11 @@ use std::ops::Range;
 
 use mflow_handlers::{Peek, Stage};
 
-/// The first part of a message as it was read, if it was: filters, series watches, counters and
-/// writers share it instead of reading the part again.
+/// The fields of the first part, once they were read: filters, series watches, counters and writers
+/// share them instead of reading the part again.
 ///
-/// It borrows nothing: a part moves with its message, so the htype is kept by its place in it.
+/// It borrows nothing, because a part moves with its message. So the htype is kept as a range in
+/// the part.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Glance(OnceCell<Read>);
 
@@ -25,14 +26,14 @@ struct Read {
 
 #[derive(Clone, Debug)]
 enum Htype {
-    /// Where it is in the part.
+    /// Its range in the part.
     At(Range<usize>),
-    /// One that is not in the part as it is, such as that of a CBOR message.
+    /// An htype that is not a plain text in the part, such as that of a CBOR message.
     Other(Box<str>),
 }
 
 impl Glance {
-    /// Returns what the first part says, reading it the first time.
+    /// Returns what the first part says, and reads it the first time.
     pub(super) fn peek<'a>(&self, part: &'a [u8]) -> Peek<'a> {
         let Some(read) = self.0.get() else {
             let peek = Peek::of(part);

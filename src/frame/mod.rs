@@ -1,6 +1,6 @@
 //! One part of a message as it travels: a buffer of libzmq, shared by reference count.
 //!
-//! Sending and receiving whole messages is left to [`stream`](crate::stream).
+//! [`stream`](crate::stream) sends and receives whole messages.
 //!
 //! This is the room for `unsafe` over libzmq's message functions. Two facts about libzmq 4.x carry
 //! it, neither of them promised by `zmq.h`:
@@ -40,8 +40,8 @@ pub(crate) const INLINE: usize = 33;
 /// One part of a message: bytes that libzmq or an owner of ours keeps alive.
 ///
 /// Cloning shares the bytes. A received frame of up to 8 KiB is a slice of the buffer that libzmq
-/// received it in, together with its neighbours: what keeps small frames for long should keep
-/// [`detach`](Frame::detach)ed ones.
+/// received it in, together with its neighbours: code that keeps small frames for long should
+/// [`detach`](Frame::detach) them.
 ///
 /// ```
 /// use mflow::Frame;
@@ -61,8 +61,8 @@ impl Frame {
         Self(UnsafeCell::new(message))
     }
 
-    /// Makes a frame of bytes that live as long as the program: they are not copied, and nobody
-    /// counts who uses them. Over `inproc://` a receiver gets these very bytes, to read only.
+    /// Makes a frame of bytes that live as long as the program: they are neither copied nor
+    /// counted. Over `inproc://` a receiver gets these very bytes, to read only.
     ///
     /// ```
     /// use mflow::Frame;
@@ -73,18 +73,18 @@ impl Frame {
         let mut message = zmq_msg_t::default();
         let data = bytes.as_ptr().cast_mut().cast();
         // SAFETY: `message` is memory for one message, and initialising one that frees nothing
-        // cannot fail; libzmq only reads its bytes, which stay where they are for ever.
+        // cannot fail; libzmq only reads its bytes, which never move.
         unsafe {
             zmq_sys::zmq_msg_init_data(&raw mut message, data, bytes.len(), None, null_mut())
         };
         Self(UnsafeCell::new(message))
     }
 
-    /// Makes a frame of an owner's bytes without copying them; libzmq drops the owner on whichever
-    /// thread lets go of the last reference.
+    /// Makes a frame of an owner's bytes without copying them; libzmq drops the owner on the thread
+    /// that releases the last reference.
     ///
     /// # Panics
-    /// Where the process is out of memory.
+    /// If the process is out of memory.
     #[must_use]
     pub fn from_owner<T: AsRef<[u8]> + Send + 'static>(owner: T) -> Self {
         let owner = Box::into_raw(Box::new(owner));
@@ -95,19 +95,19 @@ impl Frame {
     }
 
     /// Makes a frame as [`from_owner`](Self::from_owner) of some bytes of an owner that is shared:
-    /// libzmq lets go of its share.
+    /// libzmq releases its share.
     ///
     /// # Panics
-    /// Where the range is not within the bytes.
+    /// If the range is not within the bytes.
     pub(crate) fn from_shared<T: AsRef<[u8]> + Send + Sync + 'static>(
         owner: Arc<T>,
         range: Range<usize>,
     ) -> Self {
         let owner = Arc::into_raw(owner);
-        // SAFETY: the share lives until `drop_share` is called, and as long as it does nobody can
-        // move or change what it shares. That may be dropped on another thread because it is
-        // `Send`, and used on several at once because it is `Sync`. A range that is not within the
-        // bytes panics, and leaks a share.
+        // SAFETY: the share lives until `drop_share` is called, and until then nothing can move or
+        // change what it shares. That may be dropped on another thread because it is `Send`, and
+        // used on several at once because it is `Sync`. A range that is not within the bytes
+        // panics, and leaks a share.
         unsafe {
             let bytes = &(*owner).as_ref()[range];
             Self::from_foreign(bytes, drop_share::<T>, owner.cast_mut().cast())
@@ -125,7 +125,7 @@ impl Frame {
         owner: *mut c_void,
     ) -> Self {
         let mut frame = Self::new();
-        // SAFETY: the caller answers for it.
+        // SAFETY: as the caller guarantees.
         unsafe { frame.become_foreign(bytes, free, owner) };
         frame
     }
@@ -141,7 +141,7 @@ impl Frame {
         owner: *mut c_void,
     ) {
         // SAFETY: `self` holds an initialised message, which is closed before it is initialised
-        // anew; the caller answers for the rest.
+        // anew; the caller guarantees the rest.
         unsafe {
             let data = bytes.as_ptr().cast_mut().cast();
             let message = self.0.get();
@@ -158,13 +158,13 @@ impl Frame {
         unsafe { zmq_sys::zmq_msg_size(self.0.get()) }
     }
 
-    /// Tells whether there are no bytes.
+    /// Returns whether there are no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Tells whether this frame was received with more parts of its message behind it.
+    /// Returns whether this frame was received with more parts of its message behind it.
     #[must_use]
     pub fn more(&self) -> bool {
         // SAFETY: `self` always holds an initialised message.
@@ -181,7 +181,7 @@ impl Frame {
         }
     }
 
-    /// Becomes a copy of these bytes, and lets go of its old ones.
+    /// Becomes a copy of these bytes, and releases its old ones.
     ///
     /// This is cheaper than putting a new frame in its place. A message that was written just now
     /// should stay where it is: to move it, the processor reads in one piece what was written in
@@ -189,7 +189,7 @@ impl Frame {
     /// bytes themselves included.
     ///
     /// # Panics
-    /// Where the process is out of memory.
+    /// If the process is out of memory.
     pub fn copy_from(&mut self, bytes: &[u8]) {
         // SAFETY: `self` holds an initialised message, which is closed before it is initialised
         // anew; after success it has room for all of `bytes`, which cannot overlap memory that was
@@ -204,14 +204,14 @@ impl Frame {
         }
     }
 
-    /// Becomes a share of a frame to send, and lets go of its old bytes.
+    /// Becomes a share of a frame to send, and releases its old bytes.
     pub(crate) fn share_from(&mut self, frame: &Self) {
         // SAFETY: as in `clone`; the old message is closed by `zmq_msg_copy`.
         let status = unsafe { zmq_sys::zmq_msg_copy(self.0.get(), frame.0.get()) };
         assert_eq!(status, 0, "an initialised message can be shared");
     }
 
-    /// Becomes a share of a frame to send: or a copy of it, where that is cheaper than counting
+    /// Becomes a share of a frame to send: or a copy of it, if that is cheaper than counting
     /// references from two threads.
     pub(crate) fn share_or_copy_from(&mut self, frame: &Self) {
         let bytes = frame.as_ref();
@@ -222,7 +222,7 @@ impl Frame {
         }
     }
 
-    /// Becomes empty, and lets go of its bytes.
+    /// Becomes empty, and releases its bytes.
     pub(crate) fn clear(&mut self) {
         // SAFETY: `self` holds an initialised message, which is closed before it is initialised
         // anew; initialising an empty one cannot fail.
@@ -232,7 +232,7 @@ impl Frame {
         }
     }
 
-    /// Panics where a message could not be initialised in this place; leaves an empty one there.
+    /// Panics if a message could not be initialised in this place; leaves an empty one there.
     fn check(&mut self, status: c_int) {
         if status != 0 {
             // SAFETY: there is nothing in the place that would have to be closed.
@@ -241,18 +241,18 @@ impl Frame {
         assert_eq!(status, 0, "libzmq is out of memory");
     }
 
-    /// Receives one frame into `self`, whose old bytes it lets go of.
+    /// Receives one frame into `self`, and releases its old bytes.
     pub(crate) fn recv(&mut self, socket: &mut zmq::Socket, flags: i32) -> Result<(), zmq::Error> {
-        // SAFETY: both pointers are valid for the call and nobody else uses them: both are
-        // borrowed exclusively.
+        // SAFETY: both pointers are valid for the call and have no other user: both are borrowed
+        // exclusively.
         let received = unsafe { zmq_sys::zmq_msg_recv(self.0.get(), socket.as_mut_ptr(), flags) };
         if received < 0 { Err(last_error()) } else { Ok(()) }
     }
 
-    /// Sends this frame, which is empty then; where it was not taken, it is as it was.
+    /// Sends this frame, which is empty then; if it was not accepted, it is unchanged.
     pub(crate) fn send(&mut self, socket: &mut zmq::Socket, flags: i32) -> Result<(), zmq::Error> {
-        // SAFETY: as in `recv`. A sent message is left empty and initialised, a refused one as it
-        // was, so dropping or reusing `self` is right in both cases.
+        // SAFETY: as in `recv`. A sent message is empty and initialised, a refused one is
+        // unchanged, so dropping or reusing `self` is right in both cases.
         let sent = unsafe { zmq_sys::zmq_msg_send(self.0.get(), socket.as_mut_ptr(), flags) };
         if sent < 0 { Err(last_error()) } else { Ok(()) }
     }
@@ -322,7 +322,7 @@ impl From<&[u8]> for Frame {
     }
 }
 
-/// Shares the bytes; copies where that is cheaper.
+/// Shares the bytes; copies if that is cheaper.
 impl From<Bytes> for Frame {
     fn from(bytes: Bytes) -> Self {
         if bytes.len() <= COPY_INTO_FRAME {
@@ -333,14 +333,14 @@ impl From<Bytes> for Frame {
     }
 }
 
-/// Takes the bytes over; copies where that is cheaper.
+/// Takes the bytes over; copies if that is cheaper.
 impl From<Vec<u8>> for Frame {
     fn from(bytes: Vec<u8>) -> Self {
         Self::from(Bytes::from(bytes))
     }
 }
 
-/// Shares the bytes; copies where that is cheaper, which also frees the receive buffer.
+/// Shares the bytes; copies if that is cheaper, which also frees the receive buffer.
 impl From<Frame> for Bytes {
     fn from(frame: Frame) -> Self {
         if frame.len() <= COPY_INTO_BYTES {

@@ -1,7 +1,7 @@
 //! Room for one small frame, used again and again.
 //!
 //! A sender of small messages fills a slot, hands its frame to libzmq and fills the slot again once
-//! libzmq's thread has let go of it. Both threads look at one flag, and the sender only reads it, so
+//! libzmq's thread has released it. Both threads look at one flag, and the sender only reads it, so
 //! that a slot costs one trip of its memory between two cores and no locked instruction of the
 //! sender.
 
@@ -15,7 +15,7 @@ use super::{COPY_INTO_FRAME, Frame};
 const FREE: u8 = 0;
 /// A frame shows the slot's bytes.
 const LENT: u8 = 1;
-/// A frame shows the bytes of a slot that has gone: who lets go of the frame frees them.
+/// A frame shows the bytes of a dropped slot: the last user of the frame frees them.
 const LEFT: u8 = 2;
 
 /// Room for up to [`COPY_INTO_FRAME`] bytes, and something to keep as long as they are in use.
@@ -34,7 +34,8 @@ struct Room<T> {
 unsafe impl<T: Send> Send for Slot<T> {}
 
 impl<T: Send + 'static> Slot<T> {
-    /// Makes an empty slot that drops `kept` once it has gone, and so has the frame it has lent.
+    /// Makes an empty slot. It drops `kept` when both the slot and the frame that it has lent are
+    /// dropped.
     pub(crate) fn new(kept: T) -> Self {
         let state = AtomicU8::new(FREE);
         let room = Box::new(Room { state, bytes: [0; COPY_INTO_FRAME], kept });
@@ -53,21 +54,21 @@ impl<T: Send + 'static> Slot<T> {
         }
     }
 
-    /// Tells whether the frame that was lent last is still in use.
+    /// Returns whether the frame that was lent last is still in use.
     fn is_lent(&self) -> bool {
         // SAFETY: the room lives as long as the slot does.
         let state = unsafe { &(*self.0.as_ptr()).state };
         state.load(Ordering::Acquire) == LENT
     }
 
-    /// Makes `frame` one of these bytes; does nothing (false) where the frame before is still in
+    /// Makes `frame` one of these bytes; does nothing (false) if the frame before is still in
     /// use, or they are too many.
     pub(crate) fn lend(&mut self, bytes: &[u8], frame: &mut Frame) -> bool {
         if bytes.len() > COPY_INTO_FRAME || self.is_lent() {
             return false;
         }
         let room = self.0.as_ptr();
-        // SAFETY: no frame shows the bytes and `self` is borrowed exclusively, so nobody else uses
+        // SAFETY: no frame shows the bytes and `self` is borrowed exclusively, so nothing else uses
         // them while they are written. The frame that shows them keeps the room alive: as long as
         // it is lent, `drop` leaves the room to `let_go`.
         unsafe {
@@ -83,7 +84,7 @@ impl<T: Send + 'static> Slot<T> {
 
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
-        // SAFETY: the room lives: nobody but `drop` and, after `LEFT`, `let_go` frees it. The later
+        // SAFETY: the room lives: only `drop` and, after `LEFT`, `let_go` free it. The later
         // of the two swaps sees what the other has written, and that one frees.
         unsafe {
             if (*self.0.as_ptr()).state.swap(LEFT, Ordering::AcqRel) == FREE {

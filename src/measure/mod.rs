@@ -1,6 +1,6 @@
 //! Measures streams: how much is received, and how fast.
 //!
-//! Choosing what to measure, reading the clock, and printing are left to the tools.
+//! The tools choose what to measure, read the clock, and print.
 
 mod lateness;
 mod throughput;

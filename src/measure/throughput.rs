@@ -1,20 +1,21 @@
-//! How much came, and how fast.
+//! How much was received, and how fast.
 //!
-//! Reading a clock is left to the caller: times are arguments.
+//! The caller reads the clock: times are arguments.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// The shortest time that has a rate: threads wake up as late as that, so that messages which came
-/// within it may have come at once.
+/// The shortest time that has a rate. Threads may wake up this late, so messages within it may have
+/// arrived at the same instant.
 const LEAST: Duration = Duration::from_micros(100);
 
 /// Messages and bytes over a length of time; prints as the line of rates that m_stats prints.
 ///
 /// A rate is messages divided by the time that they stand for, and each message stands for the time
-/// since the one before it. So the first message of a run counts in no rate: `n` messages at a steady
-/// pace have `n - 1` intervals between them. Messages that came at once, within 100 µs, have no rate.
+/// since the one before it. So the first message of a run counts in no rate: `n` messages at a
+/// steady pace have `n - 1` intervals between them. Messages that arrived at the same instant,
+/// within 100 µs, have no rate.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,14 +29,14 @@ const LEAST: Duration = Duration::from_micros(100);
 pub struct Throughput {
     /// The length of time.
     pub elapsed: Duration,
-    /// How many messages came in it.
+    /// How many messages arrived in it.
     pub messages: u64,
     /// How many bytes they had.
     pub bytes: u64,
     pace: Pace,
 }
 
-/// What rates are of: the messages that count, and the time that they stand for.
+/// The basis of a rate: the messages that count, and the time that they stand for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Pace {
     time: Duration,
@@ -44,16 +45,16 @@ struct Pace {
 }
 
 impl Throughput {
-    /// Makes the throughput of a length of time that all of these messages stand for: one was sent or
-    /// received just before it.
+    /// Makes the throughput of a length of time for which all of these messages stand: another
+    /// message was sent or received just before it.
     #[must_use]
     pub fn within(elapsed: Duration, messages: u64, bytes: u64) -> Self {
         let pace = Pace { time: elapsed, messages: float(messages), bytes: float(bytes) };
         Self { elapsed, messages, bytes, pace }
     }
 
-    /// Makes the throughput of a whole run, from its first message to its last; the first is taken for
-    /// one of mean size.
+    /// Makes the throughput of a whole run, from its first message to its last; the first is
+    /// assumed to have the mean size.
     #[must_use]
     pub fn between(elapsed: Duration, messages: u64, bytes: u64) -> Self {
         let after = float(messages.saturating_sub(1));
@@ -62,8 +63,8 @@ impl Throughput {
         Self { elapsed, messages, bytes, pace }
     }
 
-    /// Tells whether there are rates: no messages have one of 0, and others one if they did not come at
-    /// once.
+    /// Returns whether there are rates. No messages have a rate of 0. Messages that arrived at the
+    /// same instant have none.
     #[must_use]
     pub fn has_rate(&self) -> bool {
         self.messages == 0 || self.pace.time >= LEAST
@@ -81,7 +82,7 @@ impl Throughput {
         self.per_second(self.pace.messages)
     }
 
-    /// Returns the mean bytes of a message; zero where there were none.
+    /// Returns the mean bytes of a message; zero if there were none.
     #[must_use]
     pub fn message_size(&self) -> f64 {
         if self.messages == 0 { 0.0 } else { float(self.bytes) / float(self.messages) }
@@ -110,16 +111,16 @@ impl fmt::Display for Throughput {
     }
 }
 
-/// How much later than its interval a sample may end: a message that is a little late ends the sample
-/// that it belongs to. It is this share of the interval, and a time at least.
+/// How much later than its interval a sample may end: a message that is a little late still ends
+/// its own sample. It is this share of the interval, or a minimum time.
 const GRACE: u32 = 20;
 const LEAST_GRACE: Duration = Duration::from_millis(1);
 
-/// Throughput sampled at an interval: the latest samples, and the whole.
+/// Throughput sampled at an interval: the latest samples, and the total.
 ///
 /// Sampling starts with the first messages. [`record`](Self::record) ends a sample with the first
 /// message after its interval has passed, and [`tick`](Self::tick) ends it without one, so that a
-/// silence is seen while it lasts. [`due`](Self::due) says when that is.
+/// silence is shown while it lasts. [`due`](Self::due) says when that is.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -145,14 +146,14 @@ pub struct ThroughputStatistics {
 #[derive(Clone, Copy, Debug)]
 struct Span {
     started: Instant,
-    /// The first messages, which are the start of the clock and count in no rate.
+    /// The first messages, which start the clock and count in no rate.
     first: Count,
     total: Count,
-    /// When the latest sample ended, and when the last message before that came.
+    /// When the latest sample ended, and when the last message before that arrived.
     sampled: Instant,
     before: Instant,
     latest: Instant,
-    /// What came since the latest sample.
+    /// The messages since the latest sample.
     pending: Count,
     is_first_sample: bool,
 }
@@ -179,7 +180,7 @@ impl Count {
 }
 
 impl Span {
-    /// Ends a sample that is of the time from the latest one until `end`.
+    /// Ends a sample, from the end of the latest one until `end`.
     fn sample(&mut self, end: Instant) -> Throughput {
         let elapsed = end.saturating_duration_since(self.sampled);
         let first = if self.is_first_sample { self.first } else { Count::default() };
@@ -190,16 +191,17 @@ impl Span {
 }
 
 impl ThroughputStatistics {
-    /// Makes statistics that sample at an interval (every record where it is zero) and keep the
+    /// Makes statistics that sample at an interval (every record if it is zero) and keep the
     /// latest `capacity` samples.
     #[must_use]
     pub fn new(interval: Duration, capacity: usize) -> Self {
         Self { interval, capacity, samples: VecDeque::new(), run: None }
     }
 
-    /// Counts messages that came by `now`, and returns the sample that they complete.
+    /// Counts messages that have arrived by `now`, and returns the sample that they complete.
     ///
-    /// The first ones start the clock, however many there are: they came at once, or waited.
+    /// The first messages start the clock, however many there are: they arrived together, or had
+    /// waited.
     pub fn record(&mut self, messages: u64, bytes: u64, now: Instant) -> Option<Throughput> {
         let count = Count { messages, bytes };
         let run = self.run.get_or_insert_with(|| Span {
@@ -220,8 +222,8 @@ impl ThroughputStatistics {
         Some(self.keep(sample))
     }
 
-    /// Returns when [`tick`](Self::tick) has a sample to end if no message comes; none before the first
-    /// message, and if every record is a sample.
+    /// Returns when [`tick`](Self::tick) has a sample to end if no message arrives; none before the
+    /// first message, and if every record is a sample.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let run = self.run.as_ref().filter(|_| !self.interval.is_zero())?;
@@ -241,8 +243,9 @@ impl ThroughputStatistics {
         Some(self.keep(sample))
     }
 
-    /// Ends the sample that has begun and returns it, if there are messages in it. Its rates are of
-    /// the time since the last message before it, as it ends with a message and not with an interval.
+    /// Ends the sample that has begun and returns it, if there are messages in it. Its rates are
+    /// computed from the last message before it, because it ends with a message and not with an
+    /// interval.
     pub fn flush(&mut self, now: Instant) -> Option<Throughput> {
         let run = self.run.as_mut().filter(|run| run.pending.messages > 0)?;
         let time = now.saturating_duration_since(run.before);
@@ -251,7 +254,7 @@ impl ThroughputStatistics {
         Some(self.keep(sample))
     }
 
-    /// Returns the whole from the first message until `now`.
+    /// Returns the total from the first message until `now`.
     #[must_use]
     pub fn aggregate(&self, now: Instant) -> Throughput {
         self.run.as_ref().map_or_else(Throughput::default, |run| {
@@ -322,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_came_at_once_have_no_rate() {
+    fn messages_that_arrived_at_the_same_instant_have_no_rate() {
         let mut statistics = ThroughputStatistics::new(SECOND, 1);
         let start = Instant::now();
         let at_once = start + Duration::from_nanos(750);
@@ -375,7 +378,7 @@ mod tests {
         let sample = statistics.tick(due).unwrap();
         assert_eq!((counts(sample), sample.message_rate()), ((SECOND, 3, 30), 2.0));
         assert_eq!(statistics.tick(due + SECOND), Some(within(1, 0, 0)));
-        // A look that is late finds all that has passed.
+        // A late call returns all intervals that have passed.
         assert_eq!(statistics.tick(start + 5 * SECOND), Some(within(3, 0, 0)));
         assert_eq!(statistics.flush(start + 5 * SECOND), None);
     }

@@ -1,4 +1,4 @@
-//! The consumer's side of a queue: messages are taken, and released when they are dealt with.
+//! The consumer's side of a queue: it takes messages, and releases them when they are processed.
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
@@ -9,26 +9,27 @@ use std::time::{Duration, Instant};
 use super::{Dropped, Level, Queue, Queued, Sleep, State};
 use crate::error::Error;
 
-/// A consumer that has just taken messages sleeps so long for more of them, unless there are enough
-/// before: to be woken for each small message costs more than the message.
+/// A consumer that has just taken messages sleeps for this long, or until there are enough
+/// messages: waking up for each small message costs more than the message.
 const NAP: Duration = Duration::from_millis(1);
-/// So many messages or bytes end this sleep, or a quarter of a smaller queue.
+/// This many messages or bytes end the sleep, or a quarter of a smaller queue.
 const ENOUGH_MESSAGES: usize = 1024;
 const ENOUGH_BYTES: usize = 256 << 10;
 
-/// What a consumer finds.
+/// What a consumer takes at a time.
 #[derive(Debug, Default)]
 pub struct Taken {
     /// The messages, in the order in which they arrived.
     pub messages: VecDeque<Queued>,
-    /// What was dropped since the last look.
+    /// The messages dropped since the last time.
     pub dropped: Vec<Dropped>,
     /// Whether nothing more will arrive.
     pub is_closed: bool,
 }
 
 impl Queue {
-    /// Waits until there are messages, the queue is closed, or it is `until`; takes all messages.
+    /// Waits until there are messages, the queue is closed, or the time is `until`. Then takes all
+    /// messages.
     pub fn take(&self, taken: &mut Taken, until: Option<Instant>) {
         let mut state = self.lock();
         let mut nap = state.is_streaming.then(|| Instant::now() + NAP);
@@ -40,7 +41,7 @@ impl Queue {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 match nap.take() {
-                    // What waits is taken, or a longer sleep begins.
+                    // Waiting messages are taken, or a longer sleep begins.
                     Some(nap) if until.is_none_or(|until| nap < until) => continue,
                     _ => break,
                 }
@@ -57,7 +58,7 @@ impl Queue {
         state.hand_over(taken);
     }
 
-    /// Takes all messages that are there without waiting; tells whether there was anything: a
+    /// Takes all queued messages without waiting; returns whether there was anything: a
     /// message, a loss, or the end. If not, [`filled`](Self::filled) is readable when a message
     /// arrives, or the queue is closed.
     pub fn try_take(&self, taken: &mut Taken) -> bool {
@@ -75,20 +76,20 @@ impl Queue {
         self.filled.descriptor()
     }
 
-    /// Tells whether a consumer that naps has something to do.
+    /// Returns whether there is enough to end the nap of the consumer.
     pub(super) fn has_enough(&self, state: &State) -> bool {
         let enough = |usual: usize, capacity: usize| usual.min(capacity / 4);
         state.waiting.len() >= enough(ENOUGH_MESSAGES, self.capacity.most_messages())
             || state.waiting_bytes >= enough(ENOUGH_BYTES, self.capacity.most_bytes())
     }
 
-    /// Gives back the room of messages that are written, sent or dropped; returns what is left.
+    /// Frees the room of messages that were written, sent or dropped; returns the level after that.
     pub fn release(&self, messages: usize, bytes: usize) -> Level {
         let mut state = self.lock();
         state.level.subtract(messages, bytes);
         state.level.released += messages as u64;
         self.was_full.store(false, Ordering::Relaxed);
-        // Not for each message: a producer that is woken shall have something to do.
+        // Not for each message: a producer that wakes up should find room for several.
         if let Some(cost) = state.refused
             && self.capacity.is_half_free(state.level)
             && self.capacity.has_room(state.level.depth, state.level.bytes, cost)
@@ -110,7 +111,7 @@ impl Queue {
         self.room.raise(&mut state.has_room);
     }
 
-    /// Looks at the error of the consumer.
+    /// Calls a function with the error of the consumer.
     pub fn failure<T>(&self, look: impl FnOnce(&Error) -> T) -> Option<T> {
         self.lock().failure.as_ref().map(look)
     }
@@ -123,7 +124,7 @@ impl Queue {
 }
 
 impl State {
-    /// Gives the consumer all there is.
+    /// Moves everything to the consumer.
     fn hand_over(&mut self, taken: &mut Taken) {
         self.sleep = Sleep::Awake;
         self.is_streaming = !self.waiting.is_empty();

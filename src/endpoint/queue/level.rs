@@ -1,4 +1,4 @@
-//! What a queue is bounded by, and how full it is.
+//! The bounds of a queue, and how full it is.
 
 use std::mem::size_of;
 use std::sync::Arc;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::endpoint::Received;
 use crate::frame::Frame;
 
-/// A producer that waits for room is woken once this many bytes are free, or half of a smaller queue.
+/// A producer that waits for room is woken when this many bytes are free, or half of a smaller
+/// queue.
 const ROOM: usize = 64 << 20;
 
 /// What a part costs beside its bytes: itself, and what the allocator adds.
@@ -21,11 +22,11 @@ pub enum WhenFull {
     Block,
     /// Drop it.
     DropNewest,
-    /// Drop the messages that have waited longest until it fits; drop it if even that does not help.
+    /// Drop the oldest messages until it fits. If it still does not fit, drop it.
     DropOldest,
-    /// Keep only the latest message, whatever the capacity: each one replaces the one that waits.
+    /// Keep only the latest message, whatever the capacity: each message replaces the queued one.
     Latest,
-    /// Refuse it for so long, then drop what does not fit until ten messages in a row have found
+    /// Refuse it for this long. Then drop messages that do not fit, until ten in a row have found
     /// room.
     Wait(Duration),
 }
@@ -71,18 +72,18 @@ impl Capacity {
         self.bytes
     }
 
-    /// Tells whether one more message fits beside others; beside none, any does.
+    /// Returns whether one more message fits beside others. Any message fits into an empty queue.
     pub(super) fn has_room(self, messages: usize, bytes: usize, cost: usize) -> bool {
         messages == 0 || (messages < self.messages && bytes.saturating_add(cost) <= self.bytes)
     }
 
-    /// Tells whether there is room that a producer is woken for.
+    /// Returns whether there is enough room to wake a producer.
     pub(super) fn is_half_free(self, level: Level) -> bool {
         level.depth <= self.messages / 2 && level.bytes <= self.bytes - ROOM.min(self.bytes / 2)
     }
 }
 
-/// How full a [`Queue`](super::Queue) is, and what has passed through it.
+/// How full a [`Queue`](super::Queue) is, and how many messages have passed through it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Level {
     /// Messages that are queued, or taken and not released yet.
@@ -124,7 +125,8 @@ pub struct Queued {
 }
 
 impl Queued {
-    /// Makes shares of a message, or copies of what would keep a receive buffer alive.
+    /// Makes shares of the parts of a message, or copies of parts that would keep a receive buffer
+    /// alive.
     pub(super) fn of(message: &Received, cost: usize) -> Self {
         let Received { frames, time, origin } = message;
         let message = Received { frames: frames.detach(), time: *time, origin: Arc::clone(origin) };

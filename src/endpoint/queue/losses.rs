@@ -7,7 +7,7 @@ use mflow_handlers::Peek;
 
 use crate::endpoint::{Origin, Received};
 
-/// How many kinds of dropped messages are counted apart; the rest counts as one.
+/// How many kinds of dropped messages are counted separately; all others count as one kind.
 pub(super) const MOST_KINDS: usize = 256;
 
 /// How many messages of one source and htype were dropped.
@@ -24,7 +24,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// Returns how many messages that are.
+    /// Returns the total.
     #[must_use]
     pub fn messages(&self) -> u64 {
         self.newest + self.oldest
@@ -61,7 +61,7 @@ impl Losses {
         self.0.values().cloned().collect()
     }
 
-    /// Returns all, and counts from zero again.
+    /// Returns all counts, and starts again from zero.
     pub(super) fn take(&mut self) -> Vec<Dropped> {
         std::mem::take(&mut self.0).into_values().collect()
     }

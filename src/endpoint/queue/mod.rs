@@ -2,8 +2,8 @@
 //! sends them.
 //!
 //! The producer never waits: a message is queued, refused, or dropped and counted. The consumer
-//! takes all messages at once, so the two threads meet seldom. What the consumer does with them is
-//! left to its owner: a recorder, an output.
+//! takes all messages at once, so the two threads seldom meet. Its owner, a recorder or an output,
+//! decides what to do with them.
 
 mod consumer;
 mod level;
@@ -26,7 +26,7 @@ use losses::Losses;
 pub(crate) use losses::htype;
 use signal::Signal;
 
-/// Messages on their way from one thread to another, bounded in messages and bytes.
+/// A queue of messages from one thread to another, bounded in messages and bytes.
 ///
 /// A message counts until it is [released](Self::release): a consumer releases it after it is
 /// written or sent. So memory is bounded by the [`Capacity`], or by one larger message: a queue that
@@ -74,7 +74,7 @@ pub struct Queue {
     capacity: Capacity,
     when_full: WhenFull,
     state: Mutex<State>,
-    /// Whether the last message found no room: the next one is copied only if it finds some.
+    /// Whether the last message found no room: then the next one is copied only if there is room.
     was_full: AtomicBool,
     /// Wakes the consumer.
     arrived: Condvar,
@@ -89,29 +89,29 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Queued>,
-    /// What the waiting messages cost.
+    /// The cost of the waiting messages.
     waiting_bytes: usize,
     level: Level,
     /// How many messages were queued or dropped.
     arrived: u64,
     losses: Losses,
-    /// Those that the consumer does not know of yet.
+    /// The losses that the consumer has not seen yet.
     unreported: Losses,
     is_closed: bool,
     has_ended: bool,
     failure: Option<Error>,
     sleep: Sleep,
-    /// Whether the consumer found messages when it looked last.
+    /// Whether the consumer found messages the last time.
     is_streaming: bool,
     /// Whether the consumer waits for the descriptor.
     is_watched: bool,
     is_filled: bool,
-    /// What the message costs that was refused and waits for room.
+    /// The cost of the message that was refused and waits for room.
     refused: Option<usize>,
     has_room: bool,
     /// Since when [`WhenFull::Wait`] waits.
     full_since: Option<Instant>,
-    /// How many messages in a row it has to queue until it waits again.
+    /// How many messages in a row must be queued until it waits again.
     recovery: u32,
 }
 
@@ -144,12 +144,13 @@ impl Queue {
         })
     }
 
-    /// Nothing in here panics half-way: what a panic elsewhere left is whole.
+    /// No code panics while it holds the lock half-way through a change, so the state is whole even
+    /// after a panic elsewhere.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what is in the queue.
+    /// Returns how full the queue is.
     #[must_use]
     pub fn level(&self) -> Level {
         self.lock().level

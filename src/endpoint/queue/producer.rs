@@ -8,20 +8,21 @@ use super::losses::{Which, htype};
 use super::{Queue, Queued, Sleep, State, WhenFull};
 use crate::endpoint::{Offer, Received, WaitSet};
 
-/// After [`WhenFull::Wait`] has dropped a message, so many have to be queued in a row before it waits
-/// again: a consumer that makes room now and then would hold up the producer time after time.
+/// After [`WhenFull::Wait`] has dropped a message, this many must be queued in a row before it
+/// waits again. Otherwise a consumer that makes room now and then would delay the producer again
+/// and again.
 pub(super) const RECOVERY: u32 = 10;
 
 impl Queue {
-    /// Queues a share of a message, refuses it ([`Offer::Full`]), or drops one, as [`WhenFull`] says;
-    /// never waits. What is dropped is counted, and counts as [`Offer::Taken`]. A queue that is
-    /// closed, or whose consumer has [failed](Self::fail), refuses all.
+    /// Queues a share of a message, refuses it ([`Offer::Full`]), or drops one, as [`WhenFull`]
+    /// says; never waits. A dropped message is counted, and the offer returns [`Offer::Taken`]. A
+    /// queue that is closed, or whose consumer has [failed](Self::fail), refuses all messages.
     pub fn offer(&self, message: &Received) -> Offer {
         self.offer_at(message, Instant::now)
     }
 
     pub(super) fn offer_at(&self, message: &Received, now: impl Fn() -> Instant) -> Offer {
-        // Messages are freed after the lock is.
+        // Messages are freed after the lock is released.
         let mut let_go = Vec::new();
         let cost = Queued::cost_of(message);
         if self.was_full.load(Ordering::Relaxed) {
@@ -45,8 +46,8 @@ impl Queue {
         Offer::Taken
     }
 
-    /// Makes room for a message, as far as that is allowed; returns what became of the message if
-    /// there is none.
+    /// Makes room for a message, as far as allowed; if there is no room, returns the result of the
+    /// offer.
     fn make_room(
         &self,
         state: &mut State,
@@ -65,7 +66,7 @@ impl Queue {
             state.level.depth.saturating_sub(state.waiting.len()),
             state.level.bytes.saturating_sub(state.waiting_bytes),
         );
-        // To drop what waits makes no room if the consumer holds too much.
+        // Dropping waiting messages makes no room if the consumer holds too much.
         let drops_oldest = latest
             || self.when_full == WhenFull::DropOldest
                 && self.capacity.has_room(held, held_bytes, cost);
@@ -93,7 +94,7 @@ impl Queue {
         now: impl Fn() -> Instant,
     ) -> Offer {
         self.was_full.store(true, Ordering::Relaxed);
-        // A large message may find no room before there are enough to wake the consumer.
+        // A large message may find no room while there are too few messages to wake the consumer.
         if state.sleep == Sleep::Nap {
             state.sleep = Sleep::Awake;
             self.arrived.notify_one();
@@ -128,8 +129,7 @@ impl Queue {
         }
     }
 
-    /// Notes that the producer does not wait for room any more: room wakes it no longer. A failure
-    /// does.
+    /// Notes that the producer no longer waits for room: room does not wake it, but a failure does.
     pub fn await_nothing(&self) {
         let mut state = self.lock();
         if state.failure.is_none() {
@@ -138,14 +138,14 @@ impl Queue {
         }
     }
 
-    /// Ends the queue: what waits is still taken, and nothing more is accepted.
+    /// Ends the queue: waiting messages are still taken, and nothing more is accepted.
     pub fn close(&self) {
         let mut state = self.lock();
         state.is_closed = true;
         self.wake(state, true);
     }
 
-    /// Wakes the consumer if it sleeps and is to be woken.
+    /// Wakes the consumer if it sleeps and waking is due.
     fn wake(&self, mut state: MutexGuard<'_, State>, is_due: bool) {
         if state.is_watched {
             state.is_watched = false;
@@ -159,7 +159,7 @@ impl Queue {
     }
 
     /// Waits until the consumer has [ended](Self::end), as long as it releases a message in each
-    /// `patience`; tells whether it has.
+    /// `patience`; returns whether it has.
     pub fn wait_for_end(&self, patience: Duration) -> bool {
         let mut state = self.lock();
         let (mut seen, mut since) = (state.level.released, Instant::now());

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// A descriptor that is readable from [`raise`](Self::raise) to [`lower`](Self::lower).
 ///
-/// Its owner calls both under one lock.
+/// The owner calls both under one lock.
 #[derive(Debug)]
 pub(super) struct Signal {
     reader: PipeReader,

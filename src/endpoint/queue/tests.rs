@@ -45,7 +45,7 @@ fn numbers(queued: &[Queued]) -> Vec<u64> {
 }
 
 #[test]
-fn messages_are_taken_in_their_order_and_their_room_is_given_back() {
+fn messages_are_taken_in_order_and_their_room_is_freed() {
     let queue = blocking(1 << 20);
     for _ in 0..3 {
         assert_eq!(queue.offer(&message(100)), Offer::Taken);
@@ -142,7 +142,7 @@ fn a_consumer_that_found_nothing_is_woken_by_a_message_and_by_the_end() {
 }
 
 #[test]
-fn an_empty_queue_is_left_at_its_time_and_when_it_is_closed() {
+fn waiting_for_an_empty_queue_ends_at_the_deadline_and_when_it_is_closed() {
     let queue = blocking(1);
     let mut taken = Taken::default();
     queue.take(&mut taken, Some(Instant::now()));
@@ -156,7 +156,7 @@ fn an_empty_queue_is_left_at_its_time_and_when_it_is_closed() {
 }
 
 #[test]
-fn a_patience_that_is_used_up_comes_back_after_ten_messages_in_a_row() {
+fn a_producer_that_ran_out_of_patience_waits_again_after_ten_messages_in_a_row() {
     let patience = Duration::from_secs(2);
     let queue = Queue::new(Capacity::messages(1), WhenFull::Wait(patience)).unwrap();
     let start = Instant::now();
@@ -200,7 +200,7 @@ fn losses_say_what_was_dropped() {
 }
 
 #[test]
-fn all_that_one_thread_queues_another_one_takes() {
+fn one_thread_takes_everything_that_another_queues() {
     let queue = Arc::new(Queue::new(Capacity::messages(100), WhenFull::Block).unwrap());
     let producer = {
         let queue = Arc::clone(&queue);
@@ -230,15 +230,15 @@ fn all_that_one_thread_queues_another_one_takes() {
     assert!(queue.level().high_water <= 100);
 }
 
-/// What happens to a queue.
+/// A step of the test.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Offers a message of so many bytes.
+    /// Offers a message of this many bytes.
     Offer(usize),
     Take,
-    /// Releases so many of the messages that were taken.
+    /// Releases this many of the messages that were taken.
     Release(usize),
-    /// Lets so many seconds pass.
+    /// Lets this many seconds pass.
     Pass(u64),
     Close,
 }
@@ -281,14 +281,14 @@ fn capacity() -> impl Strategy<Value = Capacity> {
     ]
 }
 
-/// The same in the simplest way: numbers of messages and what they cost.
+/// A simple model of the queue: numbers of messages and their costs.
 struct Model {
     capacity: Capacity,
     when_full: WhenFull,
     waiting: VecDeque<(u64, usize)>,
     held: VecDeque<(u64, usize)>,
     arrived: u64,
-    /// How many were dropped as they arrived, and after.
+    /// How many were dropped as they arrived, and how many later.
     newest: u64,
     oldest: u64,
     is_closed: bool,
@@ -404,7 +404,7 @@ proptest! {
             prop_assert_eq!((level.depth, level.bytes), (depth, model.bytes()));
             prop_assert_eq!(level.released, released);
             prop_assert_eq!(level.dropped, model.newest + model.oldest);
-            // All that was accepted is released, dropped or left.
+            // Every accepted message is released, dropped or still queued.
             prop_assert_eq!(model.arrived, level.released + level.dropped + level.depth as u64);
             if when_full == WhenFull::Latest {
                 prop_assert!(model.waiting.len() <= 1);

@@ -250,7 +250,7 @@ fn messages_beside_the_chunks_of_a_closed_file_are_read_too() {
     let mut reader = McapReader::open(&file(&dir, &bytes)).unwrap();
     assert_eq!(times(&mut reader), [1, 2, 3, 4, 5, 6]);
     assert_eq!((reader.messages(), reader.is_closed()), (Some(6), true));
-    let told = "its summary does not tell where messages are: it was read through";
+    let told = "its summary does not say where messages are: it was read through";
     assert_eq!(reader.report().notices, [told]);
 }
 

@@ -10,10 +10,10 @@ use rustix::io::{Errno, try_close};
 /// Closes a file.
 ///
 /// # Errors
-/// Where what was written has no room after all: a file system on another machine, or one with
-/// quotas, may tell so only now.
+/// If what was written has no room after all: a file system on another machine, or one with
+/// quotas, may report this only now.
 pub(crate) fn close(file: File) -> io::Result<()> {
-    // SAFETY: the descriptor was owned, and nobody has it any more.
+    // SAFETY: the descriptor was owned, and has no other owner.
     match unsafe { try_close(file.into_raw_fd()) } {
         // An interrupted one is closed all the same.
         Ok(()) | Err(Errno::INTR) => Ok(()),

@@ -1,10 +1,10 @@
-//! A lease of a file: the system's word that nobody changes it before its holder agrees.
+//! A lease of a file: the system guarantees that no one changes it before its holder agrees.
 //!
-//! Linux grants one for a file that nobody has open to write, to its owner and to the superuser, where
-//! the file system knows leases (those of networks mostly do not). Whoever opens the file to write or
-//! truncates it then waits until the lease is given back, though no longer than
-//! `/proc/sys/fs/lease-break-time`, which is 45 seconds. Who opens it with `O_NONBLOCK`, as truncate(1)
-//! does, is told to try again. Elsewhere there are no leases.
+//! Linux grants one for a file that no one has open to write, to its owner and to the superuser, if
+//! the file system knows leases (those of networks mostly do not). A program that opens the file to
+//! write or truncates it then waits until the lease is given back, though no longer than
+//! `/proc/sys/fs/lease-break-time`, which is 45 seconds. An open with `O_NONBLOCK`, as in
+//! truncate(1), fails and should be tried again. Elsewhere there are no leases.
 //!
 //! A process and those it has forked without exec share a lease: one of them gives it back for all.
 #![cfg_attr(target_os = "linux", allow(unsafe_code, reason = "no library has leases"))]
@@ -24,11 +24,12 @@ mod linux {
 
     use super::{Arc, File, Lease};
 
-    /// Which signal tells of a lease that is wanted back: of `fcntl.h`, where libc has it not.
+    /// Sets the signal for a lease that is wanted back: from `fcntl.h`, because libc does not have
+    /// it.
     const F_SETSIG: c_int = 10;
 
     impl Lease {
-        /// Takes a lease; none where the system does not grant it.
+        /// Takes a lease; none if the system does not grant it.
         pub(in crate::os) fn take(file: &Arc<File>) -> Option<Self> {
             // The signal that nothing is done by: the usual one would end the process.
             let is_granted = control(file, F_SETSIG, libc::SIGURG).is_some()
@@ -36,7 +37,8 @@ mod linux {
             is_granted.then(|| Self(Arc::clone(file)))
         }
 
-        /// Tells whether somebody waits for it, or it was taken away from one who waited too long.
+        /// Returns whether a program waits for it, or the system took it away because its holder
+        /// waited too long.
         pub(in crate::os) fn is_wanted_back(&self) -> bool {
             control(&self.0, libc::F_GETLEASE, 0) != Some(libc::F_RDLCK)
         }
@@ -44,7 +46,7 @@ mod linux {
 
     impl Drop for Lease {
         fn drop(&mut self) {
-            // One that was taken away is nobody's any more.
+            // A lease that was taken away has no holder.
             let _ = control(&self.0, libc::F_SETLEASE, libc::F_UNLCK);
         }
     }

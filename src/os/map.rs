@@ -1,15 +1,14 @@
 //! The memory map of a file: its bytes without reading them, and frames of them without a copy.
 //!
-//! This is the room for `unsafe` over memory maps. Bytes of a map are gone once somebody truncates its
-//! file: SIGBUS then ends who touches them, and libzmq aborts where it sends them. So a file is
-//! mapped under a [`Lease`]: whoever is about to change it waits until every range that is still in
-//! use was put into memory, at the very place where it was mapped, and the lease is given back. Those
-//! who use the ranges, libzmq among them, notice nothing; what is read after that is read as of any
-//! other file.
+//! This is the room for `unsafe` over memory maps. Bytes of a map are gone once its file is
+//! truncated: SIGBUS then ends a process that touches them, and libzmq aborts if it sends them. So
+//! a file is mapped under a [`Lease`]. A program that is about to change the file waits until every
+//! range in use was copied into memory, at the same address, and the lease is given back. The users
+//! of the ranges, libzmq among them, notice nothing. Later reads are those of any other file.
 //!
-//! What remains is a process that is stopped (Ctrl-Z) while somebody waits: the system takes a lease
-//! away from who does not answer, after 45 seconds as a rule.
-#![allow(unsafe_code, reason = "that nobody changes a mapped file is beyond what types can tell")]
+//! One case remains: a process that is stopped (Ctrl-Z) while a program waits. The system takes the
+//! lease away from a holder that does not answer, after 45 seconds by default.
+#![allow(unsafe_code, reason = "types cannot express that no one changes a mapped file")]
 
 use std::fs::File;
 use std::io;
@@ -22,9 +21,9 @@ use memmap2::Mmap;
 
 use super::lease::Lease;
 
-/// How often to look whether somebody wants to write a file.
+/// How often to check whether a program wants to write a file.
 const LOOK: Duration = Duration::from_millis(100);
-/// The most that is put into memory; where more is in use, the lease is held until less is.
+/// The most that is put into memory; if more is in use, the lease is held until less is.
 const MOST: usize = 4 << 30;
 
 /// The bytes of a file that its writer has closed.
@@ -44,14 +43,14 @@ struct Loans {
 }
 
 impl Map {
-    /// Maps a file as long as it is now; none where the system does not grant a lease of it, or does
+    /// Maps a file as long as it is now; none if the system does not grant a lease of it, or does
     /// not map it.
     pub(crate) fn of(file: &Arc<File>) -> Option<Arc<Self>> {
         let lease = Lease::take(file)?;
-        // SAFETY: the map is read only, and nobody changes the file under the lease. Where that is
+        // SAFETY: the map is read only, and no one changes the file under the lease. Where that is
         // taken away by force, nothing is concluded from bytes that were looked at before, but for
         // lengths, of which ranges were made already: changed bytes make messages wrong, and what
-        // a truncation does is told with the module.
+        // a truncation does is described with the module.
         let bytes = unsafe { Mmap::map(&**file) }.ok()?;
         let loans = Loans { ranges: Vec::new(), is_open: true, lease: Some(lease) };
         let map = Arc::new(Self { bytes, loans: Mutex::new(loans) });
@@ -63,7 +62,7 @@ impl Map {
         Some(map)
     }
 
-    /// Lends some of the bytes; none where there are fewer, or somebody has asked for the file.
+    /// Lends some of the bytes; none if there are fewer, or a program has asked for the file.
     pub(crate) fn lend(self: &Arc<Self>, range: Range<usize>) -> Option<Loan> {
         let mut loans = self.loans();
         if !loans.is_open || self.bytes.get(range.clone()).is_none() {
@@ -73,7 +72,7 @@ impl Map {
         Some(Loan { map: Arc::clone(self), range })
     }
 
-    /// Gives the file back where somebody asks for it.
+    /// Gives the file back if a program asks for it.
     fn give_back_if_asked(&self) {
         let mut loans = self.loans();
         if !loans.lease.as_ref().is_some_and(Lease::is_wanted_back) {
@@ -105,13 +104,13 @@ impl Map {
         }
         let copy = File::from(memfd_create("mflow", MemfdFlags::CLOEXEC)?);
         copy.set_len(length as u64)?;
-        // The system reads the bytes, and tells where they cannot be read.
+        // The system reads the bytes, and reports if they cannot be read.
         copy.write_all_at(&self.bytes[start..self.bytes.len().min(start + length)], 0)?;
         let at = self.bytes[start..].as_ptr().cast_mut().cast();
         let (flags, descriptor) = (libc::MAP_SHARED | libc::MAP_FIXED, copy.as_raw_fd());
-        // SAFETY: these are whole pages of the map, which are unmapped together with the rest of it.
-        // The system puts the copy in their place at once: whoever reads finds the same bytes before
-        // and after, and nobody else has the descriptor.
+        // SAFETY: these are whole pages of the map, which are unmapped together with the rest of
+        // it. The system puts the copy in their place at once: readers find the same bytes before
+        // and after, and the descriptor has no other user.
         let mapped = unsafe { libc::mmap(at, length, libc::PROT_READ, flags, descriptor, 0) };
         if mapped == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
@@ -143,7 +142,7 @@ fn watched() -> MutexGuard<'static, Vec<Weak<Map>>> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks again and again whether somebody wants to write a file, until there is no map any more.
+/// Checks again and again whether a program wants to write a file, until no map is left.
 fn watch() {
     loop {
         thread::sleep(LOOK);

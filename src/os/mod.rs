@@ -1,5 +1,5 @@
-//! What mflow asks of Linux: memory maps and leases of files, paced writing, pipes, closing with the
-//! error; for the programs, signals and the process.
+//! What mflow uses of Linux: memory maps and leases of files, paced writing, pipes, closing with
+//! its error; and for the programs, signals and the process.
 
 mod close;
 mod lease;

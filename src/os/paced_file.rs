@@ -5,8 +5,8 @@
 //! [`AHEAD`] more are on their way, it is waited for and dropped from the cache, which nobody reads
 //! it from. That is no promise that anything survives a loss of power: [`PacedFile::sync`] is.
 //!
-//! Other systems have a plain file, and so have file systems in memory. A pipe is written as it is:
-//! nothing of it can be taken back, and no disk keeps it.
+//! Other systems have a plain file, and so have file systems in memory. A pipe is written directly:
+//! written bytes cannot be removed, and are not on a disk.
 #![cfg_attr(
     target_os = "linux",
     allow(unsafe_code, reason = "the call that paces a file has no safe binding")
@@ -28,7 +28,7 @@ const WINDOW: u64 = 8 << 20;
 #[cfg(target_os = "linux")]
 const AHEAD: u64 = 4;
 
-/// Tells whether a file is in memory, which does not stall as disks do; false where nobody knows.
+/// Returns whether a file is in memory, which does not stall as disks do; false if unknown.
 pub(crate) fn is_in_memory(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     let is_in_memory = rustix::fs::statfs(path).is_ok_and(|system| linux::is_memory(&system));
@@ -43,28 +43,28 @@ pub(crate) struct PacedFile {
     file: File,
     kind: Kind,
     position: u64,
-    /// Whether somebody has made it shorter: what was appended after that hides it.
+    /// Whether the file was truncated: later appends hide that.
     is_shortened: bool,
     #[cfg(target_os = "linux")]
     pace: Option<linux::Pace>,
 }
 
-/// What is written.
+/// What kind of file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A file that was made for it.
+    /// A file that was created.
     New,
-    /// A file that is the standard output.
+    /// A file on the standard output.
     Given,
     /// A pipe, or a device.
     Pipe,
 }
 
 impl PacedFile {
-    /// Makes a file, or opens the pipe that is there.
+    /// Creates a file, or opens an existing pipe.
     ///
     /// # Errors
-    /// Where there is a file already, or it cannot be made; where the pipe is a terminal.
+    /// If there is a file already, or it cannot be made; if the pipe is a terminal.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let (file, kind) = match open_to_write(path)? {
             Some(file) if file.metadata()?.is_file() => (file, Kind::Given),
@@ -91,12 +91,12 @@ impl PacedFile {
     /// Appends all bytes of some slices, or as many as possible.
     ///
     /// # Errors
-    /// Where the system takes no more, or could not write what was appended before.
+    /// If the system takes no more, or could not write what was appended before.
     pub(crate) fn append(&mut self, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
         if self.kind != Kind::Pipe {
             self.is_shortened |= self.is_too_short(&fstat(&self.file)?);
         }
-        // Empty ones at the beginning would look like a file that takes nothing.
+        // Empty ones at the beginning would look like a file that accepts nothing.
         IoSlice::advance_slices(&mut slices, 0);
         while !slices.is_empty() {
             match self.file.write_vectored(slices) {
@@ -118,7 +118,7 @@ impl PacedFile {
         Ok(())
     }
 
-    /// Removes the file of this path, if it was made for what was to be written.
+    /// Removes the file of this path, if it was created by us.
     pub(crate) fn discard(&self, path: &Path) {
         if self.kind == Kind::New {
             let _ = fs::remove_file(path);
@@ -128,7 +128,7 @@ impl PacedFile {
     /// Takes back what was appended behind a position.
     ///
     /// # Errors
-    /// Where the system does not do it, as for a pipe.
+    /// If the system cannot do it, as for a pipe.
     pub(crate) fn truncate(&mut self, position: u64) -> io::Result<()> {
         self.file.set_len(position)?;
         self.file.seek(SeekFrom::Start(position))?;
@@ -139,12 +139,12 @@ impl PacedFile {
     /// Asks the file system whether it has room for all that was appended, as closing the file does.
     ///
     /// # Errors
-    /// Where it has not.
+    /// If it has not.
     pub(crate) fn check(&self) -> io::Result<()> {
         close(self.file.try_clone()?)
     }
 
-    /// Tells whether somebody has removed the file.
+    /// Returns whether the file was removed.
     pub(crate) fn is_removed(&self) -> bool {
         self.kind != Kind::Pipe && fstat(&self.file).is_ok_and(|file| file.st_nlink == 0)
     }
@@ -156,7 +156,7 @@ impl PacedFile {
     /// Checks that what was appended is still there.
     ///
     /// # Errors
-    /// Where somebody has removed the file or made it shorter.
+    /// If the file was removed or truncated.
     pub(crate) fn check_presence(&self) -> io::Result<()> {
         if self.kind == Kind::Pipe {
             return Ok(());
@@ -171,10 +171,10 @@ impl PacedFile {
         Err(io::Error::new(io::ErrorKind::NotFound, reason))
     }
 
-    /// Waits until everything is on the disk for good, which a pipe is not on.
+    /// Waits until everything is safely on the disk; does nothing for a pipe.
     ///
     /// # Errors
-    /// Where the system could not write it.
+    /// If the system could not write it.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         if self.kind == Kind::Pipe { Ok(()) } else { self.file.sync_data() }
     }
@@ -199,13 +199,13 @@ mod linux {
     }
 
     impl Pace {
-        /// Begins a file's way; none where it lives in memory.
+        /// Begins a file's way; none if it lives in memory.
         pub(super) fn of(file: &File) -> Option<Self> {
             (!is_memory(&fstatfs(file).ok()?)).then_some(Self { started: 0 })
         }
 
         /// Sends to the disk what is written and waits for what was sent some windows before; false
-        /// where the file knows nothing of it.
+        /// if the file knows nothing of it.
         pub(super) fn advance(&mut self, file: &File, written: u64) -> io::Result<bool> {
             while written >= self.started + WINDOW {
                 if !sync_range(file, self.started, libc::SYNC_FILE_RANGE_WRITE)? {
@@ -226,12 +226,12 @@ mod linux {
         }
     }
 
-    /// Tells whether a file system lives in memory.
+    /// Returns whether a file system lives in memory.
     pub(super) fn is_memory(system: &StatFs) -> bool {
         system.f_type == libc::TMPFS_MAGIC
     }
 
-    /// Has a window go to the disk; false where the file knows nothing of it.
+    /// Has a window go to the disk; false if the file knows nothing of it.
     fn sync_range(file: &File, offset: u64, flags: libc::c_uint) -> io::Result<bool> {
         let Ok(offset) = libc::off64_t::try_from(offset) else { return Ok(false) };
         // SAFETY: the descriptor is open; no memory is involved.
@@ -248,7 +248,7 @@ mod linux {
         }
     }
 
-    /// Drops a window from the cache, where it has arrived on the disk. It is advice: an error is none.
+    /// Drops a window from the cache, if it has arrived on the disk. It is advice: an error is none.
     fn forget(file: &File, offset: u64) {
         let _ = fadvise(file, offset, NonZeroU64::new(WINDOW), Advice::DontNeed);
     }
@@ -297,7 +297,7 @@ mod tests {
 
     #[cfg(all(target_os = "linux", feature = "cli"))]
     #[test]
-    fn file_systems_in_memory_are_told_from_others() {
+    fn file_systems_in_memory_are_recognised() {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let fields = mounts.lines().map(|line| line.split(' '));
         let mounts: std::collections::BTreeMap<_, _> =

@@ -1,4 +1,4 @@
-//! What is read or written once, from its beginning to its end: pipes, FIFOs, terminals, devices.
+//! Files that are read or written once, from beginning to end: pipes, FIFOs, terminals, devices.
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
@@ -11,7 +11,7 @@ pub(crate) const STDIN: &str = "/dev/stdin";
 /// The path of the standard output.
 pub(crate) const STDOUT: &str = "/dev/stdout";
 
-/// Returns whether there is a pipe at a path, or something else that has no places to go back to.
+/// Returns whether there is a pipe at a path, or another file that cannot seek.
 pub(crate) fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| {
         let kind = metadata.file_type();
@@ -32,11 +32,11 @@ pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a pipe to be written, and waits for a FIFO to have a reader; none if the path is free or that
-/// of something else. The standard output may be a file, which must be empty.
+/// Opens a pipe to be written, and waits for a FIFO to have a reader; none if nothing or something
+/// else is at the path. The standard output may be a file, which must be empty.
 ///
 /// # Errors
-/// If it cannot be opened, is a terminal, or a file that has something in it.
+/// If it cannot be opened, is a terminal, or is a file that is not empty.
 pub(crate) fn open_to_write(path: &Path) -> io::Result<Option<File>> {
     let file = if path == Path::new(STDOUT) {
         shared(io::stdout().as_fd())?

@@ -12,7 +12,7 @@ pub(crate) fn allow_many_files() {
 }
 
 /// Has the calling thread wait for a processor rather than take it from a thread that is at work. So
-/// have those that it starts from then on; where there are processors enough, nothing changes.
+/// have those that it starts from then on; if there are processors enough, nothing changes.
 #[cfg(target_os = "linux")]
 pub fn give_way() {
     // SAFETY: all zeros is a parameter, the only one that this policy takes.
@@ -20,7 +20,7 @@ pub fn give_way() {
     // SAFETY: the parameter is read before the call returns.
     let status = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameter) };
     if status != 0 {
-        // Where the system has no such policy, or does not allow it, all goes on as it would.
+        // If the system has no such policy, or does not allow it, nothing changes.
         tracing::debug!(error = %std::io::Error::last_os_error(), "no batch scheduling");
     }
 }

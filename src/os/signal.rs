@@ -1,5 +1,5 @@
-//! What signals do to this process, beside those that request a stop.
-#![allow(unsafe_code, reason = "the standard library knows no signals")]
+//! How this process reacts to signals, except those that request a stop.
+#![allow(unsafe_code, reason = "the standard library has no signals")]
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 
 use libc::c_int;
 
-/// Called in a signal handler before the process ends: nothing but what a handler may do.
+/// Called in a signal handler before the process ends: it must be async-signal-safe.
 static BEFORE_END: OnceLock<fn()> = OnceLock::new();
 
-/// What a signal does.
+/// The action of a signal.
 #[derive(Clone, Copy)]
 pub(crate) struct Action {
     signal: c_int,
@@ -19,27 +19,27 @@ pub(crate) struct Action {
 }
 
 impl Action {
-    /// Returns what a signal does now.
+    /// Returns the current action of a signal.
     pub(crate) fn of(signal: c_int) -> io::Result<Self> {
         let mut action = MaybeUninit::uninit();
-        // SAFETY: a null pointer changes nothing, and the other one is to memory for an action.
+        // SAFETY: a null pointer changes nothing, and the other one points to memory for an action.
         let status = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
         succeeded(status == 0)?;
         // SAFETY: the call has succeeded, and so has filled it.
         Ok(Self { signal, action: unsafe { action.assume_init() } })
     }
 
-    /// Tells whether the signal is ignored.
+    /// Returns whether the signal is ignored.
     pub(crate) fn is_ignored(&self) -> bool {
         self.action.sa_sigaction == libc::SIG_IGN
     }
 
-    /// Tells whether the signal does what the system has it do by itself.
+    /// Returns whether the signal has its default action.
     pub(crate) fn is_usual(&self) -> bool {
         self.action.sa_sigaction == libc::SIG_DFL
     }
 
-    /// Makes the signal do this again.
+    /// Restores this action of the signal.
     pub(crate) fn restore(&self) -> io::Result<()> {
         // SAFETY: the action is one that the system has returned.
         succeeded(
@@ -53,15 +53,15 @@ pub(crate) fn ignore(signal: c_int) -> io::Result<()> {
     set(signal, libc::SIG_IGN)
 }
 
-/// Ends the process with an error if it touches bytes of a mapped file that its disk does not return,
-/// or that were truncated while the process was stopped. `before` must do nothing but what a signal
-/// handler may.
+/// Ends the process with an error if it touches bytes of a mapped file that its disk does not
+/// return, or that were truncated while the process was stopped. `before` must be
+/// async-signal-safe.
 pub(crate) fn end_at_lost_bytes(before: fn()) -> io::Result<()> {
     extern "C" fn end(_: c_int) {
         const ERROR: &[u8] =
             b"error: bytes of a mapped file are gone: its disk is broken, or it was truncated\n";
         before_end();
-        // SAFETY: both calls may be made in a signal handler, and the bytes are static.
+        // SAFETY: both calls are async-signal-safe, and the bytes are static.
         unsafe {
             libc::write(libc::STDERR_FILENO, ERROR.as_ptr().cast(), ERROR.len());
             libc::_exit(1);
@@ -71,12 +71,12 @@ pub(crate) fn end_at_lost_bytes(before: fn()) -> io::Result<()> {
     set(libc::SIGBUS, end as extern "C" fn(c_int) as libc::sighandler_t)
 }
 
-/// Calls `before` at a signal, and then ends the process as the signal does by itself. `before` must
-/// do nothing but what a signal handler may.
+/// Calls `before` at a signal, and then ends the process by the default action of the signal.
+/// `before` must be async-signal-safe.
 pub(crate) fn call_before_end(signal: c_int, before: fn()) -> io::Result<()> {
     extern "C" fn end(signal: c_int) {
         before_end();
-        // SAFETY: both calls may be made in a signal handler. The signal is blocked until the handler
+        // SAFETY: both calls are async-signal-safe. The signal is blocked until the handler
         // returns, and ends the process then.
         unsafe {
             libc::signal(signal, libc::SIG_DFL);
@@ -94,7 +94,7 @@ fn before_end() {
 }
 
 fn set(signal: c_int, handler: libc::sighandler_t) -> io::Result<()> {
-    // SAFETY: the handler is SIG_IGN, or one of this module, which do nothing but what a handler may.
+    // SAFETY: the handler is SIG_IGN, or one of this module, which are async-signal-safe.
     succeeded(unsafe { libc::signal(signal, handler) } != libc::SIG_ERR)
 }
 

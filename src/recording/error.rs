@@ -13,11 +13,11 @@ pub enum Error {
     /// A file or folder that could not be read or written.
     #[error("cannot {verb} '{}'", path.display())]
     File {
-        /// What was tried, such as `read` or `write`.
+        /// The failed operation, such as `read` or `write`.
         verb: &'static str,
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A folder that holds a recording already.
@@ -37,24 +37,24 @@ pub enum Error {
     NotARecording {
         /// The file.
         path: PathBuf,
-        /// What it is instead, or what it lacks.
+        /// What it is instead, or what is missing.
         reason: String,
     },
-    /// A time in a recording that has none.
+    /// A time was asked of a recording without times.
     #[error("'{}' has no times: it was recorded without them", path.display())]
     NoTimes {
         /// The recording.
         path: PathBuf,
     },
-    /// Something asked of a recording in a pipe that only one in a file can do.
+    /// An operation that a recording in a pipe does not support.
     #[error("cannot {what} '{}': a pipe is read once, from its beginning to its end", path.display())]
     Pipe {
         /// The pipe.
         path: PathBuf,
-        /// What was asked, such as `seek in`.
+        /// The operation, such as `seek in`.
         what: &'static str,
     },
-    /// A recording that failed, and messages that were taken for it and are not in it.
+    /// A recording that failed, and messages that were accepted for it and not written.
     #[error("{} not written", Counted(*messages, "message").were())]
     Unwritten {
         /// How many.

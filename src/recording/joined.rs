@@ -12,7 +12,7 @@ use crate::recording::Error;
 /// The messages of several recordings in the order of their times: the files of one that was divided,
 /// or those of several recorders.
 ///
-/// Messages are counted through all of them. Sources keep their labels; where recordings have `s0` and
+/// Messages are counted through all of them. Sources keep their labels; if recordings have `s0` and
 /// the like from different addresses, they get the next such labels that are free.
 ///
 /// Memory: what each recording takes that is open, and a message of each whose times overlap; the
@@ -52,7 +52,7 @@ pub struct JoinedReader {
 struct Part {
     recording: Box<dyn Recording>,
     /// The times of its first and its last message, as far as there were some when it was looked at;
-    /// the end of time where there was none.
+    /// the end of time if there was none.
     span: (Timestamp, Timestamp),
     next: Next,
     /// How many of its messages come before the next one.
@@ -121,7 +121,7 @@ impl Part {
         Ok(())
     }
 
-    /// Takes the next message, where it was looked at.
+    /// Takes the next message, if it was looked at.
     fn take(&mut self) -> Option<Received> {
         let Next::Message(received) = std::mem::replace(&mut self.next, Next::None) else {
             return None;
@@ -147,11 +147,11 @@ impl JoinedReader {
     /// Opens recordings.
     ///
     /// # Errors
-    /// [`Error::NoTimes`] where one has no times, as folders have none; [`Error::Pipe`] where one is a
-    /// pipe; where one cannot be read.
+    /// [`Error::NoTimes`] if one has no times, as folders have none; [`Error::Pipe`] if one is a
+    /// pipe; if one cannot be read.
     ///
     /// # Panics
-    /// Where there are none.
+    /// If there are none.
     pub fn open(paths: &[impl AsRef<Path>]) -> Result<Self> {
         assert!(!paths.is_empty(), "there are recordings");
         let mut parts =
@@ -167,7 +167,7 @@ impl JoinedReader {
                 as_recorded.push(Arc::clone(origin));
             }
         }
-        let origins = told_apart(&as_recorded);
+        let origins = distinct(&as_recorded);
         Ok(Self { name, parts, origins, as_recorded, position: 0 })
     }
 
@@ -335,9 +335,9 @@ fn span(recording: &dyn Recording) -> (Timestamp, Timestamp) {
     recording.span().unwrap_or((never, never))
 }
 
-/// Returns sources with labels that tell them apart: those of which nobody chose the label get
-/// another one where it is taken.
-fn told_apart(recorded: &[Arc<Origin>]) -> Vec<Arc<Origin>> {
+/// Returns sources with different labels: if a label that the user did not choose is taken, the
+/// source gets another one.
+fn distinct(recorded: &[Arc<Origin>]) -> Vec<Arc<Origin>> {
     let mut origins: Vec<Arc<Origin>> = Vec::with_capacity(recorded.len());
     for origin in recorded {
         let has_number =
@@ -393,7 +393,7 @@ mod tests {
         JoinedReader::open(&(0..files).rev().map(path).collect::<Vec<_>>()).unwrap()
     }
 
-    /// Returns the numbers and times of the messages to come.
+    /// Returns the numbers and times of the following messages.
     fn rest(joined: &mut JoinedReader) -> Vec<(u64, u64)> {
         std::iter::from_fn(|| match joined.poll().unwrap() {
             Event::Message(received) => Some((joined.position(), received.time.as_nanos())),
@@ -402,7 +402,7 @@ mod tests {
         .collect()
     }
 
-    /// Two that follow each other, three that overlap, and one that comes later.
+    /// Two that follow each other, three that overlap, and a later one.
     const FILES: [(&[u64], bool); 6] = [
         (&[10, 20, 30], true),
         (&[31, 40], true),
@@ -468,14 +468,14 @@ mod tests {
     }
 
     #[test]
-    fn sources_that_only_have_the_same_number_are_told_apart() {
+    fn sources_that_only_have_the_same_number_get_different_labels() {
         let origin = |label: Option<&str>, name: &str| {
             Arc::new(Origin { label: label.map(Into::into), name: name.into(), mode: None })
         };
         let labels =
             [("s0", "a"), ("s1", "b"), ("s0", "b"), ("det", "a"), ("det", "c"), ("s0", "d")];
         let recorded: Vec<_> = labels.map(|(label, name)| origin(Some(label), name)).into();
-        let labels: Vec<_> = told_apart(&recorded).iter().map(|it| it.label().to_owned()).collect();
+        let labels: Vec<_> = distinct(&recorded).iter().map(|it| it.label().to_owned()).collect();
         assert_eq!(labels, ["s0", "s1", "s2", "det", "det", "s3"]);
     }
 
@@ -484,8 +484,8 @@ mod tests {
         let folder = recordings("joined-folder", &[(&[1], true)]);
         fs::write(folder.join("000000_000.raw"), "text").unwrap();
         let error = JoinedReader::open(&[folder.join("0.mcap"), folder.clone()]).err().unwrap();
-        let told = format!("'{}' has no times: it was recorded without them", folder.display());
-        assert_eq!(error.to_string(), told);
+        let expected = format!("'{}' has no times: it was recorded without them", folder.display());
+        assert_eq!(error.to_string(), expected);
         fs::remove_dir_all(folder).unwrap();
     }
 }

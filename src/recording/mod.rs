@@ -8,14 +8,14 @@
 //! ```text
 //! run.mcap               an MCAP file (mcap.dev), drawn in the module mcap
 //!   /<source>/<htype>      a channel for each source and type: its messages with their times
-//! run-0000.mcap …        several of them, each complete in itself, where sizes or times are limited
+//! run-0000.mcap …        several of them, each complete in itself, if sizes or times are limited
 //! run/                   the folder of psi-mflow, drawn in the module folder
 //!   000000_000.raw …       a file for each part of each message, without times
 //! ```
 //!
-//! [`open_recording`] reads either kind; a [`Recorder`] writes with any [`RecordWriter`] on a thread
-//! of its own, behind a queue that is bounded in bytes. Decoding is left to
-//! [`handlers`](crate::handlers), and sending again to [`tools::replay`](crate::tools::replay).
+//! [`open_recording`] reads either kind; a [`Recorder`] writes with any [`RecordWriter`] on a
+//! thread of its own, behind a queue that is bounded in bytes. [`handlers`](crate::handlers)
+//! decode, and [`tools::replay`](crate::tools::replay) sends again.
 
 mod error;
 pub mod folder;
@@ -72,21 +72,21 @@ pub enum Seek {
 /// # }
 /// ```
 pub trait Recording: Source {
-    /// Returns how many messages there are, damaged ones included; none where that is not known, as
+    /// Returns how many messages there are, damaged ones included; none if that is not known, as
     /// of a file that still grows.
     fn messages(&self) -> Option<u64>;
 
-    /// Returns the number of the message that was read last, counted from 0; of the next one where
+    /// Returns the number of the message that was read last, counted from 0; of the next one if
     /// none was read yet, or since [`seek`](Self::seek).
     fn position(&self) -> u64;
 
-    /// Tells whether messages carry the times at which they were recorded, rather than those at
+    /// Returns whether messages carry the times at which they were recorded, rather than those at
     /// which they are read.
     fn is_timed(&self) -> bool {
         self.span().is_some()
     }
 
-    /// Returns the times of the first and the last message, where they were recorded.
+    /// Returns the times of the first and the last message, if they were recorded.
     fn span(&self) -> Option<(Timestamp, Timestamp)> {
         None
     }
@@ -94,14 +94,14 @@ pub trait Recording: Source {
     /// Goes to another place, from which messages are read on.
     ///
     /// # Errors
-    /// Where a time is looked for in a recording without times, or the recording cannot be read.
+    /// If a time is looked for in a recording without times, or the recording cannot be read.
     fn seek(&mut self, to: Seek) -> Result<()>;
 
     /// Returns the sources that the messages were recorded from, as far as that is known.
     fn origins(&self) -> &[Arc<Origin>];
 
-    /// Returns the metadata that come ahead of the messages, as far as they were read with them: those
-    /// of a file are in its [`info`](mcap::info).
+    /// Returns the metadata ahead of the messages, if they were read with the messages, as from a
+    /// pipe: those of a file are in its [`info`](mcap::info).
     fn metadata(&self) -> &[mcap::MetadataInfo] {
         &[]
     }
@@ -110,11 +110,11 @@ pub trait Recording: Source {
     /// read all the same, and the place is among the [damaged](crate::endpoint::Report::damaged_places).
     fn look_at_checksums(&mut self) {}
 
-    /// Returns the start message of a series that came last by a time from a source, for who begins in
-    /// the middle of the series; none where the recording does not keep it aside.
+    /// Returns the latest start message of a series from a source, received by a time, for a reader
+    /// that begins in the middle of the series; none if the recording does not keep it aside.
     ///
     /// # Errors
-    /// Where the recording cannot be read.
+    /// If the recording cannot be read.
     fn series_start(
         &mut self,
         origin: &Arc<Origin>,
@@ -126,7 +126,7 @@ pub trait Recording: Source {
     }
 }
 
-/// Tells whether a recording that is written to a path is to be an MCAP file: its name ends in
+/// Returns whether a recording that is written to a path is to be an MCAP file: its name ends in
 /// `.mcap`, in whatever case; any other one is that of a folder.
 ///
 /// ```
@@ -139,8 +139,8 @@ pub fn is_mcap(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mcap"))
 }
 
-/// Returns whether a recording at a path is read or written as a pipe, which is an MCAP file without a
-/// way back: a FIFO, a character device, or what `/dev/stdin` and `/dev/stdout` are.
+/// Returns whether a recording at a path is read or written as a pipe, once and in order: a FIFO, a
+/// character device, or the file behind `/dev/stdin` or `/dev/stdout`.
 ///
 /// ```
 /// use std::path::Path;
@@ -155,10 +155,10 @@ pub fn is_pipe(path: &Path) -> bool {
 /// Opens one recording, or several as one: see [`JoinedReader`].
 ///
 /// # Errors
-/// As [`open_recording`]; where there are several and one has no times.
+/// As [`open_recording`]; if there are several and one has no times.
 ///
 /// # Panics
-/// Where there are none.
+/// If there are none.
 pub fn open_recordings(paths: &[impl AsRef<Path>]) -> Result<Box<dyn Recording>> {
     match paths {
         [path] => open_recording(path.as_ref()),
@@ -169,7 +169,7 @@ pub fn open_recordings(paths: &[impl AsRef<Path>]) -> Result<Box<dyn Recording>>
 /// Opens the recording at a path: a directory is a folder of `.raw` files, a file or a pipe is MCAP.
 ///
 /// # Errors
-/// Where there is none, it cannot be read, or is no recording.
+/// If there is none, it cannot be read, or is no recording.
 pub fn open_recording(path: &Path) -> Result<Box<dyn Recording>> {
     if path.is_dir() {
         Ok(Box::new(FolderReader::open(path)?))

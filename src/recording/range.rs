@@ -24,18 +24,18 @@ pub enum Place {
 /// `--start 10s --end 20s` are ten messages and ten seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Range {
-    /// Where it begins.
+    /// The place at which it begins.
     pub begin: Option<Place>,
-    /// Where it ends.
+    /// The place at which it ends.
     pub end: Option<Place>,
 }
 
 /// How much there is in a recording, asked once: it takes a while to find out for a long one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
-    /// How many messages, where that is known.
+    /// How many messages, if that is known.
     pub(crate) messages: Option<u64>,
-    /// The times of the first and the last message, where there are times.
+    /// The times of the first and the last message, if there are times.
     pub(crate) span: Option<(Timestamp, Timestamp)>,
 }
 
@@ -58,7 +58,7 @@ impl Range {
     /// Looks the range up in a recording.
     ///
     /// # Errors
-    /// [`Error::NoTimes`] where it is one of times and the recording has none.
+    /// [`Error::NoTimes`] if it is one of times and the recording has none.
     pub(crate) fn bounds(&self, recording: &dyn Recording) -> Result<Bounds> {
         let look_up = |place| -> Result<Seek> {
             let first = || match recording.span() {
@@ -83,7 +83,7 @@ impl Range {
 }
 
 impl Bounds {
-    /// Tells whether a message is behind the end.
+    /// Returns whether a message is behind the end.
     pub(crate) fn ends_before(&self, number: u64, time: Timestamp) -> bool {
         match self.end {
             None => false,
@@ -92,7 +92,7 @@ impl Bounds {
         }
     }
 
-    /// Returns how many messages are within the bounds, where that can be told; a few less where
+    /// Returns how many messages are within the bounds, if that is known; a few less if
     /// some are missing.
     pub(crate) fn expected(&self, extent: Extent) -> Option<u64> {
         let messages = extent.messages?;
@@ -108,7 +108,7 @@ impl Bounds {
         }
     }
 
-    /// Returns the time at which they end, where the recording has times and they do not end with a
+    /// Returns the time at which they end, if the recording has times and they do not end with a
     /// number.
     pub(crate) fn end_time(&self, extent: Extent) -> Option<Timestamp> {
         let (_, last) = extent.span?;
@@ -119,8 +119,8 @@ impl Bounds {
         }
     }
 
-    /// Returns how far a message is from the beginning to the end, from 0 to 1, where that can be
-    /// told: by its time where there are times, else by its number.
+    /// Returns how far a message is from the beginning to the end, from 0 to 1, if that is known:
+    /// by its time if there are times, else by its number.
     pub(crate) fn share(&self, extent: Extent, number: u64, time: Timestamp) -> Option<f64> {
         let (first, last, now) = match (self.begin, self.end, extent.span) {
             (Seek::Message(first), Some(Seek::Message(last)), _) => (first, last, number),

@@ -20,7 +20,7 @@ use crate::recording::Error;
 
 use writing::{End, Writing};
 
-/// When the disk is told to keep what is written for good.
+/// When written data are flushed to the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fsync {
     /// Never: a loss of power may cost what the system had not written by itself.
@@ -36,11 +36,11 @@ pub enum Fsync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecorderOptions {
     /// The most bytes of messages that wait to be written; 256 MiB by default. One message that is
-    /// larger is taken where no other waits.
+    /// larger is taken if no other waits.
     pub max_memory: usize,
     /// What to do when so many wait.
     pub when_full: WhenFull,
-    /// When the disk is told to keep what is written: every file of a recording.
+    /// When every file of a recording is flushed to the disk.
     pub fsync: Fsync,
 }
 
@@ -55,9 +55,9 @@ pub trait RecordWriter: Send {
     /// Returns the name for people: a path.
     fn name(&self) -> String;
 
-    /// Takes in, ahead of the first message, when the disk is to be told to keep what is written. A
-    /// recorder calls [`sync`](Self::sync) in time and [`close`](Self::close) at the end: this is for
-    /// writers that close files before that.
+    /// Sets, before the first message, when written data are flushed to the disk. A recorder calls
+    /// [`sync`](Self::sync) in time and [`close`](Self::close) at the end: this is for writers that
+    /// close files before that.
     fn begin(&mut self, fsync: Fsync) {
         let _ = fsync;
     }
@@ -65,7 +65,7 @@ pub trait RecordWriter: Send {
     /// Writes a message that was received after `number` others, or puts it off.
     ///
     /// # Errors
-    /// Where it, or one before it, cannot be written; nothing more will be then.
+    /// If it, or one before it, cannot be written; nothing more will be then.
     fn record(&mut self, message: Received, number: u64) -> Result<()>;
 
     /// Returns how many of the last messages were put off and are not written yet.
@@ -87,7 +87,7 @@ pub trait RecordWriter: Send {
         let _ = (origin, htype, messages);
     }
 
-    /// Returns when [`flush`](Self::flush) is due; none where nothing waits.
+    /// Returns when [`flush`](Self::flush) is due; none if nothing waits.
     fn flush_due(&self) -> Option<Instant> {
         None
     }
@@ -103,18 +103,18 @@ pub trait RecordWriter: Send {
     /// Has the disk keep everything for good.
     ///
     /// # Errors
-    /// Where it cannot.
+    /// If it cannot.
     fn sync(&mut self) -> Result<()>;
 
     /// Closes the recording; also after an error, to save what is written. Nothing is called after it
     /// but [`dropped`](Self::dropped).
     ///
     /// # Errors
-    /// Where it cannot be closed as it should.
+    /// If it cannot be closed as it should.
     fn close(&mut self, fsync: Fsync) -> Result<()>;
 
-    /// Returns how many messages that it was given, or told of, are not in the recording, as far as it
-    /// knows.
+    /// Returns how many messages that it got, or that were reported to it, are not in the
+    /// recording, as far as it knows.
     fn dropped(&self) -> u64 {
         0
     }
@@ -185,7 +185,7 @@ impl RecordWriter for McapWriter {
 pub struct Recorder {
     name: String,
     queue: Arc<Queue>,
-    /// How many messages were taken out of the queue and are not written, known at the end.
+    /// How many messages were taken from the queue and not written, known at the end.
     unwritten: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
@@ -199,7 +199,7 @@ impl Recorder {
     /// Starts a thread that writes.
     ///
     /// # Errors
-    /// Where the process may have no more threads or descriptors.
+    /// If the process may have no more threads or descriptors.
     pub fn start(writer: impl RecordWriter + 'static, options: RecorderOptions) -> Result<Self> {
         let failed = |source| SystemError::SetUp { what: "the thread that writes", source };
         let capacity = Capacity::bytes(options.max_memory);
@@ -282,7 +282,7 @@ impl Sink for Recorder {
         self.queue.close();
         let thread = self.thread.take();
         if !self.queue.wait_for_end(patience) {
-            // The thread hangs in a write: it cannot be ended, and is left to itself.
+            // The thread hangs in a write: it cannot be ended, and keeps running.
             return match self.queue.level().depth {
                 0 => {
                     Err(Error::file("close", Path::new(&self.name))(io::ErrorKind::TimedOut.into()))

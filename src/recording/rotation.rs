@@ -1,4 +1,4 @@
-//! [`RotatingWriter`]: a recording that goes on in another file when one is large or old enough.
+//! [`RotatingWriter`]: a recording that continues in another file when one is large or old enough.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::endpoint::{Origin, Received, Timestamp, htype};
 use crate::error::{self, Result, WithCauses};
 use crate::recording::Error;
 
-/// When a recording goes on in another file; never, where nothing is set.
+/// When a recording continues in another file; never by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
     /// The most bytes of a file, its summary not counted; one message may be larger.
@@ -47,7 +47,7 @@ pub struct RotatingWriter {
     kept: VecDeque<PathBuf>,
     /// Messages that are not in these.
     dropped: u64,
-    /// The first file that somebody has removed while it was written.
+    /// The first file that was removed while it was written.
     gone: Option<error::Error>,
     /// Whether the disk is to keep a file when it is full.
     fsync: Fsync,
@@ -57,7 +57,7 @@ impl RotatingWriter {
     /// Makes the first file.
     ///
     /// # Errors
-    /// Where there are files of a recording of that name already, or it cannot be made.
+    /// If there are files of a recording of that name already, or it cannot be made.
     pub fn create(path: &Path, options: McapOptions, rotation: Rotation) -> Result<Self> {
         if let Some(path) = existing(path)? {
             return Err(Error::RecordingExists { path }.into());
@@ -83,7 +83,7 @@ impl RotatingWriter {
         numbered(path, 0)
     }
 
-    /// Tells whether a message belongs to another file.
+    /// Returns whether a message belongs to another file.
     fn is_full(&self, message: &Received) -> bool {
         let Some(first) = self.first else { return false };
         let size = self.writer.size().saturating_add(message.frames.bytes() as u64);
@@ -92,7 +92,7 @@ impl RotatingWriter {
             || self.rotation.max_time.is_some_and(|most| u128::from(age) > most.as_nanos())
     }
 
-    /// Goes on in another file.
+    /// Continues in another file.
     fn rotate(&mut self) -> Result<()> {
         self.writer.flush()?;
         let number = self.number + 1;
@@ -105,7 +105,7 @@ impl RotatingWriter {
         let closed = full.close(self.fsync);
         self.dropped += full.dropped();
         match closed {
-            // What is still to come is no less worth recording.
+            // The following messages are still worth recording.
             Err(error) if is_gone(&error) => {
                 tracing::warn!("{}; the recording goes on", WithCauses(&error));
                 self.gone.get_or_insert(error);
@@ -119,7 +119,7 @@ impl RotatingWriter {
     }
 }
 
-/// Tells whether a file is not there any more.
+/// Returns whether a file is not there any more.
 fn is_gone(error: &error::Error) -> bool {
     matches!(error.get(), Some(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound)
 }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn each_file_is_kept_by_the_disk_where_the_recorder_is_told_so() {
+    fn each_file_is_flushed_to_the_disk_if_the_recorder_is_set_so() {
         let folder = folder("rotation-fsync");
         let path = folder.join("run.mcap");
         let mut writer =

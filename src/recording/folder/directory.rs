@@ -21,7 +21,7 @@ const MODE: Mode = Mode::from_raw_mode(0o666);
 /// What a file may not be used for until it is whole.
 const READABLE: Mode = Mode::from_raw_mode(0o444);
 
-/// How many files there are of messages, and how many first parts.
+/// The number of files of messages, and of first parts among them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
     pub(super) files: u64,
@@ -33,7 +33,7 @@ pub(super) struct Counted {
 pub(super) struct Directory {
     path: PathBuf,
     opened: File,
-    /// What a new file may be used for; none where that cannot be changed.
+    /// What a new file may be used for; none if that cannot be changed.
     usual_mode: OnceLock<Option<Mode>>,
 }
 
@@ -49,13 +49,14 @@ impl Directory {
         Ok(Self { usual_mode: OnceLock::from(None), ..Self::open(path)? })
     }
 
-    /// Makes the file of a part, which must not exist yet. Nobody may read the first part of a
-    /// message until it is whole; where this process is killed before, nobody ever may.
+    /// Makes the file of a part, which must not exist yet. The first part of a message is not
+    /// readable until the message is whole; if this process is killed before, it never becomes
+    /// readable.
     pub(super) fn create(&self, number: PartNumber) -> Result<File> {
         self.create_part(number).map_err(self.failed(number))
     }
 
-    /// Makes the file of a part before its turn; none where that would make a message look whole.
+    /// Makes the file of a part before its turn; none if that would make a message look whole.
     pub(super) fn begin(&self, number: PartNumber) -> Result<Option<File>> {
         let is_marked =
             number.part > 0 || self.usual_mode(number).map_err(self.failed(number))?.is_some();
@@ -81,7 +82,7 @@ impl Directory {
         self.unlink(&number.file_name())
     }
 
-    /// Counts the files of these messages, and how many of them are first parts.
+    /// Counts the files of these messages, and the first parts among them.
     pub(super) fn count(&self, messages: &Range<u64>) -> Result<Counted> {
         let failed = |error: Errno| Error::file("read", &self.path)(error.into());
         let mut counted = Counted::default();
@@ -110,7 +111,7 @@ impl Directory {
     }
 
     /// Returns what a new file may be used for here, which is decided by the user's mask and by the
-    /// access lists of the folder; none where that cannot be changed later.
+    /// access lists of the folder; none if that cannot be changed later.
     fn usual_mode(&self, number: PartNumber) -> io::Result<Option<Mode>> {
         if let Some(mode) = self.usual_mode.get() {
             return Ok(*mode);
@@ -138,7 +139,7 @@ impl Directory {
     }
 }
 
-/// Tells whether a first part is not whole: not even its owner may read it.
+/// Returns whether a first part is not whole: not even its owner may read it.
 pub(super) fn is_unfinished(first: &Metadata) -> bool {
     !Mode::from_raw_mode(first.mode()).contains(Mode::RUSR)
 }

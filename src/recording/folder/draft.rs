@@ -25,7 +25,7 @@ pub(super) struct Draft {
     made: usize,
     /// The first part that is written.
     written: usize,
-    /// The first part, written, which nobody may read yet.
+    /// The first part, written, which is not readable yet.
     first: Option<File>,
     /// Why parts could not be written ahead.
     failed: Option<Box<Error>>,
@@ -52,7 +52,7 @@ impl Draft {
     /// Makes the files, as far as they may be seen before they are whole.
     ///
     /// # Errors
-    /// Where a file cannot be made. None is there then, and [`complete`](Self::complete) tries once
+    /// If a file cannot be made. None is there then, and [`complete`](Self::complete) tries once
     /// more.
     pub(super) fn begin(&mut self) -> Result<()> {
         for part in (0..self.parts()).rev() {
@@ -70,7 +70,7 @@ impl Draft {
     }
 
     /// Writes into the files that were begun. The message is as little to be seen as before; if it
-    /// fails, [`complete`](Self::complete) tells.
+    /// fails, [`complete`](Self::complete) reports it.
     pub(super) fn write_ahead(&mut self) {
         self.failed = self.write_begun().err().map(Box::new);
     }
@@ -91,7 +91,7 @@ impl Draft {
     /// Writes what is not written yet, the first part last: it makes the message whole.
     ///
     /// # Errors
-    /// Where a file cannot be made or written. What there is of the message then can be
+    /// If a file cannot be made or written. What there is of the message then can be
     /// [taken back](Self::take_back), and goes with it.
     pub(super) fn complete(&mut self) -> Result<()> {
         if let Some(error) = self.failed.take()

@@ -12,11 +12,11 @@ use crate::error::{Error, Result, SystemError};
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) drafts: Vec<Draft>,
-    /// How many bytes are to be written: none where they were ahead.
+    /// How many bytes are to be written: none if they were ahead.
     pub(super) bytes: usize,
 }
 
-/// What could not be written of a batch, and why: nothing where all of it is in the folder.
+/// What could not be written of a batch, and why: nothing if all of it is in the folder.
 ///
 /// After the first such message no later one is written.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ struct Load {
 impl Filler {
     pub(super) fn start() -> io::Result<Self> {
         let (batches, received) = channel::<Vec<Draft>>();
-        let (told, results) = channel();
+        let (reports, results) = channel();
         let fill = move || {
             let mut has_failed = false;
             for mut drafts in received {
@@ -59,7 +59,7 @@ impl Filler {
                     has_failed = failed.is_some();
                 }
                 // Who drops this waits for the thread first.
-                let _ = told.send(Filled { left: drafts, error });
+                let _ = reports.send(Filled { left: drafts, error });
             }
         };
         let thread = thread::Builder::new().name("filler".into()).spawn(fill)?;
@@ -67,12 +67,12 @@ impl Filler {
         Ok(Self { batches, results, under_way: VecDeque::new(), thread })
     }
 
-    /// Returns how many batches are under way.
+    /// Returns how many batches are in progress.
     pub(super) fn batches(&self) -> usize {
         self.under_way.len()
     }
 
-    /// Returns how many messages are under way.
+    /// Returns how many messages are in progress.
     pub(super) fn messages(&self) -> usize {
         self.under_way.iter().map(|load| load.messages).sum()
     }
@@ -90,7 +90,7 @@ impl Filler {
         let _ = self.batches.as_ref().map(|to| to.send(drafts));
     }
 
-    /// Returns what became of the first batch, where it is known.
+    /// Returns what became of the first batch, if it is known.
     pub(super) fn poll(&mut self) -> Option<Result<Filled>> {
         match self.results.try_recv() {
             Err(TryRecvError::Empty) => None,

@@ -35,7 +35,7 @@ impl FolderInfo {
     /// Looks at a folder. Memory: 16 bytes for each file.
     ///
     /// # Errors
-    /// Where it cannot be read, or holds no message.
+    /// If it cannot be read, or holds no message.
     pub fn of(folder: &Path) -> Result<Self> {
         let Listing { mut parts, foreign, .. } = list(folder)?;
         parts.sort_unstable();
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_told_by_its_files() {
+    fn a_folder_is_described_by_its_files() {
         let folder = std::env::temp_dir().join(format!("mflow-folder-info-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         assert!(matches!(

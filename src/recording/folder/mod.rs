@@ -40,7 +40,7 @@ impl PartNumber {
         format!("{:06}_{:03}.raw", self.message, self.part)
     }
 
-    /// Reads the name of a file; none where it is not exactly one that would be written.
+    /// Reads the name of a file; none if it is not exactly one that would be written.
     fn parse(name: &str) -> Option<Self> {
         let (message, part) = name.strip_suffix(".raw")?.split_once('_')?;
         let number = Self { message: message.parse().ok()?, part: part.parse().ok()? };
@@ -87,7 +87,7 @@ fn list(folder: &Path) -> Result<Listing> {
     Ok(listing)
 }
 
-/// Tells whether there is a file to be read: anything else by its name, such as a pipe, might never
+/// Returns whether there is a file to be read: anything else by its name, such as a pipe, might never
 /// be read to its end.
 fn is_file(entry: &fs::DirEntry) -> bool {
     match entry.file_type() {

@@ -1,13 +1,13 @@
 //! Two threads for the files of many messages: one makes them, the other fills them, and the first
-//! one helps where filling takes longer.
+//! one helps if filling takes longer.
 //!
 //! Small files take about as long to be made as to be written and closed, and the system lets only
 //! one thread at a time make one in a folder. Writing large ones is all the work, and two threads
 //! write two of them at once.
 //!
-//! Whoever writes them, one thread makes messages whole, in their order. Where one cannot be
+//! In either case, one thread completes the messages, in order. Where one cannot be
 //! written, what there is of later ones is taken away, which may make room, and all are tried once
-//! more: in the folder are the messages before the one that is told of, and no others.
+//! more: the folder has the messages before the reported one, and no others.
 
 use rustix::process::{Resource, getrlimit};
 
@@ -21,13 +21,13 @@ const MOST_PARTS: usize = 16;
 const BATCH: usize = 80;
 /// Files of so many bytes are handed over, however few they are.
 const BATCH_BYTES: usize = 256 << 10;
-/// So many batches are under way at most.
+/// At most this many batches are in progress.
 const UNDER_WAY: usize = 6;
 /// The other thread has enough to do with so many batches.
 const ENOUGH: usize = 3;
 /// The other thread has enough to do with so many bytes: more would leave the processor's cache.
 const ENOUGH_BYTES: usize = 1 << 20;
-/// Batches that are under way, and the next, have no more than this share of the descriptors that
+/// Batches in progress, and the next one, have no more than this share of the descriptors that
 /// there may be.
 const SHARE: usize = 8;
 
@@ -59,7 +59,7 @@ impl Pipeline {
     /// Writes a message, now or soon.
     ///
     /// # Errors
-    /// Where this or an earlier message cannot be written; no later one is.
+    /// If this or an earlier message cannot be written; no later one is.
     pub(super) fn push(&mut self, mut draft: Draft) -> Result<()> {
         let is_full =
             self.next.bytes >= BATCH_BYTES || self.files + draft.parts() > self.most_files;
@@ -110,7 +110,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Hands the next batch over; writes it before where the other thread has enough to do.
+    /// Hands the next batch over; writes it before if the other thread has enough to do.
     fn hand_over(&mut self) -> Result<()> {
         while let Some(filler) = &mut self.filler {
             let is_full = filler.batches() >= UNDER_WAY;
@@ -119,7 +119,7 @@ impl Pipeline {
             self.learn(filled)?;
         }
         if self.next.drafts.is_empty() {
-            // It was written once more, with what came before it.
+            // It was written once more, with everything before it.
             return Ok(());
         }
         if self.filler.is_none() {
@@ -325,8 +325,8 @@ mod tests {
             let result = pipeline.rest();
             assert_eq!(pipeline.put_off(), 0);
             let end = in_the_way.first().copied().unwrap_or(20);
-            let told = path.join(format!("{end:06}_000.raw"));
-            let error = (end < 20).then(|| format!("cannot write '{}'", told.display()));
+            let named = path.join(format!("{end:06}_000.raw"));
+            let error = (end < 20).then(|| format!("cannot write '{}'", named.display()));
             assert_eq!(result.err().map(|error| error.to_string()), error);
             for message in in_the_way {
                 fs::remove_file(path.join(format!("{message:06}_000.raw"))).unwrap();
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_written_at_last_is_in_its_order_and_nothing_is_told() {
+    fn what_can_be_written_at_last_is_in_order_and_no_error_is_reported() {
         let (path, mut pipeline) = hand_over_twice("again", &[4]);
         let filled = pipeline.filler.as_mut().unwrap().wait();
         fs::remove_file(path.join("000004_000.raw")).unwrap();

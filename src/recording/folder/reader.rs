@@ -51,7 +51,7 @@ impl FolderReader {
     /// Opens a folder and lists it.
     ///
     /// # Errors
-    /// Where the folder cannot be read, or holds no message.
+    /// If the folder cannot be read, or holds no message.
     pub fn open(folder: &Path) -> Result<Self> {
         let Listing { mut parts, foreign, .. } = list(folder)?;
         if parts.is_empty() {
@@ -104,7 +104,7 @@ impl FolderReader {
                         message.iter().map(|part| self.read_part(*part)).collect();
                     return frames.map(Some);
                 }
-                None => "has a first part that is not whole: nobody may read it".to_owned(),
+                None => "has a first part that is not whole and cannot be opened".to_owned(),
             };
             if self.next > self.counted {
                 self.counted = self.next;
@@ -116,7 +116,7 @@ impl FolderReader {
         Ok(None)
     }
 
-    /// Tells whether a first part was written to its end.
+    /// Returns whether a first part was written to its end.
     fn is_whole(&self, first: PartNumber) -> Result<bool> {
         let path = self.folder.join(first.file_name());
         let file = fs::metadata(&path).map_err(Error::file("read", &path))?;

@@ -18,13 +18,13 @@ use crate::recording::{Fsync, RecordWriter};
 
 /// A folder that grows by a file for each part of each message.
 ///
-/// Part 0 of a message is written last, and nobody may read it until it is whole, not even its
+/// Part 0 of a message is written last, and is not readable until it is whole, not even its
 /// owner: so a killed writer leaves no message that looks whole and is not, as long as the file
 /// system, and whatever copies the folder, knows permissions. A message that could not be written
 /// whole is taken away again.
 ///
 /// A [`Recorder`](crate::recording::Recorder) makes a sink of it, and has it write with two threads
-/// where many messages wait.
+/// if many messages wait.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,7 +48,7 @@ pub struct FolderWriter {
     first: u64,
     given: u64,
     dropped: u64,
-    /// How many files the messages have that were given.
+    /// The number of files of the given messages.
     files: u64,
     has_failed: bool,
 }
@@ -58,10 +58,10 @@ impl FolderWriter {
     /// slow as it has so many files: more would wait for nothing but to leave the processor's cache.
     pub const MAX_MEMORY: usize = 16 << 20;
 
-    /// Starts a recording in a folder, which is made where it does not exist.
+    /// Starts a recording in a folder, which is made if it does not exist.
     ///
     /// # Errors
-    /// Where the folder holds a recording already, or cannot be made or read.
+    /// If the folder holds a recording already, or cannot be made or read.
     pub fn create(folder: &Path) -> Result<Self> {
         let writer = Self::append(folder)?;
         if writer.next > 0 {
@@ -70,10 +70,10 @@ impl FolderWriter {
         Ok(writer)
     }
 
-    /// Goes on after the highest message number in a folder, or starts one.
+    /// Continues after the highest message number in a folder, or starts a folder.
     ///
     /// # Errors
-    /// Where the folder cannot be made or read.
+    /// If the folder cannot be made or read.
     pub fn append(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
         let next = list(folder)?.end;
@@ -93,7 +93,7 @@ impl FolderWriter {
     /// Writes a message.
     ///
     /// # Errors
-    /// Where a file cannot be written; nothing of the message is left behind then.
+    /// If a file cannot be written; nothing of the message is left behind then.
     pub fn write(&mut self, frames: &Frames) -> Result<()> {
         self.pipeline.rest()?;
         self.draft(frames.clone()).complete()?;
@@ -158,7 +158,7 @@ impl RecordWriter for FolderWriter {
     fn close(&mut self, _fsync: Fsync) -> Result<()> {
         let closed = self.pipeline.rest();
         self.note(closed)?;
-        // After a failure, the folder is looked at anyway.
+        // After a failure, the folder is checked anyway.
         if self.has_failed { Ok(()) } else { self.check_presence() }
     }
 

@@ -5,9 +5,9 @@
 //! magic, header (library "mflow/x.y.z"), metadata "mflow.session" and "mflow.user"
 //! data      schema                            mflow.Message, ahead of all else
 //!           channel, …                        /<source>/<htype>, ahead of its first chunk
-//!           chunk [message, …], message index, …    in the order messages came
+//!           chunk [message, …], message index, …    in the order of arrival
 //!           attachment "series-<id>-header"   the start message of a series, again
-//!           metadata "mflow.summary", data end      where the writer came to its end
+//!           metadata "mflow.summary", data end      if the writer closed the file
 //! summary   schema, channels, statistics, chunk indexes, attachment indexes, metadata indexes
 //!           summary offsets, footer, magic
 //! ```
@@ -15,8 +15,9 @@
 //! Chunks are not compressed. A message of [`OWN_CHUNK`] bytes has one of its own, smaller ones are
 //! batched to [`BATCH_BYTES`] or [`BATCH_TIME`]: what a killed writer loses at most. The data of a
 //! message are its parts, drawn in `format/parts.rs`; `log_time` is when it was received, and rises
-//! strictly, so that the order of times is the order of recording; `publish_time` is the sender's own
-//! time, where its format tells one in Unix time, else the same. `sequence` counts received messages.
+//! strictly, so that the order of times is the order of recording; `publish_time` is the sender's
+//! own time, if its format has one in Unix time, else the same. `sequence` counts received
+//! messages.
 //!
 //! ```text
 //! repair ──> read ──> format     damaged files: check, save │ find and read │ layouts and names

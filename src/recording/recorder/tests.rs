@@ -17,7 +17,7 @@ enum Asked {
     Close,
 }
 
-/// A writer that tells what it was asked and writes only what it is let.
+/// A writer that reports its calls, and returns only when the test lets it.
 struct Told {
     asked: Sender<Asked>,
     go: Option<Receiver<Result<()>>>,
@@ -26,7 +26,7 @@ struct Told {
 
 impl RecordWriter for Told {
     fn name(&self) -> String {
-        "told".into()
+        "test".into()
     }
 
     fn begin(&mut self, fsync: Fsync) {
@@ -76,9 +76,9 @@ const ONE: usize = 15_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(options: RecorderOptions) -> (Box<Recorder>, Sender<Result<()>>, Receiver<Asked>) {
-    let ((asked, told), (go, let_go)) = (channel(), channel());
+    let ((asked, calls), (go, let_go)) = (channel(), channel());
     let writer = Told { asked, go: Some(let_go), due: None };
-    (Box::new(Recorder::start(writer, options).unwrap()), go, told)
+    (Box::new(Recorder::start(writer, options).unwrap()), go, calls)
 }
 
 fn fresh(name: &str) -> PathBuf {
@@ -88,9 +88,9 @@ fn fresh(name: &str) -> PathBuf {
 #[test]
 fn a_full_queue_refuses_and_tells_when_there_is_room() {
     let options = RecorderOptions { max_memory: ONE, ..RecorderOptions::default() };
-    let (mut recorder, go, told) = start(options);
+    let (mut recorder, go, calls) = start(options);
     assert_eq!(recorder.offer(&message()).unwrap(), Offer::Taken);
-    assert_eq!(told.recv().unwrap(), Asked::Record(0));
+    assert_eq!(calls.recv().unwrap(), Asked::Record(0));
     assert_eq!(recorder.offer(&message()).unwrap(), Offer::Full);
     go.send(Ok(())).unwrap();
     let mut set = WaitSet::new();
@@ -102,7 +102,7 @@ fn a_full_queue_refuses_and_tells_when_there_is_room() {
     drop(go);
     assert_eq!(recorder.finish(PATIENCE).unwrap(), Unconfirmed::Count(0));
     assert_eq!((gauge.messages(), gauge.bytes(), gauge.written()), (0, 0, 2));
-    let rest: Vec<_> = told.iter().filter(|asked| *asked != Asked::Flush).collect();
+    let rest: Vec<_> = calls.iter().filter(|asked| *asked != Asked::Flush).collect();
     assert_eq!(rest, [Asked::Record(1), Asked::Close]);
 }
 
@@ -113,9 +113,9 @@ fn a_full_queue_drops_where_that_is_asked_for_and_counts_what_it_drops() {
         when_full: WhenFull::DropNewest,
         ..RecorderOptions::default()
     };
-    let (mut recorder, go, told) = start(options);
+    let (mut recorder, go, calls) = start(options);
     assert_eq!(recorder.offer(&message()).unwrap(), Offer::Taken);
-    assert_eq!(told.recv().unwrap(), Asked::Record(0));
+    assert_eq!(calls.recv().unwrap(), Asked::Record(0));
     for _ in 0..2 {
         assert_eq!(recorder.offer(&message()).unwrap(), Offer::Taken);
     }
@@ -123,63 +123,63 @@ fn a_full_queue_drops_where_that_is_asked_for_and_counts_what_it_drops() {
     assert_eq!(gauge.dropped(), [("x".to_owned(), Some("x-1.0".to_owned()), 2)]);
     drop(go);
     assert_eq!(recorder.finish(PATIENCE).unwrap(), Unconfirmed::Count(0));
-    let rest: Vec<_> = told.iter().filter(|asked| *asked != Asked::Flush).collect();
+    let rest: Vec<_> = calls.iter().filter(|asked| *asked != Asked::Flush).collect();
     let dropped = Asked::Drop(Some("x-1.0".into()), 2);
     assert_eq!(rest, [dropped, Asked::Close]);
 }
 
 #[test]
 fn a_message_without_parts_is_refused_and_the_next_one_written() {
-    let (mut recorder, go, told) = start(RecorderOptions::default());
+    let (mut recorder, go, calls) = start(RecorderOptions::default());
     let nothing = Received { frames: Frames::new(), ..message() };
     let error = recorder.offer(&nothing).unwrap_err();
-    assert!(matches!(error.get(), Some(endpoint::Error::NoParts { address }) if address == "told"));
+    assert!(matches!(error.get(), Some(endpoint::Error::NoParts { address }) if address == "test"));
     drop(go);
     assert_eq!(recorder.offer(&message()).unwrap(), Offer::Taken);
     recorder.finish(PATIENCE).unwrap();
-    assert_eq!(told.recv().unwrap(), Asked::Record(0));
+    assert_eq!(calls.recv().unwrap(), Asked::Record(0));
 }
 
 #[test]
 fn a_writer_knows_ahead_of_all_when_the_disk_is_to_keep_what_it_writes() {
     let options = RecorderOptions { fsync: Fsync::Close, ..RecorderOptions::default() };
-    let (mut recorder, go, told) = start(options);
+    let (mut recorder, go, calls) = start(options);
     drop(go);
     recorder.offer(&message()).unwrap();
     recorder.finish(PATIENCE).unwrap();
-    let asked: Vec<_> = told.iter().filter(|asked| *asked != Asked::Flush).collect();
+    let asked: Vec<_> = calls.iter().filter(|asked| *asked != Asked::Flush).collect();
     assert_eq!(asked, [Asked::Begin(Fsync::Close), Asked::Record(0), Asked::Close]);
 }
 
 #[test]
-fn a_failed_write_is_told_at_the_next_offer_and_at_the_end_and_the_rest_is_dropped() {
-    let (mut recorder, go, told) = start(RecorderOptions::default());
+fn a_failed_write_is_reported_at_the_next_offer_and_at_the_end_and_the_rest_is_dropped() {
+    let (mut recorder, go, calls) = start(RecorderOptions::default());
     recorder.offer(&message()).unwrap();
     recorder.offer(&message()).unwrap();
     let full = || std::io::Error::from_raw_os_error(28);
-    go.send(Err(Error::file("write", Path::new("told"))(full()))).unwrap();
-    assert_eq!(told.recv().unwrap(), Asked::Record(0));
-    assert_eq!(told.recv().unwrap(), Asked::Drop(Some("x-1.0".into()), 1));
+    go.send(Err(Error::file("write", Path::new("test"))(full()))).unwrap();
+    assert_eq!(calls.recv().unwrap(), Asked::Record(0));
+    assert_eq!(calls.recv().unwrap(), Asked::Drop(Some("x-1.0".into()), 1));
     let error = recorder.offer(&message()).unwrap_err();
-    assert_eq!(error.to_string(), "cannot write 'told'");
+    assert_eq!(error.to_string(), "cannot write 'test'");
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(source, full().to_string());
-    assert_eq!(recorder.finish(PATIENCE).unwrap_err().to_string(), "cannot write 'told'");
-    assert_eq!(told.recv().unwrap(), Asked::Close);
+    assert_eq!(recorder.finish(PATIENCE).unwrap_err().to_string(), "cannot write 'test'");
+    assert_eq!(calls.recv().unwrap(), Asked::Close);
 }
 
 #[test]
 fn a_writer_that_hangs_is_left_after_the_patience() {
-    let (mut recorder, go, told) = start(RecorderOptions::default());
+    let (mut recorder, go, calls) = start(RecorderOptions::default());
     recorder.offer(&message()).unwrap();
-    assert_eq!(told.recv().unwrap(), Asked::Record(0));
+    assert_eq!(calls.recv().unwrap(), Asked::Record(0));
     assert_eq!(recorder.finish(Duration::from_millis(1)).unwrap(), Unconfirmed::Count(1));
     drop(go);
 }
 
 #[test]
 fn what_waits_is_flushed_and_synced_in_time_though_nothing_comes() {
-    let (asked, told) = channel();
+    let (asked, calls) = channel();
     let writer = Told { asked, go: None, due: None };
     let fsync = Fsync::Every(Duration::from_millis(1));
     let options = RecorderOptions { fsync, ..RecorderOptions::default() };
@@ -187,7 +187,7 @@ fn what_waits_is_flushed_and_synced_in_time_though_nothing_comes() {
     recorder.offer(&message()).unwrap();
     let (mut flushes, mut syncs) = (0, 0);
     while flushes < 1 || syncs < 2 {
-        match told.recv_timeout(PATIENCE).unwrap() {
+        match calls.recv_timeout(PATIENCE).unwrap() {
             Asked::Flush => flushes += 1,
             Asked::Sync => syncs += 1,
             _ => {}

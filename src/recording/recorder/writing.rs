@@ -13,7 +13,7 @@ use crate::error::{Result, SystemError};
 /// Room of small messages is given back together, once there is this much.
 const RELEASE: usize = 256 << 10;
 
-/// Says that the thread has come to its end, however it did.
+/// Reports that the thread has ended, even after a panic.
 pub(super) struct End<'a>(pub(super) &'a Queue);
 
 impl Drop for End<'_> {
@@ -151,8 +151,8 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Closes the recording, also after an error; returns how many messages that were taken out of
-    /// the queue are not in it.
+    /// Closes the recording, also after an error; returns how many messages taken from the queue
+    /// are not in it.
     pub(super) fn close(mut self, fsync: Fsync) -> u64 {
         if let Err(error) = self.writer.close(fsync) {
             self.queue.fail(error);

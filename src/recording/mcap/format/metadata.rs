@@ -1,16 +1,16 @@
-//! The metadata of a recording: their names, and how the summary of a writer names its channels.
+//! The metadata of a recording: their names, and the keys of channels in the summary of a writer.
 
 use std::collections::{BTreeMap, HashMap};
 
 /// Metadata of the writer: addresses, modes, host, versions, clock.
 pub const SESSION: &str = "mflow.session";
-/// Metadata that the user gave.
+/// Metadata from the user.
 pub const USER: &str = "mflow.user";
-/// Metadata written when a recording is closed; there is none where its writer died.
+/// Metadata written when a recording is closed; there is none if its writer died.
 pub const SUMMARY: &str = "mflow.summary";
 
-/// Returns the keys of channels in the order of their numbers: their topics, and which of a topic it is
-/// where several have the same.
+/// Returns the keys of channels in the order of their numbers: their topics, with a number if
+/// several channels have the same topic.
 pub(crate) fn keys<'a>(topics: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = HashMap::<&str, u32>::new();
     let key = |topic| {
@@ -30,10 +30,10 @@ pub(crate) struct ChannelSummary {
 }
 
 impl ChannelSummary {
-    /// Reads that of a channel behind its key.
+    /// Reads the summary of a channel by its key.
     ///
-    /// Up to version 0.1, `lost` counted what was dropped, and `gaps` the frames that were lost: 0 as
-    /// well if messages had no frame numbers, as those of bsread.
+    /// Up to version 0.1, `lost` counted dropped messages, and `gaps` counted lost frames. `gaps`
+    /// was also 0 if messages had no frame numbers, as in bsread.
     pub(crate) fn read(entries: &BTreeMap<String, String>, of: &str) -> Self {
         let count = |key: &str| entries.get(&format!("{key} {of}"))?.parse::<u64>().ok();
         let bytes = count("bytes");

@@ -1,7 +1,7 @@
 //! How an MCAP file looks: the layout of its records, and what a recording names in them.
 //!
-//! Nothing here knows a file. Where records are found in one is left to `read`, in which order they
-//! make one to `write`.
+//! This module knows records, not files: `read` finds records in a file, and `write` puts them in
+//! order.
 
 pub(super) mod metadata;
 pub(super) mod parts;

@@ -35,10 +35,10 @@ const PADDING_HEAD: usize = 3;
 /// Where the largest part begins, if it is aligned.
 pub(crate) const PAGE: usize = 4096;
 
-/// What comes ahead of a part: its key and its length.
+/// The bytes ahead of a part: its key and its length.
 pub(crate) type PartHead = SmallVec<[u8; 11]>;
 
-/// Returns what comes ahead of a part.
+/// Returns the bytes ahead of a part.
 pub(crate) fn part_head(length: usize) -> PartHead {
     let mut head = PartHead::new();
     head.push(PART);
@@ -69,7 +69,7 @@ pub(crate) fn write_parts<P: AsRef<[u8]>>(into: &mut Vec<u8>, parts: &[P]) {
 }
 
 /// Returns the padding to write at an offset of the file so that the part behind it, with its head
-/// of `head` bytes, begins at a multiple of [`PAGE`]; empty where it does anyway.
+/// of `head` bytes, begins at a multiple of [`PAGE`]; empty if it does anyway.
 pub(crate) fn padding(offset: u64, head: usize) -> Vec<u8> {
     let begin = offset.wrapping_add(head as u64) % PAGE as u64;
     let mut missing = (PAGE - usize::try_from(begin).expect("less than a page")) % PAGE;
@@ -81,7 +81,7 @@ pub(crate) fn padding(offset: u64, head: usize) -> Vec<u8> {
     }
     let zeros = missing - PADDING_HEAD;
     let mut padding = vec![0; missing];
-    // A length of two bytes also where one would do, which protobuf allows.
+    // A length of two bytes also if one would do, which protobuf allows.
     let low = zeros.to_le_bytes()[0] & 0x7f;
     let high = (zeros >> 7).to_le_bytes()[0];
     padding[..PADDING_HEAD].copy_from_slice(&[PADDING, low | 0x80, high]);
@@ -91,7 +91,7 @@ pub(crate) fn padding(offset: u64, head: usize) -> Vec<u8> {
 /// What is wrong with the data of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PartsError {
-    /// A field goes on behind the end.
+    /// A field extends beyond the end.
     #[error("field at byte {at} is cut off")]
     Truncated { at: usize },
     /// A varint has more than 64 bits.
@@ -108,7 +108,7 @@ pub(crate) enum PartsError {
 #[derive(Clone, Debug)]
 pub(crate) struct PartRanges<'a> {
     data: &'a [u8],
-    /// The first of these bytes, looked at where they are enough.
+    /// The first of these bytes, looked at if they are enough.
     near: &'a [u8],
     at: usize,
 }
@@ -124,7 +124,7 @@ impl<'a> PartRanges<'a> {
         Self { data, near, at: 0 }
     }
 
-    /// Reads a field: its range if it is a part, and none where it is something else.
+    /// Reads a field: its range if it is a part, and none if it is something else.
     fn next_field(&mut self) -> Result<Option<Range<usize>>, PartsError> {
         let at = self.at;
         let key = self.varint(at)?;

@@ -8,7 +8,7 @@ use std::str;
 
 use super::wire::{AttachmentHead, MAGIC, MESSAGE_HEAD, MessageHead, RECORD_HEAD, opcode};
 
-/// The fields of a record, read from the first to the last; none where they are cut off.
+/// The fields of a record, read from the first to the last; none if they are cut off.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
@@ -170,7 +170,7 @@ pub(crate) struct Attachment<'a> {
 }
 
 impl<'a> Attachment<'a> {
-    /// Reads what comes first: when it was received, and its name.
+    /// Reads the first fields: its time of reception, and its name.
     pub(crate) fn time_and_name(fields: &mut Fields<'a>) -> Option<(u64, &'a str)> {
         let (log_time, _create_time) = (fields.u64()?, fields.u64()?);
         Some((log_time, fields.text()?))
@@ -188,7 +188,7 @@ impl<'a> Attachment<'a> {
         whole.then_some(Self { head, data, crc, covered })
     }
 
-    /// Tells whether the checksum matches, where there is one.
+    /// Returns whether the checksum matches, if there is one.
     pub(crate) fn is_sound(&self) -> bool {
         self.crc == 0 || crc32fast::hash(self.covered) == self.crc
     }
@@ -257,7 +257,7 @@ impl SummaryOffset {
         Some(Self { opcode: *opcode, start: fields.u64()?, length: fields.u64()? })
     }
 
-    /// Tells whether the records are within a range of the file.
+    /// Returns whether the records are within a range of the file.
     pub(crate) fn is_within(&self, range: Range<u64>) -> bool {
         let end = self.start.checked_add(self.length);
         self.start >= range.start && end.is_some_and(|end| end <= range.end)

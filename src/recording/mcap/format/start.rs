@@ -1,14 +1,13 @@
-//! How a file names the start message of a series: as an attachment that has it again, or as metadata
+//! How a file keeps the start message of a series: as an attachment with a copy, or as metadata
 //! that point to it.
 
 use super::record::Fields;
 use super::wire::Entries;
 
-/// Metadata that point to the start message of a series, which is a message of the file and too
-/// large to be an attachment as well: its `series` and its `time`.
+/// Metadata that point to the start message of a series by its `series` and its `time`: the message
+/// is in the file and too large for a copy as an attachment.
 pub const START: &str = "mflow.start";
-/// The start message of a series that is a message of the file is an attachment too up to this many
-/// bytes.
+/// A start message of up to this many bytes is also copied to an attachment.
 pub const SMALL_START: usize = 1 << 20;
 /// The media type of attachments: the data of a message.
 pub(crate) const MEDIA_TYPE: &str = "application/x-protobuf";
@@ -21,7 +20,7 @@ pub(crate) fn name(series: u64) -> String {
     format!("series-{series}-header")
 }
 
-/// Tells whether an attachment of this name has the start of a series.
+/// Returns whether an attachment of this name has the start of a series.
 pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with("series-") && name.ends_with("-header")
 }

@@ -1,10 +1,10 @@
-//! What is counted of a channel: by whoever writes its messages, and by whoever looks at each of them.
+//! The counts of a channel, for its writer and for readers of all its messages.
 
 use mflow_handlers::{Data, Message, Peek, Registry};
 
 use crate::frame::Frames;
 
-/// What has become of the messages of a channel.
+/// The counts of the messages of a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChannelTally {
     /// Messages that are in the file.
@@ -13,27 +13,27 @@ pub(crate) struct ChannelTally {
     pub(crate) bytes: u64,
     /// Messages that were received and are not in the file.
     pub(crate) dropped: u64,
-    /// Numbers that did not come, in the series before the one that comes.
+    /// Missing numbers, in all series before the current one.
     lost: u64,
-    coming: Option<Coming>,
+    current: Option<Current>,
 }
 
-/// How many messages one may be behind the others.
+/// How many messages late a message may be.
 const LATE: u64 = 64;
 
-/// The numbers of the series that comes, in whichever order.
+/// The numbers of the current series, in any order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Coming {
+struct Current {
     series: Option<u64>,
     first: u64,
     last: u64,
     messages: u64,
-    /// How far apart numbers are that follow each other.
+    /// The difference between consecutive numbers.
     step: u64,
 }
 
-impl Coming {
-    /// Returns how many numbers there are between the first and the last that no message has had.
+impl Current {
+    /// Returns how many numbers between the first and the last are missing.
     fn lost(&self) -> u64 {
         ((self.last - self.first) / self.step.max(1)).saturating_sub(self.messages - 1)
     }
@@ -48,41 +48,42 @@ impl Coming {
 }
 
 impl ChannelTally {
-    /// Looks at the next message: at the number of its frame, or of its pulse.
+    /// Counts the next message by the number of its frame, or of its pulse.
     pub(crate) fn follow(&mut self, peek: &Peek<'_>, frames: &Frames) {
         let Some(number) = peek.frame.or(peek.pulse) else { return };
         let series = peek.series;
-        let late = self.coming.map_or(0, |coming| LATE.saturating_mul(coming.step));
-        match &mut self.coming {
-            // Messages that went other ways come a little late; numbers far below begin anew.
-            Some(coming)
-                if coming.series == series && coming.last <= number.saturating_add(late) =>
+        let late = self.current.map_or(0, |current| LATE.saturating_mul(current.step));
+        match &mut self.current {
+            // Messages on other connections may be a little late; much smaller numbers start a new
+            // count.
+            Some(current)
+                if current.series == series && current.last <= number.saturating_add(late) =>
             {
-                coming.add(number);
+                current.add(number);
             }
-            coming => {
-                let lost = coming.map_or(0, |coming| coming.lost());
+            current => {
+                let lost = current.map_or(0, |current| current.lost());
                 self.lost = self.lost.saturating_add(lost);
-                // A stream keeps its step.
-                let step = match coming {
-                    Some(coming) => coming.step,
+                // The step of a stream does not change.
+                let step = match current {
+                    Some(current) => current.step,
                     None if peek.frame.is_some() => 1,
                     None => pulse_step(frames),
                 };
-                *coming = Some(Coming { series, first: number, last: number, messages: 1, step });
+                *current = Some(Current { series, first: number, last: number, messages: 1, step });
             }
         }
     }
 
-    /// Returns how many numbers of frames or pulses did not come between the first and the last of
-    /// their series; none if no message has such a number.
+    /// Returns how many numbers of frames or pulses are missing between the first and the last of
+    /// their series; `None` if no message has such a number.
     pub(crate) fn lost(&self) -> Option<u64> {
-        self.coming.map(|coming| self.lost.saturating_add(coming.lost()))
+        self.current.map(|current| self.lost.saturating_add(current.lost()))
     }
 }
 
-/// Returns how far apart the pulses of a stream of bsread are, from the message of one: what divides
-/// the `modulo` of all its channels.
+/// Returns the distance between the pulses of a stream of bsread, from one message: the greatest
+/// common divisor of the `modulo` of all its channels.
 fn pulse_step(frames: &Frames) -> u64 {
     match Registry::default().decode(Message::from(frames.clone())) {
         Data::Bsread(pulse) => {
@@ -93,7 +94,7 @@ fn pulse_step(frames: &Frames) -> u64 {
     }
 }
 
-/// Returns the greatest number that divides both; the other one if one is 0.
+/// Returns the greatest common divisor; if one number is 0, the other one.
 fn divisor(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_frames_that_cannot_be_counted_are_as_many_as_can_be() {
+    fn an_overflowing_number_of_lost_frames_is_the_greatest_one() {
         let mut tally = ChannelTally::default();
         for series in 1..4 {
             for frame in [0, u64::MAX] {
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn pulses_that_did_not_come_are_lost_by_the_step_of_their_stream() {
+    fn missing_pulses_are_lost_by_the_step_of_their_stream() {
         let lost = |modulos: &[&str], pulses: &[u64]| {
             let channels: Vec<_> =
                 modulos.iter().map(|it| format!(r#"{{"name":"X"{it}}}"#)).collect();
@@ -136,12 +137,12 @@ mod tests {
             }
             tally.lost()
         };
-        // Every other one was taken away.
+        // Every other one is missing.
         assert_eq!(lost(&[""], &[500, 502, 504, 508]), Some(5));
         let ten = r#","modulo":10"#;
         assert_eq!(lost(&[ten, r#","modulo":20"#], &[500, 510, 540, 530, 550]), Some(1));
         assert_eq!(lost(&[ten, ""], &[500, 510]), Some(9));
-        // A stream that does not keep its word.
+        // A stream that does not keep its step.
         assert_eq!(lost(&[ten], &[500, 505, 520]), Some(2));
         assert_eq!(lost(&[ten], &[500]), Some(0));
         assert_eq!(lost(&[], &[7, 7, 7]), Some(0));
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_did_not_come_are_lost_within_a_series() {
+    fn missing_frames_are_lost_within_a_series() {
         let mut tally = ChannelTally::default();
         for (series, frame) in [(1, None), (1, None)] {
             follow(&mut tally, series, frame);
@@ -159,7 +160,7 @@ mod tests {
             follow(&mut tally, series, frame);
         }
         assert_eq!(tally.lost(), Some(3));
-        // In another order, all are there; and what begins anew lacks nothing.
+        // In another order, none is missing; nor is any if the numbers start again.
         let (mixed, again) = ([2, 0, 1, 4, 3, 6, 5, 900, 901], [0, 1, 3]);
         mixed.into_iter().chain(again).for_each(|frame| follow(&mut tally, 3, Some(frame)));
         assert_eq!(tally.lost(), Some(3 + 893 + 1));

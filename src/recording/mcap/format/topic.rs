@@ -1,10 +1,10 @@
 //! The topic of a channel: `/<source>/<htype>`.
 //!
-//! A name of a source may have a `/` in it, which stands in the topic as `%2F`, and a `%` as `%25`.
+//! A `/` in the name of a source is written as `%2F` in the topic, and a `%` as `%25`.
 
-/// The channel that messages go to once there are [`MAX_HTYPES`](crate::recording::mcap::MAX_HTYPES) others.
+/// The channel for further htypes after [`MAX_HTYPES`](crate::recording::mcap::MAX_HTYPES) others.
 pub const OTHER: &str = "other";
-/// The htype of a channel whose messages have none.
+/// The htype of a channel whose messages have no htype.
 pub const RAW: &str = "raw";
 
 /// Returns the topic for a source and an htype.
@@ -12,12 +12,12 @@ pub(crate) fn of(source: &str, htype: &str) -> String {
     format!("/{}/{htype}", source.replace('%', "%25").replace('/', "%2F"))
 }
 
-/// Returns the source and the htype of a topic, the source as it stands there.
+/// Returns the source and the htype of a topic, the source as it is written there.
 pub(crate) fn split(topic: &str) -> Option<(&str, &str)> {
     topic.strip_prefix('/')?.split_once('/')
 }
 
-/// Returns the name of a source by what stands in the topic.
+/// Returns the name of a source from its form in the topic.
 pub(crate) fn source(escaped: &str) -> String {
     escaped.replace("%2F", "/").replace("%25", "%")
 }
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_source_comes_out_of_its_topic_as_it_went_in() {
+    fn the_name_of_a_source_is_the_same_after_its_topic() {
         for (name, topic) in [
             ("a", "/a/x-1.0"),
             ("a/b", "/a%2Fb/x-1.0"),

@@ -21,7 +21,7 @@ pub(crate) const CHUNK_HEAD: usize = RECORD_HEAD + 40;
 /// The bytes of a footer record, which the last magic follows.
 pub(crate) const FOOTER: usize = RECORD_HEAD + 20;
 
-/// What the first byte of a record tells.
+/// The first byte of a record: its type.
 pub(crate) mod opcode {
     pub(crate) const HEADER: u8 = 0x01;
     pub(crate) const FOOTER: u8 = 0x02;
@@ -193,7 +193,7 @@ pub(crate) fn chunk_index(into: &mut Vec<u8>, index: &ChunkIndex) {
     });
 }
 
-/// A file within the file: what comes ahead of its data, and its name in the index.
+/// A file within the file: the bytes ahead of its data, and its name in the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AttachmentHead {
     pub(crate) log_time: u64,
@@ -279,7 +279,7 @@ pub(crate) fn summary_offset(into: &mut Vec<u8>, opcode: u8, start: u64, length:
     });
 }
 
-/// Appends the end of the data section, with the CRC-32 of all that is ahead of it, which is 0 where
+/// Appends the end of the data section, with the CRC-32 of all that is ahead of it, which is 0 if
 /// it is not wanted.
 pub(crate) fn data_end(into: &mut Vec<u8>, crc: u32) {
     record(into, opcode::DATA_END, |fields| {
@@ -288,7 +288,7 @@ pub(crate) fn data_end(into: &mut Vec<u8>, crc: u32) {
 }
 
 /// Appends the footer: where summary and summary offsets start (0 for none), and the CRC-32 of
-/// the summary up to itself, which is 0 where it is not wanted; the closing magic follows.
+/// the summary up to itself, which is 0 if it is not wanted; the closing magic follows.
 pub(crate) fn footer(into: &mut Vec<u8>, summary: u64, offsets: u64, crc: u32) {
     record(into, opcode::FOOTER, |fields| {
         fields.u64s([summary, offsets]).u32(crc);
@@ -300,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_have_the_lengths_that_their_constants_tell() {
+    fn records_have_the_lengths_of_their_constants() {
         let mut bytes = Vec::new();
         let head = MessageHead { channel: 1, sequence: 2, log_time: 3, publish_time: 4 };
         message_head(&mut bytes, head, 100);

@@ -1,5 +1,5 @@
 //! A file as it is read: small looks at it by `pread`, and blocks of it, which are slices of its
-//! memory map where it has one and is still lent.
+//! memory map if it has one and is still lent.
 
 use std::fs::File;
 use std::io;
@@ -20,15 +20,16 @@ pub(crate) const MAX_READ: u64 = 1 << 30;
 const WINDOW: usize = 8 << 10;
 /// Up to this many bytes a copy is cheaper than a share of the owner.
 const COPY: usize = 1024;
-/// How much of a block of a map is read beside: what tells where the data lie is there. To touch the
-/// map for it, on another thread than the one that sends the data, costs a tenth of the rate.
+/// How much of a block of a map is read beside: the records that locate the data are there. To
+/// touch the map for it, on another thread than the one that sends the data, costs a tenth of the
+/// rate.
 const HEAD: usize = 1024;
 /// A message of more parts is as good as damaged: they would take 256 MiB.
 const MAX_PARTS: usize = (256 << 20) / size_of::<Frame>();
 /// Shorter blocks of a map have no head of their own.
 const HEADED: usize = 64 << 10;
 
-/// Opens a file, which nothing else is read for: whoever waits for a pipe may wait for ever.
+/// Opens a file, which nothing else is read for: a reader of a pipe may wait for ever.
 pub(crate) fn open(path: &Path) -> Result<File> {
     let failed = || Error::file("read", path);
     let mut options = File::options();
@@ -45,7 +46,7 @@ pub(crate) fn open(path: &Path) -> Result<File> {
 pub(crate) struct Store {
     file: Arc<File>,
     map: Option<Arc<Map>>,
-    /// Longer ranges are slices of the map, where there is one; others are read.
+    /// Longer ranges are slices of the map, if there is one; others are read.
     read_up_to: u64,
     window: Vec<u8>,
     window_at: u64,
@@ -59,13 +60,13 @@ impl Store {
         Self { file, map: None, read_up_to: 0, window: Vec::new(), window_at: 0, checks: false }
     }
 
-    /// Maps the file, which its writer has closed, where the system grants a lease of it.
+    /// Maps the file, which its writer has closed, if the system grants a lease of it.
     pub(crate) fn seal(&mut self) {
         self.map = Map::of(&self.file);
     }
 
-    /// Maps the file only for what is too long to be read: the errors of reading can be told, while
-    /// touching what a broken disk does not give ends the process.
+    /// Maps the file only for what is too long to be read: the errors of reading can be reported,
+    /// while touching what a broken disk does not give ends the process.
     pub(crate) fn seal_broken(&mut self) {
         self.read_up_to = MAX_READ;
         self.seal();
@@ -85,7 +86,7 @@ impl Store {
         self.file.metadata().map(|metadata| metadata.len())
     }
 
-    /// Returns a few bytes; fewer where the file ends before.
+    /// Returns a few bytes; fewer if the file ends before.
     pub(crate) fn look(&mut self, at: u64, length: usize) -> io::Result<&[u8]> {
         let held = || {
             let from = usize::try_from(at.checked_sub(self.window_at)?).ok()?;
@@ -105,10 +106,10 @@ impl Store {
         }
     }
 
-    /// Returns some bytes, as many of them as can be read; fewer where the file ends before.
+    /// Returns some bytes, as many of them as can be read; fewer if the file ends before.
     ///
     /// # Errors
-    /// Where not even the first one can be read.
+    /// If not even the first one can be read.
     pub(crate) fn readable(&self, at: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let (read, error) = read_some(&self.file, &mut bytes, at);
@@ -223,7 +224,7 @@ enum Owner {
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     owner: Owner,
-    /// The first bytes of the owner, where they were read beside.
+    /// The first bytes of the owner, if they were read beside.
     head: Option<Arc<Vec<u8>>>,
     start: usize,
     length: usize,
@@ -244,7 +245,7 @@ impl Block {
         self.length
     }
 
-    /// Returns the first bytes, as many as can be looked at without touching a map; all of them where
+    /// Returns the first bytes, as many as can be looked at without touching a map; all of them if
     /// there is none.
     pub(crate) fn near(&self) -> &[u8] {
         match &self.head {
@@ -269,7 +270,7 @@ impl Block {
         self
     }
 
-    /// Returns the parts of the message whose data is in a range; none where they are damaged, too
+    /// Returns the parts of the message whose data is in a range; none if they are damaged, too
     /// many, or there are none.
     pub(crate) fn frames(&self, data: Range<usize>) -> Option<Frames> {
         let mut frames = Frames::new();
@@ -282,7 +283,7 @@ impl Block {
         (!frames.is_empty()).then_some(frames)
     }
 
-    /// Returns a frame of some of the bytes: a share of them, or a copy where that is cheaper.
+    /// Returns a frame of some of the bytes: a share of them, or a copy if that is cheaper.
     pub(crate) fn frame(&self, range: Range<usize>) -> Frame {
         if range.len() <= COPY {
             let near = self.near().get(range.clone());

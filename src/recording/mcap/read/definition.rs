@@ -13,7 +13,7 @@ use crate::recording::mcap::format::topic;
 pub(crate) const MAX_DEFINITION: u64 = 16 << 20;
 /// The most bytes of topics and sources that are kept of a file: channels beyond are not read.
 const MAX_KEPT: usize = 64 << 20;
-/// How many characters are kept of the name of a schema, which is only told.
+/// How many characters are kept of the name of a schema, which is only printed.
 const MAX_NAME: usize = 64;
 
 /// A channel whose messages are ours.
@@ -33,7 +33,7 @@ impl Channel {
 /// A schema, of which nothing matters to a reader but whether it is ours.
 #[derive(Debug, PartialEq, Eq)]
 struct Schema {
-    /// Its name to be told: the beginning of it, without what upsets a terminal.
+    /// The beginning of its name, to be printed, without characters that upset a terminal.
     name: String,
     is_ours: bool,
     /// The checksum of its record, to compare it with another.
@@ -51,7 +51,7 @@ impl Hash for Known {
     }
 }
 
-/// What the schema and channel records of a file told so far.
+/// The schemas and channels that were read from a file so far.
 ///
 /// There are at most 65 536 of each, [`MAX_DEFINITION`] bytes long at most. Memory: [`MAX_KEPT`]
 /// bytes and some MiB, whatever a file says.
@@ -71,7 +71,7 @@ pub(crate) struct Definitions {
 }
 
 impl Definitions {
-    /// Reads a schema; the first one of a number counts. None where it is damaged or too long.
+    /// Reads a schema; the first one of a number counts. None if it is damaged or too long.
     pub(crate) fn schema(&mut self, fields: &[u8]) -> Option<()> {
         let mut fields = bounded(fields)?;
         let crc = crc32fast::hash(fields.0);
@@ -85,7 +85,7 @@ impl Definitions {
     }
 
     /// Reads a channel, whose schema must have been read; the first one of a number counts. None
-    /// where it is damaged, or too much.
+    /// if it is damaged, or too much.
     pub(crate) fn channel(&mut self, fields: &[u8]) -> Option<()> {
         let mut fields = bounded(fields)?;
         let (id, schema, topic, encoding) =
@@ -114,14 +114,14 @@ impl Definitions {
         Some(())
     }
 
-    /// Has all schemas and channels so far count only where no other record tells of them.
+    /// Makes all schemas and channels so far count only if no other record defines them.
     pub(crate) fn unsure(mut self) -> Self {
         self.unsure_schemas = self.schemas.keys().copied().collect();
         self.unsure_channels = self.ours.keys().chain(self.foreign.keys()).copied().collect();
         self
     }
 
-    /// Tells whether all that another reading of the file has found is here too, and is the same.
+    /// Returns whether all that another reading of the file has found is here too, and is the same.
     pub(crate) fn include(&self, other: &Self) -> bool {
         let mut schemas = other.schemas.iter();
         let mut ours = other.ours.iter();
@@ -161,17 +161,17 @@ impl Definitions {
         &self.origins
     }
 
-    /// Tells whether there are no channels.
+    /// Returns whether there are no channels.
     pub(crate) fn is_empty(&self) -> bool {
         self.ours.is_empty() && self.foreign.is_empty()
     }
 
-    /// Tells whether there are channels, and none of them is ours.
+    /// Returns whether there are channels, and none of them is ours.
     pub(crate) fn all_foreign(&self) -> bool {
         self.ours.is_empty() && !self.is_empty()
     }
 
-    /// Returns a few names of schemas of other people's channels, to tell somebody.
+    /// Returns a few names of schemas of other channels, to be printed.
     pub(crate) fn foreign_schemas(&self) -> String {
         let schemas: BTreeSet<u16> = self.foreign.values().copied().collect();
         let names = schemas.iter().map(|id| self.schemas.get(id));
@@ -195,7 +195,7 @@ fn short(name: &str) -> String {
     if rest.next().is_some() { short + "…" } else { short }
 }
 
-/// Tells whether a text can be the mode of a stream: a short word, as ZeroMQ calls its sockets.
+/// Returns whether a text can be the mode of a stream: a short word, as ZeroMQ calls its sockets.
 fn is_mode(text: &str) -> bool {
     (1..=8).contains(&text.len()) && text.bytes().all(|letter| letter.is_ascii_alphabetic())
 }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_of_a_schema_is_neither_kept_for_each_channel_nor_told() {
+    fn a_long_name_of_a_schema_is_neither_kept_for_each_channel_nor_printed() {
         let mut definitions = Definitions::default();
         let name = format!("\x1b[2J{}", "n".repeat(1 << 20));
         definitions.schema(&schema(1, &name)).unwrap();
@@ -236,10 +236,10 @@ mod tests {
             definitions.channel(&channel(id, 1, "/x", "")).unwrap();
         }
         assert!(definitions.all_foreign());
-        let told = format!("'\\u{{1b}}[2J{}…'", "n".repeat(60));
-        assert_eq!(definitions.foreign_schemas(), told);
+        let shown = format!("'\\u{{1b}}[2J{}…'", "n".repeat(60));
+        assert_eq!(definitions.foreign_schemas(), shown);
         definitions.channel(&channel(1000, 77, "/x", "")).unwrap();
-        assert_eq!(definitions.foreign_schemas(), format!("{told}, 'none'"));
+        assert_eq!(definitions.foreign_schemas(), format!("{shown}, 'none'"));
     }
 
     #[test]

@@ -21,25 +21,25 @@ const MAX_CHECKED: u64 = 256 << 20;
 /// What is in a file.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
-    /// The pieces, in the order of the file until somebody sorts them.
+    /// The pieces, in the order of the file until they are sorted.
     pub(crate) pieces: Vec<Piece>,
     pub(crate) definitions: Definitions,
     pub(crate) statistics: Option<Statistics>,
     pub(crate) metadata: Vec<RecordPlace>,
     pub(crate) attachments: Vec<RecordPlace>,
-    /// The record at the end of the data, where the file was searched for it.
+    /// The record at the end of the data, if the file was searched for it.
     pub(crate) data_end: Option<RecordPlace>,
 }
 
 impl Contents {
-    /// Returns how many messages of ours the statistics tell of.
+    /// Returns how many messages of ours there are by the statistics.
     pub(crate) fn messages(&self) -> Option<u64> {
         let ours = self.statistics.as_ref()?.by_channel.iter();
         let ours = ours.filter(|(channel, _)| self.definitions.ours(*channel).is_some());
         Some(ours.fold(0, |sum: u64, (_, messages)| sum.saturating_add(*messages)))
     }
 
-    /// Tells whether all messages can be found by this: others may have left out what they like of a
+    /// Returns whether all messages can be found by this: others may have left out what they like of a
     /// summary, and what is outside of chunks is in none, but for the number of all messages.
     pub(crate) fn is_enough(&self) -> bool {
         if self.definitions.is_empty() && !self.pieces.is_empty() {
@@ -47,7 +47,8 @@ impl Contents {
         }
         // Who writes chunks and no statistics is taken to have put all messages into the chunks.
         let Some(statistics) = &self.statistics else { return !self.pieces.is_empty() };
-        // Chunks without message indexes do not tell how many they have: then there may be more.
+        // Chunks without message indexes do not say how many messages they have: then there may be
+        // more.
         let counts =
             self.pieces.iter().map(|piece| Some(piece.messages?.saturating_add(piece.foreign)));
         let known = counts.clone().flatten().fold(0_u64, u64::saturating_add);
@@ -59,7 +60,7 @@ impl Contents {
     }
 }
 
-/// Returns the footer of a file of this length; none where it has none.
+/// Returns the footer of a file of this length; none if it has none.
 pub(crate) fn footer(store: &mut Store, length: u64) -> io::Result<Option<Footer>> {
     let Some(at) = length.checked_sub(END) else { return Ok(None) };
     if at < MAGIC.len() as u64 {
@@ -139,7 +140,7 @@ fn indexed(fields: &[u8], opcode: u8, end: u64) -> Option<RecordPlace> {
     within.then_some(RecordPlace { opcode, at, length })
 }
 
-/// Returns the piece that an index points to; none where that cannot be.
+/// Returns the piece that an index points to; none if that cannot be.
 fn piece(entry: &ChunkEntry<'_>, end: u64, definitions: &Definitions) -> Option<Piece> {
     let after = entry.start.checked_add(entry.length)?;
     let stop = after.checked_add(entry.index_length)?;
@@ -183,7 +184,7 @@ fn piece(entry: &ChunkEntry<'_>, end: u64, definitions: &Definitions) -> Option<
 /// The bytes of a message index ahead of its entries.
 const INDEX_HEAD: u64 = (RECORD_HEAD + 2 + 4) as u64;
 
-/// Reads metadata: its name and its entries; none where that is damaged.
+/// Reads metadata: its name and its entries; none if that is damaged.
 pub(crate) fn metadata(
     store: &mut Store,
     place: RecordPlace,

@@ -23,10 +23,10 @@ use crate::recording::mcap::format::wire::{MESSAGE_HEAD, opcode};
 /// How closely a recording is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// As far as indexes and metadata tell: no data are read but chunks that lack an index.
+    /// From indexes and metadata: of the data, only chunks without an index are read.
     #[default]
     Index,
-    /// Every message is looked at: bytes are exact, and what is lost is known.
+    /// Every message is read: bytes are exact, and lost numbers are known.
     Messages,
 }
 
@@ -44,7 +44,7 @@ pub struct Info {
     pub foreign: u64,
     /// Messages that could not be read, as far as messages were looked at.
     pub damaged: u64,
-    /// At how many places it is damaged, where it was searched for what is left of it.
+    /// At how many places it is damaged, if it was searched for what is left of it.
     pub damaged_places: u64,
     /// When the first message was received, in nanoseconds since the Unix epoch.
     pub first: Option<u64>,
@@ -68,7 +68,7 @@ pub struct ChannelInfo {
     pub topic: String,
     /// The name of the source.
     pub source: Option<String>,
-    /// The type of the messages; `raw` where they had none.
+    /// The type of the messages; `raw` if they had none.
     pub htype: String,
     /// The address that was recorded from.
     pub address: String,
@@ -76,7 +76,7 @@ pub struct ChannelInfo {
     pub mode: Option<String>,
     /// Messages.
     pub messages: u64,
-    /// The bytes of their parts; where neither the writer told nor messages were looked at, with
+    /// The bytes of their parts; if the writer did not record them and messages were not read, with
     /// the few bytes that frame them.
     pub bytes: u64,
     /// When the first message was received, in nanoseconds since the Unix epoch.
@@ -85,8 +85,7 @@ pub struct ChannelInfo {
     pub last: Option<u64>,
     /// Messages per second between the first and the last.
     pub rate: Option<f64>,
-    /// Numbers of frames or pulses that did not come within their series, if messages have such
-    /// numbers.
+    /// Missing numbers of frames or pulses within their series, if messages have such numbers.
     pub lost: Option<u64>,
     /// Messages that were received and could not be written, if the writer has counted them.
     pub dropped: Option<u64>,
@@ -128,7 +127,7 @@ impl Count {
     fn add(&mut self, messages: u64, bytes: u64, first: u64, last: u64) {
         self.messages = self.messages.saturating_add(messages);
         self.bytes = self.bytes.saturating_add(bytes);
-        // Times that a chunk tells may be reversed.
+        // The times in the head of a chunk may be reversed.
         let (first, last) = (first.min(last), first.max(last));
         let (low, high) = self.span.unwrap_or((first, last));
         self.span = Some((low.min(first), high.max(last)));
@@ -140,7 +139,7 @@ type Counts = BTreeMap<u16, Count>;
 /// Returns what is in the recording at a path.
 ///
 /// # Errors
-/// Where it cannot be opened or read.
+/// If it cannot be opened or read.
 pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     let failed = || Error::file("read", path);
     let mut reader = McapReader::open(path)?;
@@ -177,13 +176,13 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
         info.attachments
             .extend(name.zip(bytes).map(|(name, bytes)| AttachmentInfo { name, bytes }));
     }
-    let told = info.metadata.iter().find(|it| it.name == SUMMARY);
+    let summary = info.metadata.iter().find(|it| it.name == SUMMARY);
     let exact = detail == Detail::Messages;
     let channels = contents.definitions.channels();
     let keys = metadata::keys(channels.map(|(_, channel)| channel.topic.as_str()));
     let channels = contents.definitions.channels().zip(keys).map(|((id, channel), of)| {
         let count = counts.get(&id).copied().unwrap_or_default();
-        let told = told.map(|it| ChannelSummary::read(&it.entries, &of)).unwrap_or_default();
+        let written = summary.map(|it| ChannelSummary::read(&it.entries, &of)).unwrap_or_default();
         ChannelInfo {
             topic: channel.topic.clone(),
             source: channel.origin.label.clone(),
@@ -191,12 +190,12 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
             address: channel.origin.name.clone(),
             mode: channel.origin.mode.clone(),
             messages: count.messages,
-            bytes: told.bytes.filter(|_| !exact).unwrap_or(count.bytes),
+            bytes: written.bytes.filter(|_| !exact).unwrap_or(count.bytes),
             first: count.span.map(|(first, _)| first),
             last: count.span.map(|(_, last)| last),
             rate: rate(&count),
-            lost: count.lost.or(told.lost),
-            dropped: told.dropped,
+            lost: count.lost.or(written.lost),
+            dropped: written.dropped,
         }
     });
     info.channels = channels.collect();
@@ -208,7 +207,7 @@ pub fn info(path: &Path, detail: Detail) -> Result<Info> {
     Ok(info)
 }
 
-/// Returns messages per second; none if they came at once.
+/// Returns messages per second; none if they arrived at the same instant.
 fn rate(count: &Count) -> Option<f64> {
     let (first, last) = count.span?;
     let elapsed = Duration::from_nanos(last.saturating_sub(first));
@@ -297,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_of_the_intervals_between_messages_and_none_if_they_came_at_once() {
+    fn a_rate_is_of_the_intervals_between_messages_and_none_if_they_arrived_at_the_same_instant() {
         let rate = |nanoseconds: u64| {
             let span = Some((7, 7 + nanoseconds));
             rate(&Count { messages: 5, bytes: 50, span, lost: None })

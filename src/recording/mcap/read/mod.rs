@@ -1,7 +1,7 @@
-//! Reading MCAP files, those of others and damaged ones too: finding records, and giving messages in
-//! the order of their times.
+//! Reads MCAP files, also those of other writers and damaged ones: finds records, and returns
+//! messages in the order of their times.
 //!
-//! Saving what was found of a damaged file, and checking all of it, is left to `repair`.
+//! `repair` saves what is found of a damaged file, and checks whole files.
 
 pub(super) mod block;
 pub(super) mod damage;

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::recording::Error;
 use crate::recording::mcap::format::wire::MAGIC;
 
-/// A search through more bytes than this is told beforehand, as it takes a while.
+/// A search through more bytes than this is announced, because it takes a while.
 const LONG_SEARCH: u64 = 1 << 30;
 
 /// A file as it was found.
@@ -29,7 +29,7 @@ impl Opened {
     /// Opens a file and finds what is in it.
     ///
     /// # Errors
-    /// Where the file cannot be read, is no MCAP file, or has channels and none of them is ours.
+    /// If the file cannot be read, is no MCAP file, or has channels and none of them is ours.
     pub(crate) fn of(path: &Path) -> Result<Self> {
         let failed = || Error::file("read", path);
         let not = |reason: String| Error::NotARecording { path: path.to_owned(), reason };
@@ -66,14 +66,15 @@ impl Opened {
             Ok(Ok(contents)) if contents.is_enough() => {
                 return Ok(Self { store, contents, scan: None, no_summary: None, damages });
             }
-            Ok(Ok(_)) => ("its summary does not tell where messages are", false),
+            Ok(Ok(_)) => ("its summary does not say where messages are", false),
             // It may be left out.
             Ok(Err(reason)) => (reason, footer.summary != 0),
             Err(_) => ("its summary cannot be read", true),
         };
         let is_read = !is_damaged && scan.advance(&mut store, &mut contents).is_ok();
         if !is_read || !scan.is_finished() {
-            // Its writer has come to the end: what breaks off here is damaged, and goes on behind that.
+            // Its writer has closed the file: so the record that breaks off here is damaged, and
+            // the file continues behind it.
             let definitions = std::mem::take(&mut contents.definitions);
             contents = Contents { definitions, ..Contents::default() };
             store.seal_broken();

@@ -1,7 +1,7 @@
 //! Messages of many pieces in the order of their times.
 //!
 //! Pieces of a recording of ours follow each other in time, and so there is one at hand at a time.
-//! Where those of somebody else overlap, all that do are at hand and their messages are merged.
+//! If chunks of another writer overlap, all of these are in memory and their messages are merged.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -17,7 +17,7 @@ use super::piece::{self, Entry, Loaded};
 const MAX_ENTRIES: usize = 1 << 24;
 /// What pieces that overlap in time may hold of memory together, or one of them alone.
 const MAX_HELD: usize = 256 << 20;
-/// A piece of which there are messages to come.
+/// A piece with messages that were not returned yet.
 #[derive(Debug)]
 struct Active {
     piece: usize,
@@ -141,7 +141,7 @@ impl Order {
         Ok(())
     }
 
-    /// Lets go of records in memory where another block would be too much; they are read again.
+    /// Lets go of records in memory if another block would be too much; they are read again.
     fn make_room(&mut self, memory: usize) {
         let blocks = self.active.iter().filter_map(|active| active.records.as_ref());
         let held: usize = blocks.map(Block::memory).sum();
@@ -154,7 +154,7 @@ impl Order {
         }
     }
 
-    /// Takes the next message, after [`time`](Self::time) told of one.
+    /// Takes the next message, after [`time`](Self::time) has found one.
     pub(crate) fn take(
         &mut self,
         store: &Store,
@@ -167,7 +167,8 @@ impl Order {
             None => {
                 let piece = first.piece;
                 let records = piece::records(store, &contents.pieces[piece]);
-                // What cannot be read is passed over, so that who goes on comes to an end.
+                // Bytes that cannot be read are skipped, so that a caller that continues reaches
+                // the end.
                 let records = records.inspect_err(|_| self.skip())?.records;
                 self.make_room(records.memory());
                 if let Some(mut first) = self.active.peek_mut() {
@@ -184,7 +185,7 @@ impl Order {
         Ok(entry.filter(there).map(|entry| (entry, records)))
     }
 
-    /// Goes over the next message, after [`time`](Self::time) told of one.
+    /// Skips the next message, after [`time`](Self::time) has found one.
     pub(crate) fn skip(&mut self) {
         let Some(mut first) = self.active.peek_mut() else { return };
         first.next += 1;

@@ -21,15 +21,15 @@ pub(crate) struct Piece {
     pub(crate) last: u64,
     /// The bytes of its records once they are decompressed.
     pub(crate) unpacked: u64,
-    /// How many messages of ours there are, where that is known without reading it.
+    /// How many messages of ours there are, if that is known without reading it.
     pub(crate) messages: Option<u64>,
     /// How many there are of other people, as far as that is known.
     pub(crate) foreign: u64,
-    /// The channel of all messages, where that is known and only one.
+    /// The channel of all messages, if that is known and only one.
     pub(crate) channel: Option<u16>,
     /// The bytes of the message indexes behind it.
     pub(crate) index: u64,
-    /// Whether it was read before, and what is wrong with it was told.
+    /// Whether it was read before, and its damage was reported.
     pub(crate) read: bool,
 }
 
@@ -59,7 +59,7 @@ impl Piece {
         }
     }
 
-    /// Adds the next message to a run of them, with its time where it is one of ours.
+    /// Adds the next message to a run of them, with its time if it is one of ours.
     pub(crate) fn add(&mut self, place: RecordPlace, time: Option<u64>) {
         self.length = place.end() - self.start;
         self.unpacked = self.length;
@@ -73,15 +73,15 @@ impl Piece {
         }
     }
 
-    /// Notes what is in it, once it was read. Where nothing could be, its turn is still to come, to tell
-    /// of that.
+    /// Records what is in it after it was read. If nothing could be read, it stays in turn, to
+    /// report of that.
     pub(crate) fn learn(&mut self, loaded: &Loaded) {
         let messages = loaded.entries.len() as u64;
         self.messages = (messages > 0 || loaded.fault.is_none()).then_some(messages);
         self.foreign = loaded.foreign;
     }
 
-    /// Tells whether it says that it ends before it starts, which cannot be.
+    /// Returns whether its times say that it ends before it starts, which is impossible.
     pub(crate) fn is_reversed(&self) -> bool {
         self.kind == Kind::Chunk && self.first > self.last
     }
@@ -108,7 +108,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Returns the sequence of the message, which lies ahead of its times.
+    /// Returns the sequence number of the message, which is ahead of its times.
     pub(crate) fn sequence(&self, records: &Block) -> u32 {
         let Some(at) = self.data.checked_sub(MESSAGE_DATA - 2) else { return 0 };
         let near = records.near().get(at..).and_then(|head| record::Fields(head).u32());
@@ -144,10 +144,10 @@ pub(crate) fn records(store: &Store, piece: &Piece) -> io::Result<Unpacked> {
     Ok(unpack(block.behind(RECORD_HEAD), store.checks()))
 }
 
-/// What is wrong with a message whose channel nobody knows.
+/// What is wrong with a message of an unknown channel.
 pub(crate) const NO_CHANNEL: &str = "a message has a channel that is not there";
 
-/// Returns the message that is all there is in a block, where it is one of ours.
+/// Returns the message that is all there is in a block, if it is one of ours.
 fn only_message(records: &Block, definitions: &Definitions) -> Option<Entry> {
     let near = records.near();
     let (opcode, length) = record::record_head(near)?;

@@ -1,6 +1,6 @@
 //! Reading a recording from a pipe: once, record by record, as they arrive.
 //!
-//! What an MCAP file has for finding places is passed over.
+//! The indexes of an MCAP file are skipped.
 
 mod input;
 
@@ -26,22 +26,22 @@ use crate::recording::{Recording, Seek};
 
 use input::{Filled, Input};
 
-/// How much is passed over at most before somebody may ask for a stop.
+/// How much is skipped at most before a stop can take effect.
 const MOST_AT_ONCE: u64 = 16 << 20;
-/// No record that is passed over has a TiB.
+/// A record to be skipped has less than a TiB.
 const MAX_PASSED: u64 = 1 << 40;
 /// How much is kept of the metadata ahead of the messages.
 const MAX_METADATA: u64 = 16 << 20;
 
-/// The messages of an MCAP recording that comes through a pipe, a FIFO or another device, in the order
-/// in which they arrive, with their recorded times.
+/// The messages of an MCAP recording from a pipe, a FIFO or another device, in the order in which
+/// they arrive, with their recorded times.
 ///
-/// A pipe is read once: it has no number of messages, and no place in it can be gone to. A recording
-/// that breaks off before its end, or has a bad record, ends there, and is
-/// [damaged](crate::endpoint::Report::damaged_places) at this place; what came before it was read. Messages of other
-/// schemas are left out.
+/// A pipe is read once: its number of messages is unknown, and it cannot seek. A recording that
+/// breaks off before its end, or has a bad record, ends there, and is
+/// [damaged](crate::endpoint::Report::damaged_places) at this place; everything before was read.
+/// Messages of other schemas are left out.
 ///
-/// Memory: the record at hand, and what is in it where that is compressed, each at most 1 GiB.
+/// Memory: the record at hand, and its decompressed content, each at most 1 GiB.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -69,12 +69,12 @@ pub struct McapPipe {
     state: State,
     definitions: Definitions,
     metadata: Vec<MetadataInfo>,
-    /// The last chunk, or message outside of chunks, and how many of its messages are done.
+    /// The last chunk, or message outside of chunks, and how many of its messages were returned.
     loaded: Option<(Loaded, usize)>,
     /// How many messages of other schemas there were.
     foreign: u64,
     faults: Faults,
-    /// Whether checksums are looked at that need not be.
+    /// Whether optional checksums are compared.
     checks: bool,
     /// The number of the next message.
     next: u64,
@@ -83,19 +83,19 @@ pub struct McapPipe {
     is_busy: bool,
 }
 
-/// Where in the recording the pipe is.
+/// The position of the pipe in the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Data,
     Summary,
-    /// So many bytes are to be passed over, and what follows then.
+    /// This many bytes are to be skipped; and what follows then.
     Passing(u64, Section),
-    /// Behind the magic that ends it.
+    /// Behind the magic at the end.
     Behind,
     Ended,
 }
 
-/// What records are read of.
+/// The section to which records belong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Section {
     Data,
@@ -111,12 +111,12 @@ impl From<Section> for State {
     }
 }
 
-/// What can be done with a record.
+/// What to do with a record.
 enum Form {
-    /// It is read as a whole, with so many bytes of fields.
+    /// Read it as a whole, with this many bytes of fields.
     Whole(usize),
     Passed,
-    /// The data section ends with it.
+    /// It ends the data section.
     End,
     Bad(&'static str),
 }
@@ -126,7 +126,7 @@ impl McapPipe {
     /// metadata.
     ///
     /// # Errors
-    /// If it cannot be read, or what comes is no MCAP recording.
+    /// If it cannot be read, or its content is no MCAP recording.
     pub fn open(path: &Path) -> Result<Self> {
         let file = os::open_to_read(path).map_err(Error::file("read", path))?;
         let name = path.display().to_string();
@@ -149,7 +149,8 @@ impl McapPipe {
         fault.map_or(Ok(pipe), |reason| Err(not_a_recording(path, reason)))
     }
 
-    /// Reads what comes ahead of the first definition; returns why it is no recording, if it is none.
+    /// Reads the records ahead of the first definition; returns why this is no recording, if it is
+    /// none.
     fn begin(&mut self) -> io::Result<Option<&'static str>> {
         self.input.wait_for(MAGIC.len())?;
         if self.input.held().is_empty() {
@@ -175,7 +176,7 @@ impl McapPipe {
         Ok(None)
     }
 
-    /// Returns the next message of what was read last.
+    /// Returns the next message of the last chunk.
     fn next_loaded(&mut self) -> Option<Received> {
         let (loaded, done) = self.loaded.as_mut()?;
         while let Some(entry) = loaded.entries.get(*done) {
@@ -197,7 +198,8 @@ impl McapPipe {
         None
     }
 
-    /// Goes on by a record or by what has come of one; returns whether more of it is here.
+    /// Advances by a record, or by the bytes of one that have arrived; returns whether more can be
+    /// read without a wait.
     fn advance(&mut self) -> io::Result<bool> {
         match self.state {
             State::Ended => {}
@@ -220,7 +222,7 @@ impl McapPipe {
         Ok(true)
     }
 
-    /// Reads a record, if it is here as far as it is needed.
+    /// Reads a record, if the needed bytes have arrived.
     fn record(&mut self, section: Section) -> io::Result<bool> {
         match self.input.fill(RECORD_HEAD)? {
             Filled::Waiting => return Ok(false),
@@ -251,7 +253,7 @@ impl McapPipe {
         Ok(true)
     }
 
-    /// Reads a record that is here as a whole.
+    /// Reads a record that has arrived as a whole.
     fn read(&mut self, opcode: u8, length: usize) {
         let at = self.input.position();
         let record = self.input.take(length);
@@ -285,13 +287,13 @@ impl McapPipe {
         Ok(true)
     }
 
-    /// Ends where the recording is damaged: what follows cannot be told from anything else.
+    /// Ends at the place where the recording is damaged: the rest cannot be interpreted.
     fn break_off(&mut self, fault: &'static str) {
         self.faults.add(self.input.position(), fault, 0);
         self.state = State::Ended;
     }
 
-    /// Ends, with an error if there was nothing for us.
+    /// Ends, with an error if there were only messages of other schemas.
     fn end(&mut self) -> Result<Event> {
         let foreign = std::mem::take(&mut self.foreign);
         if foreign > 0 {
@@ -325,7 +327,7 @@ fn form(opcode: u8, length: u64, section: Section) -> Form {
         (opcode::DATA_END, _) if length == 4 => Form::End,
         (opcode::HEADER | opcode::METADATA, _) if length <= MAX_DEFINITION => Form::Passed,
         (opcode::MESSAGE_INDEX | opcode::ATTACHMENT | 0x10.., _) => Form::Passed,
-        // All others belong into the summary.
+        // All others belong in the summary.
         _ => Form::Bad(NO_RECORD),
     }
 }
@@ -377,7 +379,7 @@ impl Source for McapPipe {
     fn report(&self) -> Report {
         Report {
             is_live: false,
-            // Those that are known by now.
+            // The ones known by now.
             sources: self.definitions.origins().len().max(1),
             damaged: self.faults.damaged,
             damaged_places: self.faults.damaged_places,
@@ -399,7 +401,7 @@ impl Recording for McapPipe {
         true
     }
 
-    /// Goes nowhere.
+    /// Does not seek.
     ///
     /// # Errors
     /// [`Error::Pipe`] unless the place is that of the next message.

@@ -41,7 +41,7 @@ impl RecordPlace {
     }
 }
 
-/// Returns the record at an offset; none where it goes beyond `end`, or there is none.
+/// Returns the record at an offset; none if it goes beyond `end`, or there is none.
 pub(crate) fn place(store: &mut Store, at: u64, end: u64) -> io::Result<Option<RecordPlace>> {
     let Some((opcode, length)) = record_head(store.look(at, RECORD_HEAD)?) else {
         return Ok(None);
@@ -72,7 +72,7 @@ pub(crate) enum Form {
     Extended,
 }
 
-/// Says why a record cannot be one, where that is so.
+/// Says why a record cannot be one, if that is so.
 pub(crate) fn implausible(
     store: &mut Store,
     found: RecordPlace,
@@ -130,7 +130,7 @@ pub(crate) fn implausible(
     Ok(if good { None } else { Some(NO_RECORD) })
 }
 
-/// Returns how many bytes there are behind the fields that a record has to have; none where it has not.
+/// Returns how many bytes there are behind the fields that a record has to have; none if it has not.
 fn rest(opcode: u8, fields: &[u8]) -> Option<usize> {
     let mut fields = Fields(fields);
     match opcode {
@@ -159,12 +159,12 @@ fn rest(opcode: u8, fields: &[u8]) -> Option<usize> {
     Some(fields.0.len())
 }
 
-/// Tells whether there is another record behind one, or the end.
+/// Returns whether there is another record behind one, or the end.
 fn is_followed(store: &mut Store, found: RecordPlace, end: u64) -> io::Result<bool> {
     Ok(found.end() == end || place(store, found.end(), end)?.is_some())
 }
 
-/// Tells whether a record has the head of a chunk, whatever it says that it is.
+/// Returns whether a record has the head of a chunk, whatever it says that it is.
 fn is_chunk(store: &mut Store, found: RecordPlace) -> io::Result<bool> {
     let length = usize::try_from(found.length).unwrap_or(usize::MAX).min(MAX_CHUNK_HEAD);
     let head = ChunkHead::read(store.look(found.fields().start, length)?);
@@ -175,7 +175,7 @@ fn is_chunk(store: &mut Store, found: RecordPlace) -> io::Result<bool> {
     }))
 }
 
-/// Tells whether there is part after part in a range, without reading them; where there may be so many
+/// Returns whether there is part after part in a range, without reading them; if there may be so many
 /// at most, counts them down, and takes no other fields.
 pub(crate) fn parts_are_whole(
     store: &mut Store,
@@ -187,7 +187,7 @@ pub(crate) fn parts_are_whole(
         let head = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(11);
         let head = store.look(at, head)?;
         let Some((length, behind)) = field_head(head) else {
-            // Fields that are none of ours are allowed; they are looked at where that is cheap.
+            // Fields that are none of ours are allowed; they are looked at if that is cheap.
             if most.is_some() {
                 return Ok(false);
             }

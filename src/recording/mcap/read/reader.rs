@@ -22,21 +22,22 @@ use crate::recording::{Recording, Seek};
 /// The messages of an MCAP file that have the schema of ours, in the order of `log_time`.
 ///
 /// A file that its writer has closed is mapped, and large parts of messages are slices of the map,
-/// where the system grants a lease of it: whoever wants to write the file then waits (a tenth of a
-/// second, or longer where much has to be copied) until the messages under way are in memory, and the
-/// rest is read. So are files that there is no lease of: those of other users, and of most file
-/// systems of networks. A file without an end, whose writer is still at it or died, is read as far as
-/// it is whole; at its end more of it is looked for whenever it is polled.
+/// if the system grants a lease of it: a program that wants to write the file then waits (a tenth
+/// of a second, or longer if much has to be copied) until the messages in flight are in memory.
+/// From then on the file is read instead of mapped, and so are files without a lease: those of
+/// other users, and those on most network file systems. A file without an end, whose writer is
+/// still writing or has died, is read as far as it is whole; each poll at its end checks for more.
 ///
-/// Damaged chunks and messages are left out and counted; checksums are looked at where chunks
-/// are compressed, all others where [somebody wants it](Recording::look_at_checksums). A closed file whose summary is damaged is
-/// searched as a whole when it is opened, and read as [`recover`](crate::recording::mcap::recover()) would save it; one
-/// that has no summary is, where its records are damaged. Messages of other schemas are left out.
+/// Damaged chunks and messages are left out and counted. The checksums of compressed chunks are
+/// compared; the others only [on request](Recording::look_at_checksums). A closed file whose
+/// summary is damaged, or that has no summary and damaged records, is searched as a whole when it
+/// is opened, and read as [`recover`](crate::recording::mcap::recover()) would save it. Messages of
+/// other schemas are left out.
 ///
-/// Memory: some 100 bytes for each chunk in the file; the chunk at hand where it is compressed (at
-/// most 1 GiB) or the file not mapped (the same, and larger ones are not read); where times of chunks
-/// overlap, 256 MiB of chunks and 32 bytes for each message in them. What is in use of a map counts
-/// once somebody wants to write the file: messages under way, and chunks that overlap.
+/// Memory: some 100 bytes for each chunk in the file; the chunk at hand if it is compressed (at
+/// most 1 GiB) or the file not mapped (the same, and larger ones are not read); if times of chunks
+/// overlap, 256 MiB of chunks and 32 bytes for each message in them. Mapped bytes in use count once
+/// a program wants to write the file: messages in flight, and chunks that overlap.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -62,7 +63,7 @@ pub struct McapReader {
     name: String,
     store: Store,
     contents: Contents,
-    /// How far a file without an end was read; none where it has one.
+    /// How far a file without an end was read; none if it has one.
     scan: Option<Scan>,
     order: Order,
     position: u64,
@@ -78,7 +79,7 @@ impl McapReader {
     /// Opens a file: reads its summary, or walks through it where there is none.
     ///
     /// # Errors
-    /// Where the file cannot be read, is no MCAP file, or has channels and none of them is ours.
+    /// If the file cannot be read, is no MCAP file, or has channels and none of them is ours.
     pub fn open(path: &Path) -> Result<Self> {
         let Opened { store, contents, scan, no_summary, damages } = Opened::of(path)?;
         let mut reader = Self { scan, no_summary, ..Self::of(path, store, contents) };
@@ -116,27 +117,27 @@ impl McapReader {
         last.and_then(|last| self.contents.pieces.get(last)).map_or(0, |piece| piece.start)
     }
 
-    /// Tells whether the writer of the file has closed it.
+    /// Returns whether the writer of the file has closed it.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.scan.is_none()
     }
 
-    /// Returns the start messages of series, the latest first: those of the series that begin in the
-    /// file, and ahead of its first message of such that began in another one.
+    /// Returns the start messages of series, the latest first: of the series that begin in the
+    /// file, and of those that began in another file before its first message.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn starts(&self) -> Result<Vec<SeriesStart>> {
         let by = Timestamp::from_nanos(u64::MAX);
         let found = start::find(&self.store, &self.contents, None, by);
         found.map_err(Error::file("read", &self.path))
     }
 
-    /// Reads the parts of a start message that this file has; none where they are damaged.
+    /// Reads the parts of a start message that this file has; none if they are damaged.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn read_start(&self, start: &SeriesStart) -> Result<Option<Frames>> {
         match start.place {
             StartPlace::Attachment(place) => {
@@ -150,7 +151,7 @@ impl McapReader {
         }
     }
 
-    /// Reads the message of a time that is the wanted one; none if it is not there.
+    /// Reads the wanted message of a given time; none if it is not there.
     fn message_at(
         &mut self,
         time: Timestamp,
@@ -167,7 +168,7 @@ impl McapReader {
         Ok(None)
     }
 
-    /// Looks for more in a file without an end; tells whether there was some.
+    /// Looks for more in a file without an end; returns whether there was some.
     fn look_for_more(&mut self) -> io::Result<bool> {
         let Some(scan) = &mut self.scan else { return Ok(false) };
         let before = self.contents.pieces.len();
@@ -301,7 +302,7 @@ impl Source for McapReader {
 }
 
 impl McapReader {
-    /// Returns what a person should know of the file.
+    /// Returns the notices for people about the file.
     fn notices(&self) -> Vec<String> {
         let mut notices = Vec::new();
         if self.scan.as_ref().is_some_and(|scan| !scan.is_finished()) {
@@ -369,8 +370,8 @@ impl Recording for McapReader {
         self.contents.definitions.origins()
     }
 
-    /// Looks among the attachments, and among what the file points to. An attachment tells no source: if
-    /// there are several, the message itself does, if it is in the file.
+    /// Searches the attachments, and the messages to which the file points. An attachment has no
+    /// source: if there are several sources, the message itself decides, if it is in the file.
     fn series_start(
         &mut self,
         origin: &Arc<Origin>,

@@ -18,14 +18,14 @@ const SEARCHED_FIRST: usize = 4 << 10;
 const SEARCHED: usize = 1 << 20;
 /// What a disk reads at once, or does not.
 const PAGE: u64 = 4096;
-/// How much is passed over at once at most where nothing can be read.
+/// How much is passed over at once at most if nothing can be read.
 const UNREAD: u64 = 64 << 10;
 /// Something in damaged bytes with more parts than this is taken for no message, and a channel that is
 /// longer for none: looking at them again and again takes too long.
 const MAX_SURE_PARTS: u64 = 4096;
 const MAX_SURE_CHANNEL: u64 = 4096;
 /// How many parts are looked at in a search, however short it is, and in so many bytes another one:
-/// the search takes no longer for bytes that somebody has made to look like messages again and again.
+/// the search takes no longer for bytes that were made to look like messages again and again.
 const FREE_PARTS: u64 = 64 << 10;
 const BYTES_PER_PART: u64 = 16;
 /// Returns the next record and goes behind it. What cannot be one, or cannot be read, is passed over
@@ -58,7 +58,7 @@ fn resume(store: &mut Store, from: u64, end: u64, definitions: &Definitions) -> 
     let mut at = from;
     let mut left = FREE_PARTS;
     let mut size = SEARCHED_FIRST;
-    // How far to go where nothing can be read: each try may take a broken disk long.
+    // How far to go if nothing can be read: each try may take a broken disk long.
     let mut unread = PAGE;
     while at + (RECORD_HEAD as u64) < end {
         let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(size);
@@ -93,13 +93,14 @@ fn resume(store: &mut Store, from: u64, end: u64, definitions: &Definitions) -> 
             }
         }
         left = left.saturating_add(searched.len() as u64 / BYTES_PER_PART);
-        // The last bytes may begin a record that goes on behind them, unless nothing can be read there.
+        // The last bytes may begin a record that continues behind them, unless nothing can be read
+        // there.
         at += if searched.len() == length { places } else { searched.len() } as u64;
     }
     end
 }
 
-/// Tells whether something that looks like a record in damaged bytes is one, looking at no more parts
+/// Returns whether something that looks like a record in damaged bytes is one, looking at no more parts
 /// than are left to be looked at.
 fn is_sure(
     store: &mut Store,
@@ -188,7 +189,7 @@ pub(crate) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> D
     damages
 }
 
-/// Takes a chunk, and returns where to go on: within it, where its records are damaged.
+/// Takes a chunk, and returns where to go on: within it, if its records are damaged.
 fn salvage_chunk(
     store: &mut Store,
     contents: &mut Contents,

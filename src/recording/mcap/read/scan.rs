@@ -1,4 +1,4 @@
-//! Walking the data section of a file record by record, where there is no summary to believe.
+//! Walking the data section of a file record by record, if there is no summary to believe.
 //!
 //! Only the heads of records are read, and never more than some KiB at once.
 
@@ -15,7 +15,7 @@ use crate::recording::mcap::format::wire::{MAGIC, RECORD_HEAD, opcode};
 /// Messages outside of chunks are read together up to this many bytes.
 pub(crate) const LOOSE: u64 = 1 << 20;
 
-/// The walk through a file that is not closed, which goes on where the file grows.
+/// The walk through a file that is not closed. It continues when the file grows.
 #[derive(Debug)]
 pub(crate) struct Scan {
     at: u64,
@@ -28,7 +28,7 @@ impl Scan {
         Self { at: MAGIC.len() as u64, finished: false }
     }
 
-    /// Tells whether the end of the data section was seen.
+    /// Returns whether the end of the data section was seen.
     pub(crate) fn is_finished(&self) -> bool {
         self.finished
     }
@@ -38,7 +38,7 @@ impl Scan {
         if self.finished { 0 } else { length.saturating_sub(self.at) }
     }
 
-    /// Goes on to the last whole record there is, and adds the pieces on the way.
+    /// Continues to the last whole record, and adds the pieces that it finds.
     pub(crate) fn advance(&mut self, store: &mut Store, contents: &mut Contents) -> io::Result<()> {
         let Contents { pieces, definitions, .. } = contents;
         let end = store.length()?;
@@ -85,7 +85,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Reads how many messages the message indexes behind a chunk tell, where that is sure.
+    /// Reads how many messages the message indexes behind a chunk list, if that is certain.
     fn read_indexes(
         &mut self,
         store: &mut Store,
@@ -118,7 +118,7 @@ impl Scan {
     }
 }
 
-/// Reads a schema or a channel; none where it is damaged or too much.
+/// Reads a schema or a channel; none if it is damaged or too much.
 pub(crate) fn define(
     store: &mut Store,
     place: RecordPlace,
@@ -135,7 +135,7 @@ pub(crate) fn define(
     })
 }
 
-/// Makes a piece of a chunk; none where its head is damaged.
+/// Makes a piece of a chunk; none if its head is damaged.
 pub(crate) fn chunk(store: &mut Store, place: RecordPlace) -> io::Result<Option<Piece>> {
     let length = usize::try_from(place.length).unwrap_or(usize::MAX).min(MAX_CHUNK_HEAD);
     let Some(head) = ChunkHead::read(store.look(place.fields().start, length)?) else {

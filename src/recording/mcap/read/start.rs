@@ -1,5 +1,5 @@
-//! The start messages of series that a file has as attachments, for who begins to read in the middle
-//! of one; or those that it points to, if they are messages of it and large.
+//! Finds the start messages of series in a file, for a reader that begins in the middle of one:
+//! they are attachments, or large messages to which the file points.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use crate::frame::Frames;
 use crate::recording::mcap::format::record::{Attachment, Fields};
 use crate::recording::mcap::format::start;
 
-/// What is looked at to tell which attachment it is: more than its times and its name have.
+/// How much of an attachment is read to identify it: more than its times and its name.
 const HEAD: u64 = 64;
 
 /// The start message of a series that a file keeps as an attachment, or has among its messages.
@@ -36,7 +36,8 @@ pub(crate) enum StartPlace {
     Message,
 }
 
-/// Finds those of a series, or of any one, that were received by a time, the latest first.
+/// Finds the start messages of one series, or of any, that were received by a time, the latest
+/// first.
 pub(crate) fn find(
     store: &Store,
     contents: &Contents,
@@ -69,7 +70,7 @@ pub(crate) fn find(
 }
 
 impl SeriesStart {
-    /// Tells whether a message is this one.
+    /// Returns whether a message is this one.
     pub(crate) fn is(&self, frames: &Frames) -> bool {
         let peek = frames.peek();
         let is_of = |series| start::name(series) == self.name;

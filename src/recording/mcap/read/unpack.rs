@@ -19,7 +19,7 @@ pub(crate) struct Unpacked {
 const CHANGED: &str = "the checksum of a chunk does not match";
 
 /// Returns the records of a chunk whose fields are in `block`. The checksum of one that is compressed
-/// is looked at, and that of others where it is wanted: they are read whole for it.
+/// is looked at, and that of others if it is wanted: they are read whole for it.
 pub(crate) fn unpack(block: Block, checks: bool) -> Unpacked {
     let nothing = |fault| Unpacked { records: Vec::new().into(), fault: Some(fault) };
     let Some(head) = ChunkHead::read(block.near()) else {
@@ -37,7 +37,7 @@ pub(crate) fn unpack(block: Block, checks: bool) -> Unpacked {
             let fault = is_changed.then_some(CHANGED);
             return Unpacked { records: block.behind(length), fault };
         }
-        "" => return nothing("an uncompressed chunk tells two lengths"),
+        "" => return nothing("an uncompressed chunk has two lengths"),
         _ if unpacked > MAX_UNPACKED => return nothing("a compressed chunk has more than 1 GiB"),
         "zstd" => zstd(packed, unpacked),
         "lz4" => lz4(packed, unpacked),
@@ -53,7 +53,7 @@ pub(crate) fn unpack(block: Block, checks: bool) -> Unpacked {
 /// What is wrong with a chunk that decompresses to more than it says.
 const LONGER: &str = "a chunk becomes longer than it says when it is decompressed";
 
-/// Decompresses what is there of `length` bytes, step by step: memory grows with what comes out.
+/// Decompresses what is there of `length` bytes, step by step: memory grows with the output.
 fn zstd(packed: &[u8], length: u64) -> (Vec<u8>, Option<&'static str>) {
     const DAMAGED: Option<&str> = Some("a chunk cannot be decompressed by zstd");
     let mut records = Vec::new();

@@ -1,4 +1,5 @@
-//! Files that may be damaged: checking every record of one, and saving what can be read into a new one.
+//! Files that may be damaged: checks every record of a file, and saves what can be read into a new
+//! file.
 //!
 //! Records in damaged bytes are found by `read`.
 

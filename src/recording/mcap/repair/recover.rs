@@ -56,7 +56,7 @@ pub struct Recovery {
 /// old summary, as the new file has its own.
 ///
 /// # Errors
-/// Where the file cannot be opened, nothing was found that is ours, or the new file cannot be written,
+/// If the file cannot be opened, nothing was found that is ours, or the new file cannot be written,
 /// which has what was written until then.
 pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     let failed = || Error::file("read", path);
@@ -65,15 +65,15 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     let length = store.length().map_err(failed())?;
     let mut contents = Contents::default();
     let mut end = length;
-    let (mut no_summary, mut told) = (None, None);
-    // Where it cannot be read, that is told once the records are walked through.
+    let (mut no_summary, mut expected) = (None, None);
+    // If it cannot be read, that is reported after walking through the records.
     let footer = footer(&mut store, length).ok().flatten();
     if let Some(footer) = footer {
         store.seal_broken();
         match read_summary(&store, footer, length) {
             Ok(Ok(summary)) => {
-                told = summary.messages();
-                // The channels it repeats help where their records are damaged. Without a checksum
+                expected = summary.messages();
+                // The channels it repeats help if their records are damaged. Without a checksum
                 // it may be that damage is here.
                 contents.definitions = match footer.crc {
                     0 => summary.definitions.unsure(),
@@ -89,11 +89,12 @@ pub fn recover(path: &Path, out: &Path) -> Result<Recovery> {
     }
     let mut damages = salvage(&mut store, &mut contents, end);
     let found: u64 = contents.pieces.iter().filter_map(|piece| piece.messages).sum();
-    if let Some(missing) = told.and_then(|told| told.checked_sub(found)).filter(|it| *it > 0)
+    if let Some(missing) =
+        expected.and_then(|expected| expected.checked_sub(found)).filter(|it| *it > 0)
         && damages.count == 0
     {
         let missing = Counted(missing, "message");
-        damages.add(end, 0, format!("{missing} that the summary tells of cannot be found"));
+        damages.add(end, 0, format!("{missing} of those in the summary cannot be found"));
     }
     if let Some((at, reason)) = no_summary {
         damages.add(at, 0, reason);
@@ -141,7 +142,7 @@ fn copy(reader: &mut McapReader, writer: &mut McapWriter, damages: &mut Damages)
                 carried.extend(start_key(&received.frames));
             }
             Ok(None) => break,
-            // What could be read a moment ago: the reader goes on behind it.
+            // It could be read a moment ago: the reader continues behind it.
             Err(error) => damages.add(reader.place(), 0, unreadable(&error)),
         }
     }
@@ -161,7 +162,7 @@ fn copy(reader: &mut McapReader, writer: &mut McapWriter, damages: &mut Damages)
     Ok(())
 }
 
-/// What tells an attachment from others: checksums of its name and its data.
+/// What identifies an attachment: checksums of its name and its data.
 type Key = (u32, u32);
 
 fn key<'a>(name: &str, data: impl IntoIterator<Item = &'a [u8]>) -> Key {
@@ -170,7 +171,7 @@ fn key<'a>(name: &str, data: impl IntoIterator<Item = &'a [u8]>) -> Key {
     (crc32fast::hash(name.as_bytes()), hasher.finalize())
 }
 
-/// Returns the attachment that the writer has made of a message; none where it is no start message.
+/// Returns the attachment that the writer has made of a message; none if it is no start message.
 fn start_key(frames: &Frames) -> Option<Key> {
     let peek = frames.peek();
     let series = peek.series.filter(|_| peek.stage == Some(Stage::Start))?;
@@ -264,8 +265,9 @@ mod tests {
             // A page has parts of six small messages at most.
             assert!(numbers.len() >= 34, "at {at}: {numbers:?} {recovery:?}");
             assert_eq!(recovery.messages, numbers.len() as u64);
-            let told = recovery.damages.iter().any(|damage| damage.what.contains("os error 5"));
-            assert!(told, "at {at}: {recovery:?}");
+            let is_reported =
+                recovery.damages.iter().any(|damage| damage.what.contains("os error 5"));
+            assert!(is_reported, "at {at}: {recovery:?}");
             assert!(verify(&out).unwrap().is_sound(), "at {at}");
             fs::remove_file(&out).unwrap();
         }
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_any_more_is_told_and_the_rest_is_written() {
+    fn what_cannot_be_read_any_more_is_reported_and_the_rest_is_written() {
         let [path, out] = record("flaky");
         let mut store = Store::growing(block::open(&path).unwrap());
         let (mut contents, length) = (Contents::default(), store.length().unwrap());

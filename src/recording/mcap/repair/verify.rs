@@ -41,7 +41,7 @@ pub struct Verification {
     pub attachments: u64,
     /// Metadata records.
     pub metadata: u64,
-    /// Records with opcodes that nobody knows.
+    /// Records with unknown opcodes.
     pub unknown: u64,
     /// Checksums of data that were there and were looked at; that of the summary is too, and is not
     /// counted.
@@ -60,7 +60,7 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Tells whether nothing is wrong with the file.
+    /// Returns whether nothing is wrong with the file.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.damaged_places == 0
@@ -70,7 +70,7 @@ impl Verification {
 /// Reads a whole file and checks everything in it.
 ///
 /// # Errors
-/// Where the file cannot be read, or is no MCAP file at all.
+/// If the file cannot be read, or is no MCAP file at all.
 pub fn verify(path: &Path) -> Result<Verification> {
     let failed = || Error::file("read", path);
     let not =
@@ -247,7 +247,7 @@ impl Verifier {
             }
         }
         if span.is_some_and(|span| span != (piece.first, piece.last)) {
-            self.damages.add(found.at, 0, "a chunk tells other times than its messages");
+            self.damages.add(found.at, 0, "a chunk has other times than its messages");
         }
         let mut at = found.end();
         let mut indexes = Indexes::new();
@@ -288,7 +288,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// Checks the data section against its checksum, where it has one.
+    /// Checks the data section against its checksum, if it has one.
     fn data_end(&mut self, store: &mut Store, found: RecordPlace) -> io::Result<()> {
         let is_sound = are_data_sound(store, found)?;
         self.found.checksums += u64::from(is_sound.is_some());
@@ -313,7 +313,7 @@ impl Verifier {
             let offset = record.ok().filter(|record| record.opcode == opcode::SUMMARY_OFFSET);
             let group = offset.and_then(|record| SummaryOffset::read(record.fields));
             let is_there = match group {
-                // Python's writer tells of groups that there are not.
+                // Python's writer lists groups that do not exist.
                 Some(SummaryOffset { length: 0, .. }) => true,
                 Some(group) if group.is_within(footer.summary..footer.offsets) => {
                     store.look(group.start, 1)?.first() == Some(&group.opcode)
@@ -350,8 +350,8 @@ impl Verifier {
             }
         }
         // A summary may leave them out, all of them.
-        let told = &summary.definitions;
-        if !told.is_empty() && !told.include(&self.definitions) {
+        let listed = &summary.definitions;
+        if !listed.is_empty() && !listed.include(&self.definitions) {
             let what = "the schemas and channels of the summary are not those of the data";
             self.damages.add(at, 0, what);
         }
@@ -372,7 +372,7 @@ impl Verifier {
     }
 }
 
-/// Tells whether the data ahead of their end match the checksum that is there; none where none is.
+/// Returns whether the data ahead of their end match the checksum that is there; none if none is.
 pub(super) fn are_data_sound(store: &mut Store, end: RecordPlace) -> io::Result<Option<bool>> {
     let crc = Fields(store.look(end.at + RECORD_HEAD as u64, 4)?).u32().unwrap_or(0);
     if crc == 0 {

@@ -19,7 +19,7 @@ const MAX_SOURCES: usize = 256;
 /// An htype that is longer is not a name.
 const LONGEST_HTYPE: usize = 128;
 
-/// The channels of a file, numbered from 1 in the order they came.
+/// The channels of a file, numbered from 1 in the order of their first messages.
 ///
 /// At most [`MAX_HTYPES`] by name, one more for each source, and one for the sources that are too
 /// many: what senders write into their headers cannot fill the memory.
@@ -96,7 +96,7 @@ impl Channels {
         self.last
     }
 
-    /// Returns the name of the next source: its label, or the next free of `s0`, `s1`, … where it
+    /// Returns the name of the next source: its label, or the next free of `s0`, `s1`, … if it
     /// has none, or another source was given such a name that is the label.
     fn new_name(&self, origin: &Origin) -> String {
         let number = self.sources.len();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_in_the_name_of_a_source_is_none_in_its_topic() {
+    fn a_slash_in_the_name_of_a_source_is_escaped_in_its_topic() {
         let origin = Origin { label: Some("a/b".into()), ..Origin::default() };
         let mut channels = Channels::default();
         channels.find(&Arc::new(origin), Some("x-1.0"));
@@ -185,7 +185,7 @@ mod tests {
         for origin in &origins {
             channels.find(origin, Some("x"));
         }
-        // Labels that come too late are names of others.
+        // Labels that appear too late are names of other sources.
         channels.find(&labelled("s3"), Some("x"));
         assert_eq!(topics(&channels), ["/s1/x", "/s2/x", "/s3/x", "/s4/x", "/s5/x"]);
     }

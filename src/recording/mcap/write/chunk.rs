@@ -14,7 +14,7 @@ use crate::recording::mcap::format::wire::{
 /// Smaller messages than those of [`OWN_CHUNK`](crate::recording::mcap::OWN_CHUNK) are batched to this
 /// many bytes at most.
 pub const BATCH_BYTES: usize = 1 << 20;
-/// Such messages wait this long for others at most.
+/// Small messages wait at most this long for others.
 pub const BATCH_TIME: Duration = Duration::from_millis(100);
 
 /// The messages that wait for others to be written with.
@@ -24,7 +24,7 @@ pub const BATCH_TIME: Duration = Duration::from_millis(100);
 pub(super) struct Chunk {
     /// Room for the head of the chunk, and the records in it without their larger parts.
     bytes: Vec<u8>,
-    /// The larger parts, each with the length of `bytes` that comes ahead of it.
+    /// The larger parts, each with the length of `bytes` ahead of it.
     shares: Vec<(usize, Frame)>,
     /// The bytes of the whole record.
     length: usize,
@@ -52,7 +52,7 @@ pub(super) struct Index {
 }
 
 impl Chunk {
-    /// Tells whether a message with data of this length fits.
+    /// Returns whether a message with data of this length fits.
     pub(super) fn has_room(&self, data: u64) -> bool {
         let used = self.length as u64 + MESSAGE_HEAD as u64 + data;
         self.entries.is_empty() || used <= BATCH_BYTES as u64
@@ -83,7 +83,7 @@ impl Chunk {
         self.entries.push(Entry { channel: head.channel, time: head.log_time, offset, size });
     }
 
-    /// Returns when it has to be written; none where it is empty.
+    /// Returns when it has to be written; none if it is empty.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }

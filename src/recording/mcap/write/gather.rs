@@ -64,7 +64,7 @@ impl Gather {
         hasher.finalize()
     }
 
-    /// Returns everything between what comes ahead of it and behind it.
+    /// Returns everything, with the bytes ahead of it and behind it.
     pub(super) fn between<'a>(
         &'a self,
         ahead: &'a [u8],

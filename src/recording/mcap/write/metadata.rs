@@ -1,4 +1,4 @@
-//! The metadata of a file: how it came about, and at its end what is in it.
+//! The metadata of a file: how it was made, and at its end what is in it.
 
 use rustix::system::uname;
 
@@ -8,7 +8,7 @@ use crate::recording::mcap::format::metadata::keys;
 use crate::recording::mcap::format::tally::ChannelTally;
 use crate::recording::mcap::format::wire::Entries;
 
-/// Returns what is known when a file is begun; `more` comes from whoever records.
+/// Returns the metadata at the start of a file; `more` is from the recorder's options.
 pub(super) fn session(started: Timestamp, more: &[(String, String)]) -> Entries {
     let (major, minor, patch) = zmq::version();
     let mut entries = vec![
@@ -25,8 +25,9 @@ pub(super) fn session(started: Timestamp, more: &[(String, String)]) -> Entries 
 /// Returns what is known when a file is closed: totals, and the same of each channel behind its
 /// key, such as `received /s0/array-1.0`.
 ///
-/// `received` counts what came, `dropped` what of it is not in the file, `lost` the numbers of frames
-/// or pulses that did not come within their series; it is absent if messages have no such numbers.
+/// `received` counts messages that arrived, `dropped` those of them that are not in the file,
+/// `lost` the numbers of frames or pulses that are missing in their series. `lost` is absent if
+/// messages have no such numbers.
 pub(super) fn summary(channels: &Channels, ended: Timestamp) -> Entries {
     let (mut total, mut lost) = (ChannelTally::default(), None);
     let mut of_channels = Entries::new();

@@ -1,6 +1,6 @@
 //! Writing MCAP files: messages are gathered into chunks, and indexed by the summary at the end.
 //!
-//! When a file has to be flushed, and when the next one begins, is left to the recorder.
+//! The recorder decides when a file is flushed, and when the next one begins.
 
 mod channel;
 mod chunk;

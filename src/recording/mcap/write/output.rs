@@ -1,4 +1,4 @@
-//! The file as it is written: each record is appended whole, or not at all.
+//! The file being written: each record is appended whole, or not at all.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use crate::recording::Error;
 pub(super) struct Output {
     path: PathBuf,
     file: PacedFile,
-    /// The checksum of the file so far, where it has checksums.
+    /// The checksum of the file so far, if it has checksums.
     crc: Option<crc32fast::Hasher>,
-    /// Whether a failed write has left something behind that could not be taken back.
+    /// Whether a failed write left bytes that could not be removed.
     is_broken: bool,
 }
 
@@ -29,7 +29,7 @@ impl Output {
         })
     }
 
-    /// Returns where the file is.
+    /// Returns the path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -51,14 +51,14 @@ impl Output {
             slices.iter().for_each(|slice| crc.update(slice));
         }
         self.file.append(slices).map_err(failure).inspect_err(|_| {
-            // Half a record would hide all that is written behind it.
+            // An incomplete record would hide all that follows.
             self.is_broken = self.file.truncate(start).is_err();
         })?;
         self.crc = crc;
         Ok(())
     }
 
-    /// Ends the checksum: returns that of the file and of what comes next; 0 if it has none.
+    /// Ends the checksum: returns the checksum of the file and of the next bytes; 0 if it has none.
     pub(super) fn take_crc(&mut self, next: &[u8]) -> u32 {
         self.crc.take().map_or(0, |mut crc| {
             crc.update(next);
@@ -66,7 +66,7 @@ impl Output {
         })
     }
 
-    /// Has the disk keep the file.
+    /// Flushes the file to the disk.
     pub(super) fn sync(&mut self) -> Result<()> {
         self.file.sync().map_err(Error::file("write", &self.path))
     }
@@ -76,17 +76,17 @@ impl Output {
         self.file.discard(&self.path);
     }
 
-    /// Tells whether somebody has removed the file.
+    /// Returns whether the file was removed.
     pub(super) fn is_removed(&self) -> bool {
         self.file.is_removed()
     }
 
-    /// Fails if somebody has removed the file.
+    /// Fails if the file was removed.
     pub(super) fn check_presence(&self) -> Result<()> {
         self.file.check_presence().map_err(Error::file("close", &self.path))
     }
 
-    /// Fails if something of the file could not be written.
+    /// Fails if a part of the file could not be written.
     pub(super) fn check(&self) -> Result<()> {
         self.file.check().map_err(Error::file("close", &self.path))
     }

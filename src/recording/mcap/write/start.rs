@@ -20,7 +20,7 @@ impl Starts {
         self.0.iter().any(|(of, last)| *of == channel && last.frames == *frames)
     }
 
-    /// Keeps a message as the last one of its channel, as a copy where it would pin a buffer.
+    /// Keeps a message as the last one of its channel, as a copy if it would pin a buffer.
     pub(super) fn keep(&mut self, channel: usize, message: &Received) {
         let Received { frames, time, origin } = message;
         let kept = Received { frames: frames.detach(), time: *time, origin: Arc::clone(origin) };
@@ -46,7 +46,7 @@ pub(super) struct Attachment<'a> {
 }
 
 impl<'a> Attachment<'a> {
-    /// Makes the attachment of a message; none where it does not tell a series.
+    /// Makes the attachment of a message; none if it has no series.
     pub(super) fn of(message: &'a Received, with_crc: bool) -> Option<Self> {
         let frames = &message.frames;
         let series = frames.peek().series?;

@@ -25,7 +25,7 @@ use crate::recording::mcap::format::wire::{
 };
 use crate::recording::recorder::Fsync;
 
-/// From this many bytes on a message has a chunk of its own.
+/// A message of at least this many bytes has a chunk of its own.
 pub const OWN_CHUNK: usize = 256 << 10;
 
 /// How an MCAP file is written.
@@ -64,7 +64,7 @@ pub struct Written {
 ///
 /// A message of [`OWN_CHUNK`] bytes is in the file when [`write`](Self::write) returns; smaller
 /// ones are when [`flush`](Self::flush) returns, which is to be called by the time that
-/// [`flush_due`](Self::flush_due) tells. A file that is not [finished](Self::finish) lacks its
+/// [`flush_due`](Self::flush_due) says. A file that is not [finished](Self::finish) lacks its
 /// summary: readers take longer to find their way in it.
 ///
 /// A failed write leaves the file as it was before, with what it was about to write left out.
@@ -106,7 +106,7 @@ impl McapWriter {
     /// Makes a file, or writes to the pipe at a path: a FIFO, or `/dev/stdout`.
     ///
     /// # Errors
-    /// Where there is a file already, or it cannot be made or written; where the pipe is a terminal.
+    /// If there is a file already, or it cannot be made or written; if the pipe is a terminal.
     pub fn create(path: &Path, options: McapOptions) -> Result<Self> {
         let mut writer = Self {
             output: Output::create(path, options.crc)?,
@@ -128,7 +128,7 @@ impl McapWriter {
             writer.summary.add_metadata(&mut bytes, 0, USER, &writer.options.user);
         }
         schema(&mut bytes);
-        // Where that fails, there is nothing in it.
+        // If that fails, nothing is in it.
         let begun = writer.output.append(&mut [IoSlice::new(&bytes)]);
         begun.inspect_err(|_| writer.output.discard())?;
         for (time, frames) in writer.options.starts.clone() {
@@ -140,14 +140,14 @@ impl McapWriter {
     /// Writes a message.
     ///
     /// # Errors
-    /// [`endpoint::Error::NoParts`] for a message without parts, which nobody could read back; otherwise where
-    /// the file cannot be written; the message is not in it then, nor are those of the batch that was
-    /// about to be written.
+    /// [`endpoint::Error::NoParts`] for a message without parts, which cannot be read back;
+    /// otherwise if the file cannot be written; the message is not in it then, nor are those of the
+    /// batch that was about to be written.
     pub fn write(&mut self, message: &Received) -> Result<()> {
         self.write_numbered(message, self.received)
     }
 
-    /// Writes a message that was received after so many others; a gap in these numbers tells of
+    /// Writes a message that was received after this many others; a gap in these numbers shows
     /// messages that were not to be written.
     pub(crate) fn write_numbered(&mut self, message: &Received, number: u64) -> Result<()> {
         let frames = &message.frames;
@@ -201,7 +201,7 @@ impl McapWriter {
         self.output.path()
     }
 
-    /// Returns when [`flush`](Self::flush) is due; none where nothing waits.
+    /// Returns when [`flush`](Self::flush) is due; none if nothing waits.
     #[must_use]
     pub fn flush_due(&self) -> Option<Instant> {
         self.batch.due()
@@ -210,7 +210,7 @@ impl McapWriter {
     /// Writes the small messages that wait for others.
     ///
     /// # Errors
-    /// Where the file cannot be written; the messages are not in it then.
+    /// If the file cannot be written; the messages are not in it then.
     pub fn flush(&mut self) -> Result<()> {
         if self.batch.entries().is_empty() {
             return Ok(());
@@ -243,7 +243,7 @@ impl McapWriter {
     /// Writes what waits and has the disk keep it.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn sync(&mut self) -> Result<()> {
         self.flush()?;
         self.output.sync()
@@ -264,7 +264,7 @@ impl McapWriter {
     /// Writes what waits and the summary.
     ///
     /// # Errors
-    /// Where the file cannot be written; it is as readable then as that of a writer that was
+    /// If the file cannot be written; it is as readable then as that of a writer that was
     /// killed.
     pub fn finish(mut self) -> Result<Written> {
         self.end(Fsync::Never)
@@ -291,8 +291,8 @@ impl McapWriter {
         Ok(self.written())
     }
 
-    /// Returns how many messages that were received are nowhere: all of them, once somebody has removed
-    /// the file.
+    /// Returns how many received messages are not in any file: all of them, once somebody has
+    /// removed the file.
     pub(crate) fn dropped(&self) -> u64 {
         let Written { messages, dropped, .. } = self.written();
         if self.output.is_removed() { messages + dropped } else { dropped }
@@ -310,7 +310,7 @@ impl McapWriter {
         })
     }
 
-    /// Returns the last start message of each channel, which a file that goes on needs too.
+    /// Returns the last start message of each channel, which the next file needs too.
     pub(crate) fn starts(&self) -> impl Iterator<Item = &Received> {
         self.starts.iter()
     }
@@ -389,7 +389,7 @@ impl McapWriter {
         Ok(())
     }
 
-    /// Writes where the start message of a series is: it is too large to be written again.
+    /// Writes the place of the start message of a series that is too large to be copied.
     fn point_to_start(&mut self, channel: usize, message: &Received, series: u64) -> Result<()> {
         self.flush()?;
         let (at, mut bytes) = (self.output.position(), Vec::new());
@@ -404,7 +404,7 @@ impl McapWriter {
         Ok(())
     }
 
-    /// Writes a start message as an attachment, where it tells its series.
+    /// Writes a start message as an attachment, if it has a series.
     fn attach_message(&mut self, message: &Received) -> Result<()> {
         if let Some(attachment) = Attachment::of(message, self.options.crc) {
             self.flush()?;

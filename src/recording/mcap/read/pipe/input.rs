@@ -1,4 +1,4 @@
-//! The bytes of a pipe, as far as they have come: never waits but where it is asked to.
+//! The bytes of a pipe, as far as they have arrived: only [`wait_for`](Input::wait_for) waits.
 
 use std::fs::File;
 use std::io;
@@ -10,25 +10,26 @@ use rustix::io::{Errno, read};
 
 use crate::recording::mcap::read::block::Block;
 
-/// The least room for a read: as much as a pipe has by default.
+/// The least room for a read: the default size of a pipe.
 const READ: usize = 64 << 10;
-/// The most room at once for what has not come yet: a length from outside takes no more memory.
+/// The most room that is allocated at once for bytes that have not arrived: a length from outside
+/// takes no more memory.
 const ROOM: usize = 16 << 20;
-/// Up to so many bytes a copy is cheaper than giving away the memory that was read into.
+/// Up to this many bytes a copy is cheaper than giving away the buffer.
 const COPY: usize = 16 << 10;
 
-/// Whether there are the bytes that were asked for.
+/// Whether the requested bytes are here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filled {
     /// They are here.
     Enough,
-    /// They have not come yet.
+    /// They have not arrived yet.
     Waiting,
-    /// They do not come any more.
+    /// They will not arrive: the pipe has ended.
     Ended,
 }
 
-/// What has come of a pipe and was not taken.
+/// The bytes of a pipe that have arrived and were not taken.
 #[derive(Debug)]
 pub(super) struct Input {
     file: File,
@@ -55,12 +56,12 @@ impl Input {
         self.position
     }
 
-    /// Returns what has come and was not taken.
+    /// Returns the bytes that have arrived and were not taken.
     pub(super) fn held(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
-    /// Reads what has come until there are so many bytes.
+    /// Reads without waiting until there are this many bytes.
     pub(super) fn fill(&mut self, wanted: usize) -> io::Result<Filled> {
         while self.held().len() < wanted {
             if self.has_ended {
@@ -74,7 +75,7 @@ impl Input {
         Ok(Filled::Enough)
     }
 
-    /// Waits until there are so many bytes; returns whether they have come before the end.
+    /// Waits until there are this many bytes; returns whether they arrived before the end.
     pub(super) fn wait_for(&mut self, wanted: usize) -> io::Result<bool> {
         loop {
             match self.fill(wanted)? {
@@ -85,7 +86,7 @@ impl Input {
         }
     }
 
-    /// Takes so many bytes, which must be here.
+    /// Takes this many bytes, which must be here.
     pub(super) fn take(&mut self, length: usize) -> Block {
         let end = self.start + length;
         self.position += length as u64;
@@ -117,7 +118,7 @@ impl Input {
         }
     }
 
-    /// Reads once, with some room for what is wanted; returns whether there was something to read.
+    /// Reads once, with some room for the wanted bytes; returns whether there was anything to read.
     fn read(&mut self, wanted: usize) -> io::Result<bool> {
         if self.start > 0 {
             self.bytes.drain(..self.start);

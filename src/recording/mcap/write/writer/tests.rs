@@ -257,7 +257,7 @@ fn a_file_that_exists_is_not_touched() {
 }
 
 #[test]
-fn messages_that_were_lost_are_told_in_the_summary() {
+fn messages_that_were_lost_are_counted_in_the_summary() {
     let file = TestFile::new("lost");
     let origin = Origin::new("x");
     let mut writer = McapWriter::create(&file.0, McapOptions::default()).unwrap();

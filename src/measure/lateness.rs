@@ -1,4 +1,4 @@
-//! How well the times were kept: a histogram of how late messages were.
+//! How well the times were kept: a histogram of the lateness of messages.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use crate::counted::Counted;
 /// From when on a message counts as late.
 pub const LATE: Duration = Duration::from_millis(1);
 
-/// Each doubling is divided into so many steps: what is told is at most 1/32 too much.
+/// Each doubling is divided into this many steps: a reported value is at most 1/32 too large.
 const STEPS: usize = 32;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
-/// As many as all nanoseconds of 64 bits take.
+/// As many as 64 bits of nanoseconds need.
 const BUCKETS: usize = (65 - STEP_BITS as usize) * STEPS;
 
 /// How late messages were, against when they were due.
@@ -152,8 +152,8 @@ mod tests {
         (1..=1000).for_each(|us| lateness.record(Duration::from_micros(us)));
         lateness.record(Duration::from_millis(5));
         for (share, us) in [(0.5, 501.0), (0.99, 991.0), (0.0, 1.0)] {
-            let told = lateness.quantile(share).as_secs_f64() * 1e6;
-            assert!((us..us * 1.04).contains(&told), "{share}: {told}");
+            let found = lateness.quantile(share).as_secs_f64() * 1e6;
+            assert!((us..us * 1.04).contains(&found), "{share}: {found}");
         }
         assert_eq!(lateness.quantile(1.0), Duration::from_millis(5));
         assert_eq!((lateness.messages(), lateness.late()), (1001, 1));

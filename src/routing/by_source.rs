@@ -1,25 +1,25 @@
-//! Something for each source: what follows one stream of messages must not see another.
+//! A value for each source: code that follows one stream of messages must not see another.
 
 use std::sync::Arc;
 
 use crate::endpoint::Origin;
 
-/// One `T` for each source that messages have come from, made when the first of them comes.
+/// One `T` for each source of messages, made at its first message.
 #[derive(Clone, Debug)]
 pub(crate) struct BySource<T> {
     made_of: T,
     each: Vec<(Arc<Origin>, T)>,
-    /// Where the last one was found: messages of one source often follow each other.
+    /// The index of the last one: messages of one source often follow each other.
     latest: usize,
 }
 
 impl<T: Clone> BySource<T> {
-    /// Gives each source a clone of this.
+    /// Makes a map that gives each source a clone of this value.
     pub(crate) fn new(made_of: T) -> Self {
         Self { made_of, each: Vec::new(), latest: 0 }
     }
 
-    /// Returns that of a source.
+    /// Returns the value of a source.
     pub(crate) fn of(&mut self, origin: &Arc<Origin>) -> &mut T {
         let is_of = |(of, _): &(Arc<Origin>, T)| Arc::ptr_eq(of, origin) || of == origin;
         if !self.each.get(self.latest).is_some_and(is_of) {
@@ -31,17 +31,17 @@ impl<T: Clone> BySource<T> {
         &mut self.each[self.latest].1
     }
 
-    /// Returns how many sources there were messages of.
+    /// Returns the number of sources so far.
     pub(crate) fn len(&self) -> usize {
         self.each.len()
     }
 
-    /// Returns that of each source that there was a message of.
+    /// Returns the value of each source so far.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.each.iter().map(|(_, each)| each)
     }
 
-    /// Begins anew with each source.
+    /// Starts again for each source.
     pub(crate) fn clear(&mut self) {
         self.each.clear();
     }
@@ -59,7 +59,7 @@ mod tests {
             *numbers.of(origin) += 1;
         }
         assert_eq!(numbers.iter().copied().collect::<Vec<_>>(), [3, 1]);
-        // It is what it is called that tells a source.
+        // A source is identified by its name.
         assert_eq!(*numbers.of(&Origin::new("other")), 1);
         numbers.clear();
         assert_eq!(*numbers.of(&one), 0);

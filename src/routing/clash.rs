@@ -1,4 +1,4 @@
-//! Addresses that cannot be used beside each other, whatever they are called.
+//! Finds addresses that cannot be used together, however they are written.
 
 use std::path::PathBuf;
 
@@ -12,12 +12,12 @@ pub(super) enum Clash {
     Same,
     /// Only one of them can be bound.
     Bound,
-    /// What is sent to one comes back from the other.
+    /// Messages sent to one arrive from the other.
     Loop,
 }
 
 impl Clash {
-    /// Tells why an address cannot be used beside one that is taken.
+    /// Returns why an address cannot be used beside one that is taken.
     pub(super) fn of(
         (address, attach): (&Location, Attach),
         (taken, taken_attach): (&Location, Attach),
@@ -34,8 +34,8 @@ impl Clash {
         }
     }
 
-    /// Says so of an address; `other` is the key of the one that is taken.
-    pub(super) fn tell(self, address: &Location, other: &str, taken: &Location) -> String {
+    /// Describes the clash for an address; `other` is the key of the one that is taken.
+    pub(super) fn describe(self, address: &Location, other: &str, taken: &Location) -> String {
         match self {
             Self::Same if address == taken => format!("'{address}' is the address of {other} too"),
             Self::Same => format!("'{address}' is the address of {other} too, as '{taken}'"),
@@ -45,7 +45,7 @@ impl Clash {
     }
 }
 
-/// Returns what a location stands for: the components of a path say nothing of `./` and of a slash at
+/// Returns a comparable form of a location: the components of a path, without `./` and a slash at
 /// the end.
 fn place(location: &Location) -> PathBuf {
     let address = location.address();

@@ -10,14 +10,14 @@
 //! }
 //! ```
 //!
-//! `tcp://*:PORT` binds and everything else connects, unless `"bind": true` or `false` says so.
-//! A SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message. Whole
-//! numbers may stand in quotes, as the original takes them. `send_buffer` is how many bytes the
-//! system holds for each peer: 409600 suits large frames that stay on this machine. `on_full` says
-//! what to do when an output takes nothing: `"block"`, `"drop"`, or a number of seconds to wait for
-//! it before messages are dropped.
+//! `tcp://*:PORT` binds and everything else connects, unless `"bind": true` or `false` says so. A
+//! SUB source may `subscribe` to a list of prefixes. `modulo: k` sends every k-th message. Whole
+//! numbers may be in quotes, as in psi-mflow. `send_buffer` is how many bytes the system holds for
+//! each peer: 409600 suits large frames that stay on this machine. `on_full` says what to do when
+//! an output accepts nothing: `"block"`, `"drop"`, or a number of seconds to wait for it before
+//! messages are dropped.
 //!
-//! [`Config::read`] is strict; [`Config::read_tolerantly`] also reads what was written for psi-mflow.
+//! [`Config::read`] is strict; [`Config::read_tolerantly`] also reads configurations for psi-mflow.
 
 use std::fs;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -57,7 +57,8 @@ pub struct SourceConfig {
     pub attach: Attach,
     /// How many messages wait at most.
     pub queue_size: u32,
-    /// What a SUB wants: messages that start with one of these, all where there are none.
+    /// The subscriptions of a SUB: messages that start with one of these; all messages if there are
+    /// none.
     pub subscribe: Vec<String>,
 }
 
@@ -76,8 +77,8 @@ pub struct OutputConfig {
     pub send_buffer: Option<NonZeroUsize>,
     /// Sends the k-th, 2k-th, … message only.
     pub modulo: NonZeroU64,
-    /// What to do with messages for an output that takes nothing: its queue is full, or nobody is
-    /// connected to a PUSH. [`WhenFull::Block`] waits for it, and all other outputs with it. Two
+    /// What to do with messages for an output that accepts nothing: its queue is full, or a PUSH
+    /// has no receiver. [`WhenFull::Block`] waits for it, and all other outputs with it. Two
     /// seconds by default, to connect or to catch up.
     pub when_full: WhenFull,
 }
@@ -110,7 +111,7 @@ impl SourceConfig {
         session
     }
 
-    /// Returns how to open it, where it is a stream.
+    /// Returns how to open it, if it is a stream.
     #[must_use]
     pub fn options(&self) -> Options {
         let options = Options::new(self.mode).attach(self.attach).queue_size(self.queue_size);
@@ -122,7 +123,8 @@ impl OutputConfig {
     /// What to do when an output is full, by default: to wait two seconds, and then to drop.
     pub const WHEN_FULL: WhenFull = WhenFull::Wait(Duration::from_secs(2));
 
-    /// Returns what a recording notes of what it lacks by this; nothing where it lacks nothing.
+    /// Returns what a recording notes about the messages that this leaves out; nothing if it leaves
+    /// out none.
     #[must_use]
     pub fn session(&self) -> Vec<(String, String)> {
         let modulo = self.modulo.get();
@@ -143,7 +145,7 @@ impl OutputConfig {
         }
     }
 
-    /// Returns how to open it, where it is a stream.
+    /// Returns how to open it, if it is a stream.
     #[must_use]
     pub fn options(&self) -> Options {
         Options::new(self.mode)
@@ -153,7 +155,7 @@ impl OutputConfig {
     }
 }
 
-/// What some editors begin a file with.
+/// The byte order mark, with which some editors begin a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A key, and what is wrong with it.
@@ -163,16 +165,16 @@ impl Config {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// Where the file cannot be read, is not JSON, or says something that cannot be meant: an
-    /// unknown key, a bad address or mode, modulo 0, an address twice, or a port that is bound
-    /// twice, whatever its addresses are called.
+    /// If the file cannot be read, is not JSON, or is not valid: an unknown key, a bad address or
+    /// mode, modulo 0, an address twice, or a port that is bound twice, whatever its addresses are
+    /// called.
     pub fn read(file: &Path) -> crate::error::Result<Self> {
         Self::read_with(file, Self::parse)
     }
 
-    /// Reads a configuration file that may have been written for psi-mflow, and returns what a reader
-    /// should know of it as well. If it has no keys but those of psi-mflow and unknown ones, then those
-    /// that are unknown, keys given twice and whole numbers such as `10.0` are no errors.
+    /// Reads a configuration file that may have been written for psi-mflow, and returns its
+    /// warnings too. If it has only keys of psi-mflow and unknown ones, then unknown keys, keys
+    /// given twice and whole numbers such as `10.0` are warnings, not errors.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -213,7 +215,7 @@ impl Config {
         expect_objects(text)?;
         let json = &mut serde_json::Deserializer::from_slice(text);
         let raw: RawConfig = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
-            // It writes `.` for the whole, and `?` for a key that did not come to its end.
+            // It writes `.` for the whole, and `?` for an incomplete key.
             let path = error.path().to_string();
             let key = path.trim_end_matches(['.', '?']).to_owned();
             (key, error.into_inner().to_string())
@@ -243,7 +245,7 @@ impl Config {
             let (key, address) = (format!("streams[{index}]"), &stream.address);
             for (other, taken, attach) in &seen {
                 let clash = Clash::of((address, stream.attach), (taken, *attach));
-                let Some(reason) = clash.map(|clash| clash.tell(address, other, taken)) else {
+                let Some(reason) = clash.map(|clash| clash.describe(address, other, taken)) else {
                     continue;
                 };
                 return Err((format!("{key}.address"), reason));
@@ -254,9 +256,10 @@ impl Config {
     }
 }
 
-/// Checks that objects stand where objects have to: reading takes lists of values for them too.
+/// Checks that there are objects where objects are needed: reading would accept lists of values
+/// too.
 fn expect_objects(text: &[u8]) -> Result<(), Problem> {
-    // What is no JSON at all is told later, with its place.
+    // Text that is no JSON at all is reported later, with its place.
     let Ok(json) = serde_json::from_slice::<Value>(text) else { return Ok(()) };
     let streams = json.get("streams").and_then(Value::as_array).into_iter().flatten();
     let streams = streams.enumerate().map(|(index, json)| (format!("streams[{index}]"), json));
@@ -354,13 +357,13 @@ fn check_attach(bind: Option<bool>, address: &Location, key: &str) -> Result<Att
     Ok(attach)
 }
 
-/// Takes how many messages wait at most; 0 is no limit.
+/// Reads how many messages wait at most; 0 is no limit.
 fn check_queue_size(value: Option<&Value>, key: &str) -> Result<u32, Problem> {
     let number = check_number(value, key, "queue_size", 0..=u64::from(u32::MAX))?;
     Ok(number.and_then(|number| number.try_into().ok()).unwrap_or(Options::DEFAULT_QUEUE_SIZE))
 }
 
-/// Takes a whole number within a range, in quotes or without.
+/// Reads a whole number within a range, in quotes or without.
 fn check_number(
     value: Option<&Value>,
     key: &str,
@@ -379,7 +382,7 @@ fn check_number(
     }
 }
 
-/// Takes one of two modes, the first of them where nothing is said.
+/// Reads one of two modes; the first is the default.
 fn check_mode(text: Option<String>, key: &str, modes: [Mode; 2]) -> Result<Mode, Problem> {
     let Some(text) = text else {
         return Ok(modes[0]);
@@ -556,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_for_the_original_is_read_and_what_is_ignored_is_told() {
+    fn configurations_for_psi_mflow_are_read_and_ignored_values_are_reported() {
         let text = |source: &str, stream: &str| {
             format!(
                 r#"{{"comment": {{"by": "me"}}, "source": {{"address": "tcp://h:1"{source}}},
@@ -583,7 +586,8 @@ mod tests {
             let (key, reason) = Config::parse(given.as_bytes()).unwrap_err();
             assert!(format!("{key}: {reason}").starts_with(expected), "{key}: {reason}");
         }
-        // What psi-mflow does not read either is an error, and so is what has a key of ours.
+        // A configuration that psi-mflow cannot read is an error, and so is any of these with a key
+        // of ours.
         for (source, stream) in [
             (r#", "mode": "PUSH""#, ""),
             ("", r#", "modulo": 0.5"#),

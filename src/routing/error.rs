@@ -19,7 +19,7 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// All outputs of a split, each of which has an error of its own.
+    /// All outputs of a split have failed. Each has an error of its own.
     #[error("no output is left")]
     NoOutput,
 }

@@ -1,4 +1,4 @@
-//! Which messages to take, told from their first parts alone.
+//! Which messages to accept, by their first parts alone.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
@@ -6,18 +6,18 @@ use std::num::NonZeroU64;
 use crate::frame::Frames;
 use mflow_handlers::{Peek, Stage};
 
-/// How many series are remembered that have started; messages of older ones are taken for strays.
+/// How many series are remembered that have started; messages of older ones count as strays.
 const REMEMBERED: usize = 64;
 
-/// Which messages to take; all of them by default.
+/// Which messages to accept; all of them by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilterOptions {
-    /// Of these htypes, or of any where there are none. One without its version, such as `dimage`,
-    /// stands for every version; `raw` for messages that tell no htype too.
+    /// Of these htypes, or of any if there are none. One without its version, such as `dimage`,
+    /// stands for every version; `raw` also stands for messages without htype.
     pub htypes: Vec<String>,
     /// Of which series.
     pub series: Series,
-    /// The first of every so many messages. Starts and ends of series are all taken, and the
+    /// The first of every so many messages. All starts and ends of series are accepted, and
     /// counting begins again with each start.
     pub every: Option<NonZeroU64>,
     /// How much of each message.
@@ -25,7 +25,8 @@ pub struct FilterOptions {
 }
 
 impl FilterOptions {
-    /// Returns what a recording notes of what it lacks by this; nothing where it lacks nothing.
+    /// Returns what a recording notes about the messages that this leaves out; nothing if it leaves
+    /// out none.
     #[must_use]
     pub fn session(&self) -> Vec<(String, String)> {
         let Self { htypes, series, every, content } = self;
@@ -46,32 +47,32 @@ impl FilterOptions {
     }
 }
 
-/// Of which series to take messages.
+/// The series whose messages are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Series {
     /// Any, and messages that belong to none.
     #[default]
     Any,
-    /// Those whose start has been seen: what is left of an older one is not taken. Messages that
-    /// tell no series are.
+    /// Those whose start has been seen: the rest of an older series is not accepted. Messages
+    /// without a series are.
     New,
     /// This one alone.
     Number(u64),
 }
 
-/// How much of a message to take.
+/// How much of a message to keep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Content {
     /// All parts.
     #[default]
     Whole,
-    /// So many parts, the first ones; messages without any where that is zero.
+    /// This many parts, from the first; with zero, messages without parts.
     First(usize),
-    /// The first part alone. An image of the stream V2 has its pixels in it, and is not taken.
+    /// The first part alone. An image of the stream V2 has its pixels in it, and is not accepted.
     Header,
 }
 
-/// Takes messages as its options say.
+/// Accepts messages as its options say.
 ///
 /// Memory: the numbers of the series that have started last, 64 at most.
 ///
@@ -100,13 +101,13 @@ impl Filter {
         Self { options, ..Self::default() }
     }
 
-    /// Tells whether every message is taken whole, so that nobody needs to ask.
+    /// Returns whether every message is accepted whole, so that no message needs a check.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.options == FilterOptions::default()
     }
 
-    /// Tells whether to take a message; each is to be asked about once, in order.
+    /// Returns whether to accept a message; call it once for each message, in order.
     pub fn accepts(&mut self, frames: &Frames) -> bool {
         if self.is_open() {
             return true;
@@ -118,7 +119,7 @@ impl Filter {
             && self.accepts_number(peek.stage)
     }
 
-    /// Takes a share of a message, or of what is wanted of it; none where it is not wanted.
+    /// Returns a share of a message, or of its wanted parts; none if the message is not accepted.
     #[must_use]
     pub fn apply(&mut self, frames: &Frames) -> Option<Frames> {
         if !self.accepts(frames) {

@@ -1,8 +1,8 @@
 //! Decides which message is sent to which output: splits for m_split, and filters for the other tools.
 //!
-//! A [`Config`] names a source and its outputs, and a [`Split`] offers each message to the outputs. They
-//! share its frames; nothing is decoded. A [`Filter`] selects messages by their first part, and
-//! [`SeriesWatch`] finds out when a series is over.
+//! A [`Config`] names a source and its outputs, and a [`Split`] offers each message to the outputs.
+//! They share its frames; nothing is decoded. A [`Filter`] selects messages by their first part,
+//! and [`SeriesWatch`] detects the end of a series.
 
 mod by_source;
 mod clash;

@@ -1,8 +1,8 @@
 //! Following a series of a DECTRIS detector to its end.
 //!
-//! The message that ends a series may overtake its images where it comes by another connection, and
-//! may be lost. So a series is over only when its end was seen and all images that were announced
-//! have come, or when no more of it came for a while.
+//! The message that ends a series may overtake its images on another connection, and it may be
+//! lost. So a series is over only when its end and all announced images have arrived, or when no
+//! more of its messages arrive for a while.
 
 use std::fmt;
 use std::ops::Add;
@@ -15,11 +15,11 @@ use crate::frame::Frames;
 use mflow_handlers::dectris::stream2::Stream2;
 use mflow_handlers::{Data, Message, Registry, Stage};
 
-/// Follows one series at a time: the first one of which a start or an image comes. An end alone
-/// begins nothing: it is left from a series that is over.
+/// Follows one series at a time: the first one of which a start or an image arrives. An end alone
+/// begins nothing: it belongs to a series that is over.
 ///
-/// If its start was missed, the next one that starts is followed instead. One that has started is
-/// taken for ended when another one starts. Messages of other series are counted as [`Strays`].
+/// If its start was missed, the next one that starts is followed instead. A series that has started
+/// counts as ended when another one starts. Messages of other series are counted as [`Strays`].
 /// Times are arguments; no clock is read. Memory: a few numbers.
 ///
 /// ```
@@ -31,7 +31,7 @@ use mflow_handlers::{Data, Message, Registry, Stage};
 /// for header in [r#"{"htype":"dimage-1.0","series":4}"#, r#"{"htype":"dseries_end-1.0","series":4}"#] {
 ///     series.observe(&Frames::from([header.as_bytes()]), now);
 /// }
-/// assert_eq!(series.over_at(), Some(now + Duration::from_secs(2))); // nobody has announced how many
+/// assert_eq!(series.over_at(), Some(now + Duration::from_secs(2))); // no number of images was announced
 /// ```
 #[derive(Clone, Debug)]
 pub struct SeriesWatch {
@@ -41,7 +41,7 @@ pub struct SeriesWatch {
     cuts_another: bool,
 }
 
-/// Messages of other series than the one that is followed, by what they are.
+/// Messages of other series than the followed one, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Strays {
     /// Messages that start a series.
@@ -62,7 +62,7 @@ impl Strays {
         }
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are no such messages.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -102,7 +102,7 @@ struct Followed {
     announced: Option<u64>,
     images: u64,
     has_ended: bool,
-    /// When anything of it came last.
+    /// When its last message arrived.
     latest: Instant,
 }
 
@@ -116,7 +116,7 @@ impl Followed {
     fn add(&mut self, stage: Stage, frames: &Frames, now: Instant) {
         self.latest = now;
         match stage {
-            // The number of a series that is over may come again: it is another one then.
+            // The number of a series that is over may be used again, for another series.
             Stage::Start if !self.has_start && self.has_ended => {
                 *self = Self {
                     has_start: true,
@@ -124,7 +124,7 @@ impl Followed {
                     ..Self::new(self.number, now)
                 };
             }
-            // A start is sent again for those who came late.
+            // A start is sent again for late receivers.
             Stage::Start => {
                 self.has_start = true;
                 self.announced = self.announced.or_else(|| announced(frames));
@@ -134,21 +134,21 @@ impl Followed {
         }
     }
 
-    /// Returns what came of it; its start did not.
+    /// Returns the counts of a series whose start was missed.
     fn as_strays(self) -> Strays {
         Strays { starts: 0, images: self.images, ends: self.has_ended.into() }
     }
 }
 
 impl SeriesWatch {
-    /// Waits so long for images that are missing after the end, counted from the last message of
-    /// the series.
+    /// Waits this long for missing images after the end, counted from the last message of the
+    /// series.
     #[must_use]
     pub fn new(grace: Duration) -> Self {
         Self { grace, followed: None, strays: Strays::default(), cuts_another: false }
     }
 
-    /// Looks at a message that came at `now`.
+    /// Follows a message that arrived at `now`.
     pub fn observe(&mut self, frames: &Frames, now: Instant) {
         let peek = frames.peek();
         let Some(stage) = peek.stage else { return };
@@ -158,7 +158,7 @@ impl SeriesWatch {
                 followed.add(stage, frames, now);
             }
             (Some(followed), Stage::Start) if followed.has_start => {
-                // Its end may be lost. What is on its way still comes within the grace.
+                // Its end may be lost. Messages in flight still arrive within the grace.
                 followed.has_ended = true;
                 self.cuts_another = true;
                 self.strays.count(stage);
@@ -179,27 +179,27 @@ impl SeriesWatch {
         }
     }
 
-    /// Returns how long images that are missing are waited for.
+    /// Returns how long to wait for missing images.
     #[must_use]
     pub fn grace(&self) -> Duration {
         self.grace
     }
 
-    /// Tells whether all of the series has come, its end and all images that were announced.
+    /// Returns whether all of the series has arrived: its end and all announced images.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let followed = self.followed.filter(|followed| followed.has_ended);
         followed.is_some_and(|it| it.announced.is_some_and(|announced| it.images >= announced))
     }
 
-    /// Tells whether anything of a series has come.
+    /// Returns whether a message of a series has arrived.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.followed.is_some()
     }
 
-    /// Returns when the series is over if nothing more comes; a time that has passed where all of
-    /// it has come, none as long as its end was not seen.
+    /// Returns when the series is over if nothing more arrives: a past time if all of it has
+    /// arrived, none as long as its end was not seen.
     #[must_use]
     pub fn over_at(&self) -> Option<Instant> {
         let followed = self.followed.filter(|followed| followed.has_ended)?;
@@ -209,28 +209,27 @@ impl SeriesWatch {
         followed.latest.checked_add(self.grace)
     }
 
-    /// Tells whether the series is over at `now`.
+    /// Returns whether the series is over at `now`.
     #[must_use]
     pub fn is_over(&self, now: Instant) -> bool {
         self.over_at().is_some_and(|at| at <= now)
     }
 
-    /// Returns how many of the images that were announced have not come; none where nobody has
-    /// announced how many there are.
+    /// Returns how many of the announced images have not arrived; none if no number was announced.
     #[must_use]
     pub fn missing(&self) -> Option<u64> {
         let followed = self.followed?;
         Some(followed.announced?.saturating_sub(followed.images))
     }
 
-    /// Returns how many messages belonged to other series than the one that is followed.
+    /// Returns how many messages belonged to other series than the followed one.
     #[must_use]
     pub fn strays(&self) -> Strays {
         self.strays
     }
 
-    /// Tells whether another series is cut short if the run ends with the one that is followed: its
-    /// start came, or images of it did after the end of the one that is followed.
+    /// Returns whether another series is cut short if the run ends with the followed one: its start
+    /// arrived, or its images arrived after the end of the followed one.
     #[must_use]
     pub fn cuts_another(&self) -> bool {
         self.cuts_another
@@ -268,7 +267,7 @@ mod tests {
         }
     }
 
-    /// Lets messages come, one a second, and returns after how many seconds the series is over.
+    /// Observes one message each second, and returns after how many seconds the series is over.
     fn over_after(messages: &[(&str, u64)]) -> (Option<u64>, SeriesWatch) {
         let start = Instant::now();
         let mut series = SeriesWatch::new(GRACE);
@@ -337,19 +336,19 @@ mod tests {
         let strays = Strays { ends: 1, ..Strays::default() };
         assert_eq!((over, series.missing(), series.strays()), (None, Some(2), strays));
         assert!(!over_after(&stale[..1]).1.has_begun());
-        // The rest of a series whose start was missed is none either, once another one starts.
+        // Nor is the rest of a series whose start was missed, once another one starts.
         let (over, series) = over_after(&[&[("dimage", 3)], &stale[..]].concat());
         let strays = Strays { images: 1, ends: 1, ..Strays::default() };
         assert_eq!((over, series.missing(), series.strays()), (None, Some(2), strays));
         assert!(!series.cuts_another());
-        // Nor is the one before, if all have the same number.
+        // Nor is the previous one, if all have the same number.
         let same = [("dimage", 4), ("dseries_end", 4), ("dheader", 4), ("dimage", 4)];
         let (over, series) = over_after(&same);
         assert_eq!((over, series.missing()), (None, Some(2)));
     }
 
     #[test]
-    fn a_series_that_comes_after_the_end_of_another_is_cut_short() {
+    fn a_series_that_begins_after_the_end_of_another_is_cut_short() {
         let ended = [("dheader", 4), ("dimage", 4), ("dseries_end", 4)];
         for of_another in [("dheader", 5), ("dimage", 5)] {
             let (_, series) = over_after(&[&ended[..], &[of_another]].concat());

@@ -1,4 +1,4 @@
-//! Handing each message to the outputs that want it, whatever the others do.
+//! Hands each message to the outputs that want it, independently of each other.
 
 use std::num::NonZeroU64;
 use std::panic::resume_unwind;
@@ -9,22 +9,23 @@ use super::OutputConfig;
 use crate::endpoint::{Offer, Received, Sink, Stop, Unconfirmed, WaitSet, WhenFull};
 use crate::error::{Error, Result, SystemError};
 
-/// How many messages in a row an output that was set aside has to take at once before it is waited
-/// for again: one that takes a message now and then would hold up the others time after time.
+/// How many messages in a row an output whose messages are dropped must accept at once before it is
+/// waited for again. Otherwise an output that accepts a message now and then would delay the others
+/// again and again.
 const RECOVERY: u32 = 10;
 
-/// An output that is slow has so long after the end, or a stop, to take what was under way for it.
+/// How long a slow output has after the end, or a stop, to accept its message.
 const AFTER_END: Duration = Duration::from_secs(1);
 
-/// One output of a split, and what became of the messages meant for it.
+/// One output of a split, and the counts of its messages.
 pub struct Output {
     sink: Box<dyn Sink>,
-    /// Where peers connect to, or the name of the sink.
+    /// The endpoint that peers connect to, or the name of the sink.
     endpoint: String,
     modulo: NonZeroU64,
     when_full: WhenFull,
-    /// Where its patience is used up, how many messages it has to take until it is waited for.
-    set_aside: Option<u32>,
+    /// While its messages are dropped: how many it must accept until it is waited for again.
+    recovering: Option<u32>,
     sent: u64,
     dropped: u64,
     failure: Option<Error>,
@@ -39,7 +40,7 @@ impl Output {
             sink,
             modulo: config.modulo,
             when_full: config.when_full,
-            set_aside: None,
+            recovering: None,
             sent: 0,
             dropped: 0,
             failure: None,
@@ -52,75 +53,76 @@ impl Output {
         self.sink.name()
     }
 
-    /// Returns the address that peers connect to, or the name where there is none.
+    /// Returns the address that peers connect to, or the name if there is none.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Returns how many messages the sink has taken.
+    /// Returns how many messages the sink has accepted.
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Returns how many messages were dropped because the sink took nothing, or had failed.
+    /// Returns how many messages were dropped because the sink accepted nothing, or had failed.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Tells whether messages are dropped rather than waited for at present.
+    /// Returns whether its messages are dropped at present, because it accepted nothing for too
+    /// long.
     #[must_use]
-    pub fn is_set_aside(&self) -> bool {
-        self.set_aside.is_some()
+    pub fn is_dropping(&self) -> bool {
+        self.recovering.is_some()
     }
 
-    /// Tells whether its messages are to be dropped rather than waited for.
+    /// Returns whether it may drop messages, as configured, instead of being waited for.
     #[must_use]
     pub fn may_drop(&self) -> bool {
         !matches!(self.when_full, WhenFull::Block | WhenFull::Wait(_))
     }
 
-    /// Returns how many of its peers have gone so far.
+    /// Returns how many of its peers have disconnected so far.
     #[must_use]
     pub fn departures(&self) -> usize {
         self.sink.report().departures
     }
 
-    /// Returns why it takes nothing any more, where it has failed.
+    /// Returns why it has failed, if it has.
     #[must_use]
     pub fn failure(&self) -> Option<&Error> {
         self.failure.as_ref()
     }
 
-    /// Adds what tells that the sink may have failed, so that [`Split::check`] is worth a call.
+    /// Adds the signal that the sink may have failed; then call [`Split::check`].
     pub fn watch<'a>(&'a self, set: &mut WaitSet<'a>) {
         if self.failure.is_none() {
             self.sink.watch(set);
         }
     }
 
-    /// Returns how long to wait for the sink from now on, for ever where it is `None`.
+    /// Returns how long to wait for the sink from now on, for ever if it is `None`.
     fn patience(&self) -> Option<Duration> {
         match self.when_full {
             WhenFull::Block => None,
-            WhenFull::Wait(patience) if !self.is_set_aside() => Some(patience),
-            // An output has no queue of its own yet that an older message could be dropped from.
+            WhenFull::Wait(patience) if !self.is_dropping() => Some(patience),
+            // An output has no queue of its own yet from which an older message could be dropped.
             _ => Some(Duration::ZERO),
         }
     }
 
-    /// Offers a message without waiting; tells whether it is done with, as it is for an output that
-    /// has failed.
+    /// Offers a message without waiting; returns whether it is done. For an output that has failed,
+    /// it is.
     fn offer(&mut self, message: &Received) -> bool {
         if self.failure.is_none() {
             match self.sink.offer(message) {
                 Ok(Offer::Full) => return false,
                 Ok(Offer::Taken) => {
                     self.sent += 1;
-                    let left = self.set_aside.and_then(|left| left.checked_sub(1));
-                    self.set_aside = left.filter(|left| *left > 0);
+                    let left = self.recovering.and_then(|left| left.checked_sub(1));
+                    self.recovering = left.filter(|left| *left > 0);
                     return true;
                 }
                 Err(error) => self.failure = Some(error),
@@ -130,7 +132,7 @@ impl Output {
         true
     }
 
-    /// Looks whether the sink has failed since the last message.
+    /// Checks whether the sink has failed since the last message.
     fn check(&mut self) {
         if self.failure.is_none() {
             self.failure = self.sink.check().err();
@@ -139,15 +141,15 @@ impl Output {
 
     fn drop_one(&mut self) {
         self.dropped += 1;
-        self.set_aside = Some(RECOVERY);
+        self.recovering = Some(RECOVERY);
     }
 }
 
-/// The outputs of one source. One that fails is left out from then on, and the others go on.
+/// The outputs of one source. An output that fails gets no more messages, and the others continue.
 pub struct Split {
     outputs: Vec<Output>,
     seen: u64,
-    /// The outputs that have not taken the message at hand yet; kept to save its memory.
+    /// The outputs that have not accepted the current message yet; kept to reuse its memory.
     pending: Vec<usize>,
 }
 
@@ -165,12 +167,12 @@ impl Split {
         &self.outputs
     }
 
-    /// Looks whether outputs have failed since the last message.
+    /// Checks whether outputs have failed since the last message.
     pub fn check(&mut self) {
         self.outputs.iter_mut().for_each(Output::check);
     }
 
-    /// Tells whether there are outputs, and all have failed.
+    /// Returns whether there are outputs, and all have failed.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         let outputs = &self.outputs;
@@ -179,12 +181,12 @@ impl Split {
 
     /// Hands a message to every output whose turn it is. Each gets a share of it, not a copy.
     ///
-    /// Outputs that take nothing are waited for together, each as long as it may hold up the rest.
-    /// A second after the moment `until`, or a stop, the waiting ends and the message is dropped for
-    /// those outputs.
+    /// Outputs that accept nothing are waited for together, each as long as it may delay the
+    /// others. A second after `until`, or after a stop, the waiting ends and the message is dropped
+    /// for those outputs.
     ///
     /// # Errors
-    /// Where the outputs cannot be waited for.
+    /// If the outputs cannot be waited for.
     pub fn route(&mut self, message: &Received, stop: &Stop, until: Option<Instant>) -> Result<()> {
         self.seen += 1;
         self.pending.clear();
@@ -225,7 +227,7 @@ impl Split {
         Ok(())
     }
 
-    /// Drops the message for outputs that were waited for long enough.
+    /// Drops the message for outputs whose waiting time is over.
     fn give_up(&mut self, waited: Duration) {
         let outputs = &mut self.outputs;
         self.pending.retain(|index| {
@@ -239,7 +241,7 @@ impl Split {
         });
     }
 
-    /// Waits until an output may take something or has been waited for long enough.
+    /// Waits until an output may accept something or its waiting time is over.
     fn wait_once(&self, waited: Duration, most: Option<Duration>, stop: &Stop) -> Result<()> {
         let outputs = || self.pending.iter().map(|index| &self.outputs[*index]);
         let mut set = WaitSet::new();
@@ -254,8 +256,8 @@ impl Split {
         Ok(())
     }
 
-    /// Closes all outputs at the same time, after everything has left them, as [`Sink::finish`];
-    /// returns how that went with each, in their order: why it failed, where it has.
+    /// Closes all outputs at the same time, after all their messages have left, as
+    /// [`Sink::finish`]; returns the result of each, in their order: why it failed, if it has.
     pub fn finish(self, patience: Duration) -> Vec<Result<Unconfirmed>> {
         thread::scope(|scope| {
             let finish = |Output { sink, failure, .. }: Output| {
@@ -281,10 +283,10 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// Ends when the other one does.
+    /// Ends when the other one ends.
     struct Twin {
         number: u64,
-        tell: Sender<()>,
+        signal: Sender<()>,
         hear: Receiver<()>,
     }
 
@@ -310,7 +312,7 @@ mod tests {
         }
 
         fn finish(self: Box<Self>, patience: Duration) -> Result<Unconfirmed> {
-            self.tell.send(()).unwrap();
+            self.signal.send(()).unwrap();
             self.hear.recv_timeout(patience).unwrap();
             Ok(Unconfirmed::Count(self.number))
         }
@@ -319,8 +321,8 @@ mod tests {
     #[test]
     fn outputs_are_finished_at_the_same_time() {
         let ((to_one, one), (to_other, other)) = (channel(), channel());
-        let one = Twin { number: 1, tell: to_other, hear: one };
-        let other = Twin { number: 2, tell: to_one, hear: other };
+        let one = Twin { number: 1, signal: to_other, hear: one };
+        let other = Twin { number: 2, signal: to_one, hear: other };
         let config = OutputConfig::new("tcp://*:1".parse().unwrap());
         let outputs = [one, other].map(|twin| Output::new(Box::new(twin), &config));
         let left = Split::new(outputs.into()).finish(PATIENCE).into_iter();

@@ -1,9 +1,9 @@
-//! Configurations that psi-mflow reads and that a check refuses: keys that it does not know, keys given
-//! twice, and whole numbers written as `10.0`.
+//! Configurations that psi-mflow accepts and that a check refuses: unknown keys, keys given twice,
+//! and whole numbers written as `10.0`.
 //!
-//! A file that has only the keys of psi-mflow besides was written for it, and runs here as there, with
-//! a warning for each of these. A file that has a key of ours, or one that looks like it, was written
-//! for us: in it, an unknown key is a misspelt one.
+//! A file whose other keys are all keys of psi-mflow was written for psi-mflow. It runs here too,
+//! with a warning for each of these. A file with a key that only mflow has, or one that looks like
+//! it, was written for mflow: an unknown key in it is a misspelt one.
 
 use std::fmt;
 
@@ -18,11 +18,11 @@ const SOURCE: [&str; 3] = ["address", "mode", "queue_size"];
 const STREAM: [&str; 4] = ["address", "mode", "queue_size", "modulo"];
 /// Those of them that are whole numbers.
 const NUMBERS: [&str; 2] = ["queue_size", "modulo"];
-/// The keys that are ours.
+/// The keys that only mflow has.
 const OURS: [&str; 4] = ["bind", "subscribe", "send_buffer", "on_full"];
 
-/// Returns a configuration for psi-mflow without what a check refuses, and what that is; none if it is
-/// not for psi-mflow, or no JSON.
+/// Returns a configuration for psi-mflow without the entries that a check refuses, and a list of
+/// these; none if it is not for psi-mflow, or no JSON.
 pub(super) fn tolerated(text: &[u8]) -> Option<(Value, Vec<Problem>)> {
     let Json::Object(whole) = serde_json::from_slice(text).ok()? else { return None };
     let mut reading = Reading::default();
@@ -46,14 +46,15 @@ pub(super) fn tolerated(text: &[u8]) -> Option<(Value, Vec<Problem>)> {
     Some((Value::Object(kept), reading.ignored))
 }
 
-/// What was found on the way that is ignored.
+/// Reads a configuration, and collects the ignored entries.
 #[derive(Default)]
 struct Reading {
     ignored: Vec<Problem>,
 }
 
 impl Reading {
-    /// Returns the options that psi-mflow knows of a source or a stream; none if there is one of ours.
+    /// Returns the options of a source or a stream that psi-mflow knows; none if there is a key of
+    /// ours.
     fn options(&mut self, json: Entries, place: &str, known: &[&str]) -> Option<Value> {
         let entries = self.known(json, place, known)?;
         let entries = entries.into_iter().map(|(key, json)| {
@@ -69,7 +70,7 @@ impl Reading {
         Some(Value::Object(entries.collect()))
     }
 
-    /// Returns the last of each key that psi-mflow knows; none if there is one of ours.
+    /// Returns the last value of each key that psi-mflow knows; none if there is a key of ours.
     fn known(&mut self, json: Entries, place: &str, known: &[&str]) -> Option<Entries> {
         let mut kept: Entries = Vec::new();
         for (key, json) in json {
@@ -94,14 +95,14 @@ impl Reading {
 /// Returns a whole number that is written with a point.
 fn whole(value: &Value) -> Option<Number> {
     let number = value.as_f64().filter(|_| value.is_f64())?;
-    // What is too large for a float to be exact is no number of messages.
+    // A number too large for an exact float is no number of messages.
     let is_whole = number.fract() == 0.0 && (0.0..=9e15).contains(&number);
     let text = is_whole.then(|| format!("{number:.0}"))?;
     text.parse::<u64>().ok().map(Number::from)
 }
 
-/// Tells whether somebody who wrote `key` meant `ours`: it has two other letters at most, or one if
-/// it is short.
+/// Returns whether `key` is probably a misspelt `ours`: it differs by two letters at most, or by
+/// one if it is short.
 fn is_meant(ours: &str, key: &str) -> bool {
     let key = key.to_lowercase().replace('-', "_");
     let most = if ours.len() < 6 { 1 } else { 2 };
@@ -125,7 +126,7 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Keys and values in their order, the same key twice too.
+/// Keys and values in their order, with repeated keys.
 type Entries = Vec<(String, Json)>;
 
 /// JSON as it is written.

@@ -1,28 +1,28 @@
-//! What a person may ask for while a tool sends.
+//! The commands of a person while a tool sends.
 
 use crate::endpoint::WaitSet;
 
-/// What a person asks for.
+/// A command of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// To pause, or to go on.
+    /// Pause, or continue.
     Pause,
-    /// To send one message, and to pause after it.
+    /// Send one message, and pause after it.
     Step,
-    /// To end.
+    /// End.
     Quit,
 }
 
-/// Where a person's commands come from; never waits.
+/// The source of a person's commands; never waits.
 pub trait Controls {
-    /// Takes the next command, where there is one.
+    /// Takes the next command, if there is one.
     fn next(&mut self) -> Option<Command>;
 
     /// Adds what to wait for when there was none.
     fn readiness<'a>(&'a self, set: &mut WaitSet<'a>);
 }
 
-/// Nobody is there to ask for anything.
+/// There is no person, and so no command.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unattended;
 

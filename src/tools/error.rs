@@ -8,7 +8,7 @@ use crate::error::{self, ErrorKind};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A source of a recording and the address to replay it at that do not go together.
+    /// A source that the recording does not have, or that has no address to replay it at.
     #[error("source '{label}' {problem} '{recording}', which has {labels}")]
     Unmapped {
         /// The source.
@@ -20,17 +20,17 @@ pub enum Error {
         /// The sources that it has.
         labels: String,
     },
-    /// Peers that never came.
+    /// Peers that did not connect in time.
     #[error("{found} of {wanted} peers have connected to '{endpoint}' in time")]
     NoPeers {
-        /// Where they were waited for.
+        /// The endpoint at which they were expected.
         endpoint: String,
-        /// How many were waited for.
+        /// How many were expected.
         wanted: usize,
-        /// How many came.
+        /// How many connected.
         found: usize,
     },
-    /// What a program writes its results to has failed.
+    /// The output for the results of a program has failed.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
 }

@@ -8,7 +8,7 @@ use crate::tools::Error;
 
 /// Why a run broke off, and what was done until then.
 ///
-/// It turns into the [`Error`] alone where that is all somebody wants to know.
+/// It converts into the [`Error`] alone.
 ///
 /// ```
 /// use mflow::tools::{Limits, Silent, dump};
@@ -32,16 +32,16 @@ use crate::tools::Error;
 pub struct Failure<S> {
     /// Why.
     pub error: error::Error,
-    /// The summary up to then, its ending [`Ending::Failed`]; none where nothing had begun, or what
-    /// failed is the output that it would be told to.
+    /// The summary up to then, its ending [`Ending::Failed`]; none if nothing had begun, or if the
+    /// output for the summary has failed.
     pub done: Option<Box<S>>,
 }
 
 impl<S> Failure<S> {
-    /// Returns what was done by a run, and why no more was where it broke off.
+    /// Returns the summary of a run, and the error if it broke off.
     ///
     /// # Errors
-    /// Where there is no summary.
+    /// If there is no summary.
     pub fn parts(result: Result<S, Self>) -> Result<(S, Option<error::Error>)> {
         match result {
             Ok(summary) => Ok((summary, None)),
@@ -51,7 +51,7 @@ impl<S> Failure<S> {
     }
 }
 
-/// Sums up a run that has come to an end, or broke off.
+/// Sums up a run that has ended, or broke off.
 pub(super) fn sum_up<S>(
     ended: Result<Ending>,
     summary: impl FnOnce(Ending) -> S,

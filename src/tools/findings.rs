@@ -11,16 +11,16 @@ use crate::error::Error;
 pub struct Findings {
     /// How many messages were received, without those that the filter left out.
     pub received: u64,
-    /// How many messages were sent; to several outputs, how many each of them took, together.
+    /// How many messages were sent; with several outputs, the sum over all of them.
     pub sent: u64,
-    /// How many images never arrived that their series had announced.
+    /// How many of the images that their series announced never arrived.
     pub lost: u64,
-    /// What a recorder dropped, as the disk was too slow.
+    /// The messages that a recorder dropped because the disk was too slow.
     pub dropped: Vec<Dropped>,
     /// How many messages could not be decoded in full. The [`Report`](crate::endpoint::Report) of the
     /// source has those that it skipped.
     pub damaged: u64,
-    /// How many messages were received and not written, as the disk hangs.
+    /// How many messages were received and not written because the disk hangs.
     pub unwritten: u64,
     /// How many messages were not handed to a peer of each endpoint.
     pub unconfirmed: Vec<(String, Unconfirmed)>,
@@ -28,7 +28,7 @@ pub struct Findings {
     pub outputs: Vec<OutputFindings>,
     /// Whether the run ended with one series while another one was not complete.
     pub cuts_another: bool,
-    /// What was asked for and not done.
+    /// What was requested and not done.
     pub missed: Option<Missed>,
     /// What ended the run.
     pub ending: Ending,
@@ -68,36 +68,36 @@ pub struct Dropped {
 /// What was sent to one output of a split.
 #[derive(Debug)]
 pub struct OutputFindings {
-    /// Its address, as peers know it.
+    /// Its address, to which peers connect.
     pub name: String,
-    /// How many messages it took.
+    /// How many messages it accepted.
     pub sent: u64,
-    /// How many were dropped because it took nothing.
+    /// How many were dropped because it accepted nothing.
     pub dropped: u64,
-    /// Whether that is what was asked for: it is not waited for.
+    /// Whether dropping was requested: then the output is not waited for.
     pub may_drop: bool,
     /// How many it could not hand to a peer at the end, or write.
     pub unconfirmed: Unconfirmed,
-    /// Why it took nothing any more, or could not be closed, if it has failed.
+    /// Why it failed, or could not be closed, if so.
     pub failure: Option<Error>,
 }
 
-/// What was asked for and not done.
+/// What was requested and not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Missed {
-    /// Fewer messages than were asked for, or none at all.
+    /// Fewer messages than were requested, or none at all.
     Messages {
         /// How many there were.
         done: u64,
-        /// How many were asked for; none if any number would do.
+        /// How many were requested; none if any number was enough.
         wanted: Option<u64>,
     },
     /// The end of the series that was waited for.
     SeriesEnd,
     /// A receiver that accepts the next message.
     Receiver {
-        /// Where it was waited for.
+        /// The endpoint at which it was expected.
         endpoint: String,
         /// How many messages were sent before.
         sent: u64,
@@ -107,8 +107,7 @@ pub enum Missed {
 }
 
 impl Missed {
-    /// Returns what a run missed that has done so many messages, if that is fewer than its limits ask
-    /// for.
+    /// Returns what a run with this many messages has missed, if its limits request more.
     #[must_use]
     pub fn messages(limits: &Limits, done: u64, ending: Ending) -> Option<Self> {
         let is_missed = limits.missed_by(done, ending);

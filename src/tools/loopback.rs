@@ -1,4 +1,4 @@
-//! m_stats --loopback: what this machine can do, with nothing else at hand.
+//! m_stats --loopback: measures what this machine can do, without other programs.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::stream::{Options, Stream};
 /// loopback interface, and they are measured as [`stats::run`] does.
 ///
 /// # Errors
-/// Where there is no loopback interface, or the output fails.
+/// If there is no loopback interface, or the output fails.
 pub fn run(
     options: &stats::Options,
     size: usize,
@@ -20,7 +20,7 @@ pub fn run(
     out: &mut dyn Write,
     observer: &mut dyn Observer,
 ) -> Result<stats::Summary, Failure<stats::Summary>> {
-    // Said before anybody waits for the first message.
+    // Reported before the wait for the first message.
     drop(generate::zeros(size)?);
     let failed =
         |source| Error::from(SystemError::SetUp { what: "the loopback generator", source });

@@ -1,4 +1,4 @@
-//! Waiting for those who receive, before a tool sends.
+//! Waiting for receivers before a tool sends.
 
 use std::io::{self, PipeReader, Read, Write, pipe};
 use std::os::fd::AsFd;
@@ -12,10 +12,10 @@ use crate::error::{Result, SystemError};
 use crate::stream::{Mode, Monitor, MonitorOptions, Stream};
 use crate::tools::Error;
 
-/// How often to look for a terminal.
+/// How often to check for a terminal.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long a subscription may take from the handshake to this side; nothing tells when it has come.
+/// How long a subscription may take from the handshake to this side; its arrival is not reported.
 const SUBSCRIBING: Duration = Duration::from_millis(100);
 
 /// The peers of a stream while they are waited for.
@@ -28,17 +28,17 @@ struct Awaited {
 impl Awaited {
     fn new(stream: &mut Stream) -> Result<Self> {
         let failed = |source| SystemError::SetUp { what: "a watch over peers", source };
-        let (changes, mut tell) = pipe().map_err(failed)?;
+        let (changes, mut signal) = pipe().map_err(failed)?;
         ioctl_fionbio(&changes, true).map_err(|error| failed(error.into()))?;
         let options = MonitorOptions::default().on_event(move |_| {
-            // Read as it comes, so that there is room; where it is read no more, nobody waits.
-            let _ = tell.write_all(&[1]);
+            // The pipe is read regularly, so it has room; after the wait its end is closed.
+            let _ = signal.write_all(&[1]);
         });
         let endpoint = stream.endpoint().to_owned();
         Ok(Self { endpoint, monitor: stream.monitor(options), changes })
     }
 
-    /// Takes notice of what has changed, if anything.
+    /// Reads the signals of changes, if any.
     fn notice(&mut self) -> io::Result<()> {
         match self.changes.read(&mut [0; 64]) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
@@ -47,13 +47,13 @@ impl Awaited {
     }
 }
 
-/// Waits until each stream has so many peers; false where a stop is requested or a person quits
-/// before. Takes the place of what monitored the streams before.
+/// Waits until each stream has this many peers; false if a stop is requested or a person quits
+/// before. Replaces earlier monitors of the streams.
 ///
-/// Subscribers are given a tenth of a second more, for their subscriptions to arrive.
+/// Subscribers get a tenth of a second more, for their subscriptions to arrive.
 ///
 /// # Errors
-/// [`Error::NoPeers`] where nobody came for as long as `timeout`.
+/// [`Error::NoPeers`] if no peer connected for as long as `timeout`.
 pub fn wait_for_peers<'s>(
     streams: impl IntoIterator<Item = &'s mut Stream>,
     count: usize,
@@ -83,7 +83,7 @@ pub fn wait_for_peers<'s>(
                 }
             }
             controls.readiness(&mut set);
-            // A terminal that was taken away meanwhile wakes nobody when it is back.
+            // A terminal that was taken away meanwhile wakes no wait when it is back.
             set.deadline(Instant::now() + LOOK);
             if !set.wait(stop, left).map_err(wait)? {
                 if stop.is_requested() {

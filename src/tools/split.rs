@@ -14,20 +14,20 @@ use crate::error::{Result, WithCauses};
 use crate::recording::{self, McapOptions};
 use crate::routing::{self, Config, Output, Split};
 
-/// How often at most it is told of an output that it takes messages, or takes none.
-const TELL: Duration = Duration::from_secs(2);
+/// The shortest time between two reports of whether an output accepts messages.
+const REPORT: Duration = Duration::from_secs(2);
 
 /// What was split.
 #[derive(Debug)]
 pub struct Summary {
-    /// What was found, at each output too.
+    /// The findings, also for each output.
     pub findings: Findings,
 }
 
 /// Opens the streams and recordings of a configuration; `tune` may change the options of each.
 ///
 /// # Errors
-/// Where one of them cannot be opened.
+/// If one of them cannot be opened.
 pub fn open(
     config: &Config,
     tune: impl Fn(crate::stream::Options) -> crate::stream::Options,
@@ -49,7 +49,7 @@ pub fn open(
 }
 
 /// Splits until the run ends, and waits then until everything has left, at most `linger` without
-/// progress. An output that fails is left out from then on; the run ends with the last.
+/// progress. An output that fails gets no more messages; the run ends with the last output.
 ///
 /// # Errors
 /// If the source fails, or every output has: [`routing::Error::NoOutput`], with why each of them has in the
@@ -122,12 +122,12 @@ fn route(
         let (ends_at, before) = (run.ends_at(), outputs.counts());
         outputs.split.route(&received, stop, ends_at)?;
         let (now, after) = (Instant::now(), outputs.counts());
-        outputs.tell_changes(now);
+        outputs.report_changes(now);
         let ending = run.ending(now);
         run.count(1, received.frames.bytes() as u64, now);
         outputs.observer.progress(run.progress());
         outputs.expect_one()?;
-        // What else has come by a stop would be taken from its sender for nothing.
+        // More messages that have arrived by a stop would be taken from the sender in vain.
         let is_over = stop.is_requested() || ends_at.is_some_and(|end| end <= now);
         if is_over && after.0 == before.0 && after.1 > before.1 {
             return Ok(ending.unwrap_or(Ending::Timeout));
@@ -135,71 +135,71 @@ fn route(
     }
 }
 
-/// The outputs of a split, and who is told what becomes of them.
+/// The outputs of a split, and the observer of their changes.
 struct Outputs<'a> {
     split: &'a mut Split,
     observer: &'a mut dyn Observer,
-    /// What was told of each.
-    told: Vec<Told>,
+    /// What was reported of each.
+    reported: Vec<Reported>,
 }
 
-/// What was told of an output.
+/// What was reported of an output.
 #[derive(Clone, Copy, Default)]
-struct Told {
+struct Reported {
     has_failed: bool,
-    is_set_aside: bool,
+    is_dropping: bool,
     dropped: u64,
     at: Option<Instant>,
 }
 
 impl<'a> Outputs<'a> {
     fn new(split: &'a mut Split, observer: &'a mut dyn Observer) -> Self {
-        let told = vec![Told::default(); split.outputs().len()];
-        Self { split, observer, told }
+        let reported = vec![Reported::default(); split.outputs().len()];
+        Self { split, observer, reported }
     }
 
-    /// Returns how many messages the outputs have taken, and how many were dropped.
+    /// Returns how many messages the outputs have accepted, and how many were dropped.
     fn counts(&self) -> (u64, u64) {
         let add =
             |(sent, dropped), output: &Output| (sent + output.sent(), dropped + output.dropped());
         self.split.outputs().iter().fold((0, 0), add)
     }
 
-    /// Fails where no output is left.
+    /// Fails if no output is left.
     fn expect_one(&self) -> Result<()> {
         if self.split.has_failed() { Err(routing::Error::NoOutput.into()) } else { Ok(()) }
     }
 
-    /// Tells which outputs have failed, and which have stopped or started to take messages since the
-    /// last time, of each now and then at most.
-    fn tell_changes(&mut self, now: Instant) {
-        for (output, told) in self.split.outputs().iter().zip(&mut self.told) {
+    /// Reports which outputs have failed, and which have stopped or started to accept messages
+    /// since the last time, at a limited rate for each.
+    fn report_changes(&mut self, now: Instant) {
+        for (output, reported) in self.split.outputs().iter().zip(&mut self.reported) {
             if let Some(error) = output.failure() {
-                // The last is told when the run ends, which it does by that.
-                if !told.has_failed && !self.split.has_failed() {
+                // The failure of the last output ends the run, and is reported then.
+                if !reported.has_failed && !self.split.has_failed() {
                     let error = WithCauses(error);
-                    self.observer.notice(format_args!("{error}; the other outputs go on"));
+                    self.observer.notice(format_args!("{error}; the other outputs continue"));
                 }
-                told.has_failed = true;
+                reported.has_failed = true;
                 continue;
             }
-            let is_set_aside = output.is_set_aside();
-            let is_soon = || told.at.is_some_and(|at| now - at < TELL);
-            if is_set_aside == told.is_set_aside || is_soon() {
+            let is_dropping = output.is_dropping();
+            let is_soon = || reported.at.is_some_and(|at| now - at < REPORT);
+            if is_dropping == reported.is_dropping || is_soon() {
                 continue;
             }
             let name = output.endpoint();
-            if is_set_aside {
+            if is_dropping {
                 self.observer.notice(format_args!(
-                    "'{name}' takes no messages: dropping what is for it until it does"
+                    "'{name}' accepts no messages: they are dropped until it does"
                 ));
             } else {
-                let dropped = Counted(output.dropped() - told.dropped, "message").were();
+                let dropped = Counted(output.dropped() - reported.dropped, "message").were();
                 self.observer
-                    .notice(format_args!("'{name}' takes messages again, {dropped} dropped"));
-                told.dropped = output.dropped();
+                    .notice(format_args!("'{name}' accepts messages again, {dropped} dropped"));
+                reported.dropped = output.dropped();
             }
-            (told.is_set_aside, told.at) = (is_set_aside, Some(now));
+            (reported.is_dropping, reported.at) = (is_dropping, Some(now));
         }
     }
 }
@@ -211,7 +211,7 @@ impl Watched for Outputs<'_> {
 
     fn check(&mut self) -> Result<()> {
         self.split.check();
-        self.tell_changes(Instant::now());
+        self.report_changes(Instant::now());
         self.expect_one()
     }
 }

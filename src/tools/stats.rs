@@ -1,4 +1,4 @@
-//! m_stats: how much comes, and how fast.
+//! m_stats: how much arrives, and how fast.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use crate::endpoint::{Source, Stop, WaitSet};
 use crate::error::Result;
 use crate::measure::Throughput;
 
-/// A good [`queue_size`](crate::stream::Options::queue_size) to measure with: of messages of whatever size,
-/// none is kept.
+/// A good [`queue_size`](crate::stream::Options::queue_size) to measure with: no message is kept,
+/// whatever its size.
 pub const QUEUE_SIZE: u32 = crate::stream::Options::SMALL_MESSAGES_QUEUE_SIZE;
 
 /// How to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How often to print rates: 0.5 s by default, for every message where it is zero.
+    /// How often to print rates: 0.5 s by default, for every message if it is zero.
     pub interval: Duration,
     /// In which form to print them.
     pub notation: Notation,
@@ -38,17 +38,17 @@ impl Default for Options {
 /// What was measured.
 #[derive(Debug)]
 pub struct Summary {
-    /// What was found.
+    /// The findings.
     pub findings: Findings,
-    /// Everything that came, from the first message on.
+    /// All messages, from the first one on.
     pub total: Throughput,
 }
 
-/// Measures what comes from a source, and prints it as the original does: after the first message each
-/// interval when it is over, also if nothing came in it, and the summary in any case.
+/// Measures the messages of a source, and prints rates as psi-mflow does: from the first message
+/// on, each interval when it is over, also without messages in it; and the summary in any case.
 ///
 /// # Errors
-/// Where the source or the output fails.
+/// If the source or the output fails.
 pub fn run(
     source: &mut dyn Source,
     options: &Options,
@@ -69,7 +69,7 @@ pub fn run(
     })
 }
 
-/// Counts what comes until the run ends, and prints rates.
+/// Counts messages until the run ends, and prints rates.
 fn measure(
     source: &mut dyn Source,
     interval: Duration,
@@ -78,7 +78,7 @@ fn measure(
     out: &mut dyn Write,
 ) -> Result<Ending> {
     loop {
-        // What waits in a stream has come before, but nothing waits in a recording.
+        // Messages that wait in a stream arrived before; in a recording, none waits.
         let is_first = run.messages() == 0 && !source.report().is_live;
         let most = if interval.is_zero() || is_first { 1 } else { run.remaining() };
         let tally = source.tally(most)?;

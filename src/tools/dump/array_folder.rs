@@ -1,6 +1,6 @@
 //! [`ArrayFolder`]: the arrays of messages, a file for each.
 //!
-//! What is in a file is left to an [`ArrayFile`].
+//! An [`ArrayFile`] writes the content of a file.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -15,8 +15,8 @@ use crate::endpoint::{Offer, Origin, Received, Report, Sink, Unconfirmed, WaitSe
 use crate::error::{Result, WithCauses};
 use crate::recording;
 
-/// How many damaged messages are told of one by one; all are counted.
-const TOLD: u64 = 10;
+/// How many damaged messages are reported one by one; all are counted.
+const REPORTED: u64 = 10;
 /// The longest name of an array in the name of a file, which may have 255 bytes.
 const LONGEST: usize = 200;
 
@@ -25,19 +25,19 @@ pub trait ArrayFile: Send {
     /// The extension of the files.
     const EXTENSION: &'static str;
 
-    /// Learns from a message what is needed for the arrays of it, or of later ones of its source.
+    /// Learns from a message what its arrays, or later ones of its source, need.
     fn observe(&mut self, origin: &Arc<Origin>, data: &Data) {
         let _ = (origin, data);
     }
 
-    /// Tells whether an array is one for such a file; others are left out.
-    fn takes(&self, array: &Array) -> bool;
+    /// Returns whether an array is one for such a file; others are left out.
+    fn accepts(&self, array: &Array) -> bool;
 
-    /// Writes the file of an array that is [taken](Self::takes), which has some name in the message
-    /// that was observed last.
+    /// Writes the file of an array that is [accepted](Self::accepts), given with its name in the
+    /// message that was observed last.
     ///
     /// # Errors
-    /// Where `out` takes no more.
+    /// If `out` cannot be written.
     fn write(&self, name: &str, array: &Array, out: &mut dyn Write) -> io::Result<()>;
 }
 
@@ -47,7 +47,7 @@ pub enum Existing {
     /// Refuse it.
     #[default]
     Refuse,
-    /// Go on after the highest message number.
+    /// Continue after the highest message number.
     Append,
 }
 
@@ -61,13 +61,13 @@ pub enum Existing {
 /// ```
 ///
 /// Messages are numbered as they are received, those without arrays too. The names are those of
-/// [`Data::arrays`]; what is no ASCII letter or digit and none of `. _ -` is written as in a URL. A
-/// name of more than 200 bytes is cut, and one that a message has twice is followed by `~` and the
-/// index of the array.
+/// [`Data::arrays`]; characters other than ASCII letters, digits and `. _ -` are written as in a
+/// URL. A name of more than 200 bytes is cut, and one that a message has twice is followed by `~`
+/// and the index of the array.
 ///
-/// A message that cannot be decoded, or an array that cannot be read, is told as a warning, and
-/// counted as damaged; the other arrays of the message are written. One array is in memory at a time,
-/// besides the message.
+/// A message that cannot be decoded, or an array that cannot be read, is reported as a warning, and
+/// counted as damaged; the other arrays of the message are written. One array is in memory at a
+/// time, besides the message.
 ///
 /// ```
 /// # fn main() -> mflow::Result<()> {
@@ -85,16 +85,16 @@ pub struct ArrayFolder<F> {
     handlers: Registry,
     next: u64,
     damaged: u64,
-    /// How many messages came, and how many files were made of them.
+    /// How many messages arrived, and how many files were made of them.
     taken: u64,
     files: u64,
 }
 
 impl<F: ArrayFile> ArrayFolder<F> {
-    /// Opens a folder, which is made where it does not exist.
+    /// Opens a folder, which is made if it does not exist.
     ///
     /// # Errors
-    /// Where the folder holds such files already and they are to be refused, or where it cannot be
+    /// If the folder holds such files already and they are to be refused, or if it cannot be
     /// made or read.
     pub fn open(folder: &Path, file: F, existing: Existing) -> Result<Self> {
         fs::create_dir_all(folder).map_err(recording::Error::file("create", folder))?;
@@ -128,10 +128,10 @@ impl<F: ArrayFile> ArrayFolder<F> {
         self
     }
 
-    /// Writes the arrays of a message, and tells whether all of it could be read.
+    /// Writes the arrays of a message, and returns whether all of it could be read.
     fn write(&mut self, data: &Data) -> Result<bool> {
         if let Data::Broken(Broken { error, .. }) = data {
-            self.tell(None, error.as_ref());
+            self.report_damage(None, error.as_ref());
             return Ok(false);
         }
         let mut is_whole = true;
@@ -143,14 +143,14 @@ impl<F: ArrayFile> ArrayFolder<F> {
                 name += &format!("~{index}");
             }
             match named.array {
-                Ok(array) if self.file.takes(&array) => {
+                Ok(array) if self.file.accepts(&array) => {
                     let name = format!("{:06}_{name}.{}", self.next, F::EXTENSION);
                     self.write_file(&named.name, &self.folder.join(name), &array)?;
                     self.files += 1;
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    self.tell(Some(&named.name), &error);
+                    self.report_damage(Some(&named.name), &error);
                     is_whole = false;
                 }
             }
@@ -170,9 +170,9 @@ impl<F: ArrayFile> ArrayFolder<F> {
         write().map_err(recording::Error::file("write", path))
     }
 
-    /// Tells why a message, or an array of it, cannot be read.
-    fn tell(&self, array: Option<&str>, error: &dyn std::error::Error) {
-        if self.damaged >= TOLD {
+    /// Reports why a message, or an array of it, cannot be read.
+    fn report_damage(&self, array: Option<&str>, error: &dyn std::error::Error) {
+        if self.damaged >= REPORTED {
             return;
         }
         let array = array.map_or_else(String::new, |name| format!("{name:?}: "));
@@ -199,7 +199,7 @@ impl<F: ArrayFile> Sink for ArrayFolder<F> {
         set.ready();
     }
 
-    // It fails only when it is offered something.
+    // It fails only in an offer.
     fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
 
     fn check(&mut self) -> Result<()> {
@@ -219,7 +219,7 @@ impl<F: ArrayFile> Sink for ArrayFolder<F> {
     }
 }
 
-/// Reads the number of the message of a file; none where it is not one of ours.
+/// Reads the number of the message of a file; none if it is not one of ours.
 fn number<F: ArrayFile>(name: &str) -> Option<u64> {
     let (number, _) = name.strip_suffix(F::EXTENSION)?.strip_suffix('.')?.split_once('_')?;
     let number: u64 =
@@ -227,7 +227,7 @@ fn number<F: ArrayFile>(name: &str) -> Option<u64> {
     (number < u64::MAX).then_some(number)
 }
 
-/// Makes a name one that every file system takes.
+/// Turns a name into one that every file system accepts.
 fn file_name(name: &str) -> String {
     let mut safe = String::with_capacity(name.len());
     for byte in name.bytes() {

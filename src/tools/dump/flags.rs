@@ -1,11 +1,11 @@
-//! [`Flags`]: which pixels of an image the header of its series flags.
+//! [`Flags`]: the pixels of an image that are flagged by the header of its series.
 
 use mflow_handlers::dectris::stream2::{Stream2, TypedArray};
 use mflow_handlers::{Array, Data, Json};
 
-/// What the header of a series says of the pixels of its images that are no measured values.
+/// The pixels that hold no measured value, by the header of a series.
 ///
-/// A mask has a byte for each pixel of the detector, and one is held for each channel that has one.
+/// A mask has a byte for each pixel of the detector. Each channel may have a mask.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Flags {
     series: Option<u64>,
@@ -24,7 +24,7 @@ struct Mask {
 }
 
 impl Flags {
-    /// Reads the header of a series; `None` if the message is another one.
+    /// Reads the header of a series; `None` if the message is not one.
     pub(super) fn of_header(data: &Data) -> Option<Self> {
         match data {
             Data::Header(header) => {
@@ -62,7 +62,7 @@ impl Flags {
         self.saturation
     }
 
-    /// Returns which pixels of an image of some name and shape are masked, in C order.
+    /// Returns the mask of an image, by its name and shape, in C order.
     pub(super) fn mask(&self, name: &str, shape: &[usize]) -> Option<&[bool]> {
         let is_of = |mask: &&Mask| {
             let channel = mask.channel.as_deref();
@@ -72,7 +72,8 @@ impl Flags {
         self.masks.iter().find(is_of).map(|mask| &*mask.is_masked)
     }
 
-    /// Returns whether the header is for the images of a message. It is if one of them has no series.
+    /// Returns whether the header belongs to the images of a message. It does if one of the two has
+    /// no series.
     pub(super) fn is_for(&self, data: &Data) -> bool {
         let series = match data {
             Data::Image(image) => image.series(),
@@ -86,8 +87,8 @@ impl Flags {
     }
 }
 
-/// Reads the count from which on pixels are saturated; the stream V1 has it as the one up to which the
-/// rate can be corrected.
+/// Reads the count from which on pixels are saturated. In the stream V1 it is the limit of the
+/// count-rate correction.
 fn saturation(config: &Json) -> Option<u64> {
     let keys = ["saturation_value", "countrate_correction_count_cutoff"];
     let count = |key| config.get(key)?.as_u64().filter(|&count| count > 0);

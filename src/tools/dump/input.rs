@@ -1,4 +1,4 @@
-//! [`Inputs`]: where messages come from.
+//! [`Inputs`]: the sources of messages.
 
 use crate::endpoint::{Merge, Opening, Source};
 use crate::error::Result;
@@ -7,7 +7,7 @@ use crate::recording::{Recording, open_recordings};
 use crate::stream::Options;
 use crate::tools::{Observer, tell_listening};
 
-/// Where messages come from, and the label of this source in a recording.
+/// A source of messages, and its label in a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
     /// The label, if it has one.
@@ -16,7 +16,7 @@ pub struct Input {
     pub location: Location,
 }
 
-/// All that messages come from: streams, which are merged, or recordings, which are read as one.
+/// All sources of messages: streams, which are merged, or recordings, which are read as one.
 #[derive(Clone, Debug)]
 pub struct Inputs(Vec<Input>);
 
@@ -41,8 +41,8 @@ impl Inputs {
         self.0.iter()
     }
 
-    /// Opens them as one if they are recordings. Their checksums are read, as what is made of them may
-    /// have none, or new ones.
+    /// Opens them as one if they are recordings. Their checksums are compared, because files made
+    /// from them may have none, or new ones.
     ///
     /// # Errors
     /// If one of them cannot be read.
@@ -82,7 +82,7 @@ impl Inputs {
         })
     }
 
-    /// Returns in how many columns the labels of all sources fit, if there are several; the sources of a
+    /// Returns the width of the longest label, if there are several sources; the sources of a
     /// recording have labels of their own.
     #[must_use]
     pub fn label_width(&self, recording: Option<&dyn Recording>) -> Option<usize> {

@@ -14,13 +14,13 @@ use crate::printable::printable_json;
 use crate::routing::Strays;
 use crate::tools::Error;
 
-/// How much of a message is told.
+/// How much of a message is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JsonContent {
     /// Its htype and the bytes of its parts.
     #[default]
     Outline,
-    /// And what it means, as [canonical](mflow_handlers::canonical()) JSON.
+    /// Also its decoded content, as [canonical](mflow_handlers::canonical()) JSON.
     Decoded,
 }
 
@@ -31,9 +31,9 @@ pub enum JsonContent {
 /// {"index": 1, "htype": null, "parts": [3], "decoded": {…}}
 /// ```
 ///
-/// A message that cannot be decoded has its line too: `decoded` holds its `error`, and it is counted
-/// as damaged. So is one of which an image, a table, an array or a channel cannot be read; it has
-/// null in its place, or the error. The text is ASCII where a terminal might be upset otherwise.
+/// A message that cannot be decoded has its line too: `decoded` holds its `error`, and it is
+/// counted as damaged. So is a message with an image, a table, an array or a channel that cannot be
+/// read; null or the error is in its place. Characters that might upset a terminal are escaped.
 ///
 /// ```
 /// use mflow::tools::dump::{JsonContent, JsonWriter};
@@ -48,7 +48,7 @@ pub struct JsonWriter<W> {
     has_labels: bool,
 }
 
-/// What a line tells, in this order.
+/// The fields of a line, in this order.
 #[derive(Serialize)]
 struct Line<'a> {
     index: u64,
@@ -60,7 +60,7 @@ struct Line<'a> {
     decoded: Option<Value>,
 }
 
-/// Writes the last line, of messages that came of other series than the one that was waited for.
+/// Writes the last line: the counts of messages of other series than the expected one.
 ///
 /// ```text
 /// {"strays": {"starts": 0, "images": 3, "ends": 1}}
@@ -93,7 +93,7 @@ impl<W: Write> JsonWriter<W> {
         self
     }
 
-    /// Has each line tell the label of the message's source, after the index.
+    /// Adds the label of the message's source to each line, after the index.
     #[must_use]
     pub fn with_labels(mut self) -> Self {
         self.has_labels = true;
@@ -132,7 +132,7 @@ impl<W: Write + Send> Sink for JsonWriter<W> {
         set.ready();
     }
 
-    // It fails only when it is offered something.
+    // It fails only in an offer.
     fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
 
     fn check(&mut self) -> Result<()> {

@@ -37,7 +37,7 @@ pub use png::Png;
 pub use record::RecordOptions;
 pub use text::TextWriter;
 
-/// How long a sink may make no progress before what it has not taken is given up.
+/// How long a sink may make no progress before the remaining messages are given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to dump, and when to end; everything for ever by default.
@@ -45,16 +45,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Options {
     /// When to end; messages that the filter leaves out do not count.
     pub limits: Limits,
-    /// Which messages to take.
+    /// Which messages to dump.
     pub filter: FilterOptions,
-    /// To end with the first series that comes, of those that the filter takes: once its end was
-    /// seen and all images that it announced have come, or none has come for so long. Where there
-    /// are several sources, with that of each one that sends.
+    /// Ends with the first series that the filter accepts: when its end and all announced images
+    /// have arrived, or no image has arrived for this long. With several sources, it waits for the
+    /// first series of each source that sends.
     pub until_series_end: Option<Duration>,
 }
 
 impl Options {
-    /// Returns whether every message is dumped that comes, and no part of it left out but by its number.
+    /// Returns whether every message is dumped, and parts are left out only by their number.
     #[must_use]
     pub fn takes_everything(&self) -> bool {
         let content = match self.filter.content {
@@ -69,23 +69,24 @@ impl Options {
 /// What was dumped.
 #[derive(Debug)]
 pub struct Summary {
-    /// What was found.
+    /// The findings.
     pub findings: Findings,
     /// How many bytes, all parts together.
     pub bytes: u64,
-    /// How many messages came that the filter left out.
+    /// How many messages the filter left out.
     pub left_out: u64,
     /// The time from the first message to the last.
     pub elapsed: Duration,
-    /// How many messages belonged to other series than those that were waited for.
+    /// How many messages belonged to other series than the expected ones.
     pub strays: Strays,
 }
 
-/// Dumps what comes from a source into an output, or into a sink alone: a recording, a [`TextWriter`],
-/// a [`JsonWriter`], or an [`ArrayFolder`]. What was received when a stop is requested is still written.
+/// Dumps the messages of a source into an output, or into a single sink: a recording, a
+/// [`TextWriter`], a [`JsonWriter`], or an [`ArrayFolder`]. Messages received before a stop are
+/// still written.
 ///
 /// # Errors
-/// Where the source or the sink fails.
+/// If the source or the sink fails.
 pub fn run<'a>(
     source: &mut dyn Source,
     output: impl Into<Output<'a>>,
@@ -109,13 +110,13 @@ pub fn run<'a>(
     let (unwritten, ended) = match finished {
         Ok(Unconfirmed::Count(messages)) => (messages + refused, ended),
         Ok(Unconfirmed::Unknown) => (refused, ended),
-        // What failed before is told by it, and what is dropped by that.
+        // It reports an earlier failure, and the messages dropped because of it.
         Err(error) => (refused, Err(error)),
     };
     let watches = || series.iter().flat_map(BySource::iter).map(|followed| &followed.watch);
     sum_up(ended, |ending| {
         let received = run.messages();
-        // A run that is stopped by hand need not come to the end of a series.
+        // A run that is stopped by hand need not reach the end of a series.
         let is_early = matches!(ending, Ending::Timeout | Ending::SourceEnded);
         let unfinished = (series.is_some() && is_early).then_some(Missed::SeriesEnd);
         let findings = Findings {
@@ -138,14 +139,14 @@ pub fn run<'a>(
     })
 }
 
-/// Returns what a recorder dropped.
+/// Returns the messages that a recorder dropped.
 fn dropped(gauge: &Gauge) -> Vec<Dropped> {
     let kinds = gauge.dropped().into_iter();
     kinds.map(|(source, htype, messages)| Dropped { source, htype, messages }).collect()
 }
 
 /// Carries messages from a source to a sink until the run ends; returns how many the sink has not
-/// taken.
+/// accepted.
 fn pump(
     source: &mut dyn Source,
     mut sink: &mut dyn Sink,
@@ -155,7 +156,7 @@ fn pump(
     observer: &mut dyn Observer,
 ) -> Result<(Ending, u64)> {
     loop {
-        // More of them may become known, as of a pipe.
+        // More sources may become known, as in a pipe.
         let sources = if series.is_some() { source.report().sources } else { 1 };
         let over_at = series.as_ref().and_then(|series| self::over_at(series, sources));
         if series.as_ref().is_some_and(|series| is_complete(series, sources)) {
@@ -169,7 +170,7 @@ fn pump(
         let now = Instant::now();
         if let Some(series) = series {
             series.of(&received.origin).observe(&received.frames, now);
-            // What comes after the grace and puts nothing off is of another series.
+            // A message after the grace that does not extend it belongs to another series.
             let is_over = over_at.is_some_and(|at| at <= now);
             if is_over && self::over_at(series, sources) == over_at {
                 return Ok((Ending::SeriesEnded, 0));
@@ -185,8 +186,8 @@ fn pump(
                 }
             }
         }
-        // Where no part is wanted, there is nothing to be written, and a message all the same.
-        // A stop is no reason to lose what was received.
+        // If no part is wanted, nothing is written, but it counts as a message. A stop must not
+        // lose received messages.
         let (patience, never) = (Deadline::Idle(PATIENCE), Stop::never());
         if !received.frames.is_empty()
             && offer_until(sink, &received, patience, &never)? != Offered::Taken
@@ -198,14 +199,15 @@ fn pump(
     }
 }
 
-/// Tells whether all has come of the series of all sources that have one; each has sent something.
+/// Returns whether the series of all sources are complete, for sources with a series; each source
+/// has sent something.
 fn is_complete(series: &BySource<Followed>, sources: usize) -> bool {
     let mut begun = series.iter().map(|it| &it.watch).filter(|watch| watch.has_begun()).peekable();
     series.len() >= sources && begun.peek().is_some() && begun.all(SeriesWatch::is_complete)
 }
 
-/// Returns when the series of all sources are over of which anything has come. Where there are some
-/// that nothing at all has come of, they have so long to begin as images have to come late.
+/// Returns when the series of all sources that have sent something are over. A source that has sent
+/// nothing may begin within the time that late images have.
 fn over_at(series: &BySource<Followed>, sources: usize) -> Option<Instant> {
     let begun = series.iter().map(|followed| &followed.watch).filter(|watch| watch.has_begun());
     let mut ends = begun.map(SeriesWatch::over_at);
@@ -215,7 +217,7 @@ fn over_at(series: &BySource<Followed>, sources: usize) -> Option<Instant> {
     if series.len() < sources { latest.checked_add(grace) } else { Some(latest) }
 }
 
-/// The series of one source whose end is waited for: one of those that the filter takes.
+/// The series of one source whose end is waited for: one that the filter accepts.
 #[derive(Clone)]
 struct Followed {
     watch: SeriesWatch,

@@ -1,4 +1,4 @@
-//! [`Provenance`]: what an MCAP file notes of how it came about.
+//! [`Provenance`]: the notes of an MCAP file on how it was made.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -14,11 +14,11 @@ use crate::recording::{McapOptions, McapReader, Recording, is_pipe};
 /// Keys and values that an MCAP file notes.
 type Notes = Vec<(String, String)>;
 
-/// What the messages of a recording come from.
+/// The origin of the messages of a recording.
 pub struct Provenance<'a> {
     /// The streams or recordings.
     pub inputs: &'a Inputs,
-    /// What was opened of recordings.
+    /// The opened recordings.
     pub recording: Option<&'a dyn Recording>,
     /// How streams are received, as keys and values.
     pub receiving: Vec<(String, String)>,
@@ -27,9 +27,9 @@ pub struct Provenance<'a> {
 }
 
 impl Provenance<'_> {
-    /// Returns what an MCAP file notes of how it came about and what was left out, and what it keeps of
-    /// the files that it is made of: what the user has said of them, and starts of series that are no
-    /// messages in any of them.
+    /// Returns the notes of an MCAP file: how it was made, and what was left out. They include what
+    /// is kept of the files that it is made from: the notes of the user, and starts of series that
+    /// are not messages in any of these files.
     pub(super) fn notes(&self) -> Result<McapOptions> {
         let locations = self.inputs.iter().map(|input| &input.location);
         let addresses: Vec<_> = locations.clone().map(ToString::to_string).collect();
@@ -61,8 +61,8 @@ impl Provenance<'_> {
     }
 }
 
-/// Keeps what files note: of the first how it began, as files of one recording say the same, and of all
-/// what the user has said.
+/// Keeps the notes of files: from the first file how its recording began, because files of one
+/// recording agree on that; and from all files the notes of the user.
 fn keep(noted: Vec<Vec<MetadataInfo>>, session: &mut Notes, user: &mut Notes) {
     for (number, metadata) in noted.into_iter().enumerate() {
         for MetadataInfo { name, entries, .. } in metadata {
@@ -76,8 +76,8 @@ fn keep(noted: Vec<Vec<MetadataInfo>>, session: &mut Notes, user: &mut Notes) {
     }
 }
 
-/// Returns the starts of series that are messages in none of these files: those that a file keeps of
-/// series that began in another one, which is not among them.
+/// Returns the starts of series that are not messages in any of these files: a file keeps the start
+/// of a series that began in an earlier file, which may be missing here.
 fn starts_between(paths: &[&Path], infos: &[Info]) -> Result<Vec<(Timestamp, Frames)>> {
     let (mut sent, mut ahead) = (HashSet::new(), BTreeMap::new());
     for (path, info) in paths.iter().zip(infos) {
@@ -87,7 +87,7 @@ fn starts_between(paths: &[&Path], infos: &[Info]) -> Result<Vec<(Timestamp, Fra
             if info.first.is_some_and(|first| start.time.as_nanos() >= first) {
                 sent.insert(key);
             } else {
-                // Each file of a recording that was divided has them.
+                // Each file of a divided recording has them.
                 ahead.entry(key).or_insert_with(|| (Rc::clone(&reader), start));
             }
         }
@@ -99,7 +99,7 @@ fn starts_between(paths: &[&Path], infos: &[Info]) -> Result<Vec<(Timestamp, Fra
     read.filter_map(Result::transpose).collect()
 }
 
-/// Adds a note, beside another one of the same key that says something else.
+/// Adds a note, also if there is another one with the same key and another value.
 fn add(notes: &mut Notes, (key, value): (String, String)) {
     let keys = std::iter::once(key.clone()).chain((2..).map(|number| format!("{key} ({number})")));
     for key in keys {

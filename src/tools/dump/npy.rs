@@ -20,7 +20,7 @@ use super::array_folder::ArrayFile;
 /// The bytes before the header: magic, version and length.
 const PREFIX: usize = 10;
 
-/// Where the data of a file begin is a multiple of this.
+/// The data of a file begin at a multiple of this.
 const ALIGNMENT: usize = 64;
 
 /// Writes arrays as NumPy reads them: any type, any shape, in the byte order they have.
@@ -30,7 +30,7 @@ pub struct Npy;
 impl ArrayFile for Npy {
     const EXTENSION: &'static str = "npy";
 
-    fn takes(&self, _array: &Array) -> bool {
+    fn accepts(&self, _array: &Array) -> bool {
         true
     }
 
@@ -40,7 +40,7 @@ impl ArrayFile for Npy {
     }
 }
 
-/// Returns all that stands before the elements.
+/// Returns everything before the elements.
 fn head(array: &Array) -> Vec<u8> {
     let extents: String = array.shape().iter().map(|extent| format!("{extent}, ")).collect();
     // One extent keeps its comma, as tuples of Python do.
@@ -50,9 +50,9 @@ fn head(array: &Array) -> Vec<u8> {
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
     let length = (PREFIX + text.len() + 1).next_multiple_of(ALIGNMENT) - PREFIX;
     text = format!("{text:<0$}\n", length - 1);
-    let told = u16::try_from(length).expect("64 dimensions take less than two bytes can tell");
+    let field = u16::try_from(length).expect("64 dimensions fit into a length of two bytes");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(told.to_le_bytes());
+    bytes.extend(field.to_le_bytes());
     bytes.extend(text.into_bytes());
     bytes
 }

@@ -1,4 +1,4 @@
-//! [`Output`]: where messages go.
+//! [`Output`]: the destination of messages.
 
 use std::fs;
 use std::io::Write;
@@ -38,9 +38,9 @@ pub enum Format {
 pub struct OutputOptions<'a> {
     /// How to dump them.
     pub format: Format,
-    /// The file or folder to write; none for what is shown on the screen.
+    /// The file or folder to write; none for the screen.
     pub path: Option<&'a Path>,
-    /// What a line of JSON says of a message.
+    /// How much a line of JSON has of a message.
     pub content: JsonContent,
     /// What to do if the folder holds files already.
     pub existing: Existing,
@@ -50,11 +50,11 @@ pub struct OutputOptions<'a> {
     pub mode: Mode,
 }
 
-/// Where messages go.
+/// The destination of messages.
 pub struct Output<'a> {
     pub(super) sink: Box<dyn Sink + 'a>,
     pub(super) gauge: Option<Gauge>,
-    /// The file that was made; none if it was a pipe that was there.
+    /// The file that was created; none for an existing pipe.
     file: Option<PathBuf>,
 }
 
@@ -65,10 +65,10 @@ impl<'a> From<Box<dyn Sink + 'a>> for Output<'a> {
 }
 
 impl OutputOptions<'_> {
-    /// Opens what messages go to, of some provenance; `out` is the screen.
+    /// Opens the output for messages of this provenance; `out` is the screen.
     ///
     /// # Errors
-    /// If a file cannot be made, or is there already.
+    /// If a file cannot be created, or exists already.
     pub fn open(
         &self,
         from: &Provenance<'_>,
@@ -117,7 +117,7 @@ impl Output<'_> {
         self.gauge.as_ref()
     }
 
-    /// Takes back that it was opened, so that the same can be tried again.
+    /// Undoes the opening, so that it can be tried again.
     pub fn discard(self) {
         drop(self.sink);
         if let Some(file) = self.file {
@@ -126,8 +126,8 @@ impl Output<'_> {
     }
 }
 
-/// Returns whether what is written to a path is a recording in a single stream of bytes: the standard
-/// output, or a pipe.
+/// Returns whether a recording at a path is written as a single stream of bytes: to the standard
+/// output, or to a pipe.
 #[must_use]
 pub fn is_piped(path: &Path) -> bool {
     path == Path::new(STDOUT) || is_pipe(path)

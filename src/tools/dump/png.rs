@@ -14,37 +14,39 @@ use crate::routing::BySource;
 
 /// The colour of a pixel without value: in the palette behind all grays.
 const MASKED: u8 = 255;
-/// A red that is no gray, and not so loud that gaps of a detector are all one sees.
+/// A red that is dark enough not to hide the image behind the gaps of the detector.
 const MASKED_COLOUR: [u8; 3] = [110, 30, 50];
 /// The brightest gray of the palette.
 const WHITE: u8 = MASKED - 1;
-/// How many pixels at most tell the scale: more tell the same.
+/// How many pixels at most decide the scale: more would not change it.
 const SAMPLED: usize = 1 << 20;
-/// The shares of pixels that are black at least, and white at most.
+/// The share of pixels that are at least black, and the one that are at most white.
 const BLACK_SHARE: f64 = 0.01;
 const WHITE_SHARE: f64 = 0.995;
-/// The share of the pixels brighter than black that are not all white, where these are few.
+/// The share of the pixels brighter than black that are not all white, if these are few.
 const BRIGHTER_SHARE: f64 = 0.9;
 
 /// Writes images as pictures of 8 bits: 255 grays, and a dark red for pixels without value.
 ///
-/// An image is an array of two dimensions, or the first plane of one of three; no complex one, and
-/// none without pixels. Without value are those that detectors flag gaps, bad and saturated pixels by:
+/// An image is an array of two dimensions, or the first plane of one of three; not of complex
+/// numbers, and not without pixels. These values flag gaps, bad and saturated pixels, and are shown
+/// as pixels without value:
 ///
 /// ```text
 /// unsigned types   the greatest two values; of 8 bits the greatest alone
 /// signed types     the least two values, and the greatest
-/// floats           what is no finite number
-/// any type         what the header of the series masks, if one was seen, and what is saturated by it
+/// floats           NaN and infinities
+/// any type         pixels that are masked or saturated by the header of the series, if it was seen
 /// ```
 ///
-/// The darkest 1 % of the other pixels are black, the brightest 0.5 % white, and in between it is
-/// linear. Where these are one value, as in images with few photons, white is what 90 % of the pixels
-/// above it do not exceed: each photon is seen. Percentiles are taken of at most 2^20 pixels, evenly spread.
+/// The darkest 1 % of the other pixels are black, the brightest 0.5 % white, and the scale between
+/// is linear. If these two values are equal, as in images with few photons, white is the value that
+/// 90 % of the brighter pixels do not exceed: so each photon is visible. Percentiles are taken of
+/// at most 2^20 pixels, evenly spread.
 #[derive(Clone, Debug)]
 pub struct Png {
     headers: BySource<Arc<Flags>>,
-    /// That of the series of the message that is written.
+    /// The flags of the series of the current message.
     flags: Arc<Flags>,
 }
 
@@ -66,7 +68,7 @@ impl ArrayFile for Png {
         self.flags = if header.is_for(data) { Arc::clone(header) } else { Arc::default() };
     }
 
-    fn takes(&self, array: &Array) -> bool {
+    fn accepts(&self, array: &Array) -> bool {
         let is_real = !matches!(array.dtype(), Dtype::Complex64 | Dtype::Complex128);
         is_real && extents(array).is_some()
     }
@@ -123,7 +125,7 @@ fn palette() -> Vec<u8> {
     grays.chain([MASKED_COLOUR]).flatten().collect()
 }
 
-/// What the header of the series says of the pixels.
+/// The flags of the pixels by the header of the series.
 #[derive(Clone, Copy, Debug, Default)]
 struct Flagged<'a> {
     mask: Option<&'a [bool]>,
@@ -158,7 +160,7 @@ struct Pixels<'a, P> {
 }
 
 impl<P: Pixel> Pixels<'_, P> {
-    /// Returns the value of each `step`-th pixel, none where it is flagged.
+    /// Returns the value of each `step`-th pixel, none if it is flagged.
     fn values(&self, step: usize) -> impl Iterator<Item = Option<f64>> {
         let Flagged { mask, saturation } = self.flagged;
         #[expect(clippy::cast_precision_loss, reason = "the difference cannot be seen")]
@@ -191,7 +193,7 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// Returns the value that a share of sorted ones do not exceed, none where there are none.
+/// Returns the value that a share of sorted ones do not exceed, none if there are none.
 fn at(sorted: &[f64], share: f64) -> Option<f64> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -205,7 +207,7 @@ fn at(sorted: &[f64], share: f64) -> Option<f64> {
 
 /// An element that can be shown.
 trait Pixel: Element {
-    /// Returns the value, none if it is one that detectors use as a flag.
+    /// Returns the value; none if detectors use it as a flag.
     fn value(self) -> Option<f64>;
 }
 
@@ -307,13 +309,13 @@ mod tests {
 
     #[test]
     fn images_have_two_dimensions_or_planes_of_them() {
-        let takes = |shape: &[usize]| {
+        let accepts = |shape: &[usize]| {
             let length = shape.iter().product();
-            Png::default().takes(&Array::from_elements(&vec![0_u8; length], shape).unwrap())
+            Png::default().accepts(&Array::from_elements(&vec![0_u8; length], shape).unwrap())
         };
-        assert!(takes(&[1, 1]) && takes(&[3, 2, 2]));
+        assert!(accepts(&[1, 1]) && accepts(&[3, 2, 2]));
         for shape in [&[][..], &[3], &[0, 3], &[3, 0], &[0, 2, 2], &[1, 1, 1, 1]] {
-            assert!(!takes(shape), "{shape:?}");
+            assert!(!accepts(shape), "{shape:?}");
         }
     }
 }

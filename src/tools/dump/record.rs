@@ -11,13 +11,13 @@ use crate::recording::{
 };
 use crate::stream::{Mode, Options};
 
-/// How many bytes wait at most for MCAP files: what comes while a disk stalls.
+/// How many bytes wait at most for MCAP files: those that arrive while a disk stalls.
 const ON_DISK: usize = 256 << 20;
-/// How many where they are in memory, which does not stall, and the sender can wait: more would wait
-/// for nothing but to leave the processor's cache.
+/// The same for files in memory, which do not stall, if the sender can wait: more bytes would only
+/// leave the processor's cache.
 const IN_MEMORY: usize = 16 << 20;
 
-/// How to record; one MCAP file or folder by default, with as much memory as is usual.
+/// How to record; by default into one MCAP file or folder, with the default memory.
 #[derive(Clone, Debug, Default)]
 pub struct RecordOptions {
     /// How many bytes wait at most to be written.
@@ -25,9 +25,9 @@ pub struct RecordOptions {
     /// What to do when that is full; by default the sender of a PULL waits, and messages of a SUB are
     /// dropped.
     pub when_full: Option<WhenFull>,
-    /// When to go on in another MCAP file.
+    /// When to continue in another MCAP file.
     pub rotation: Rotation,
-    /// When to have the disk keep what is written.
+    /// When to flush to the disk.
     pub fsync: Fsync,
     /// What to note in an MCAP file, as keys and values.
     pub meta: Vec<(String, String)>,
@@ -36,8 +36,8 @@ pub struct RecordOptions {
 }
 
 impl RecordOptions {
-    /// Starts to record into MCAP files; `options` has what they note besides. Of two notes with the same
-    /// key, that of [`meta`](Self::meta) is kept.
+    /// Starts to record into MCAP files; `options` has further notes. Of two notes with the same
+    /// key, the one in [`meta`](Self::meta) is kept.
     ///
     /// # Errors
     /// If there is such a file already, or it cannot be made.
@@ -102,7 +102,7 @@ impl RecordOptions {
     }
 
     fn when_full(&self, mode: Mode) -> WhenFull {
-        // What is not taken from a PUB is lost uncounted, and would be whatever we do.
+        // Messages that are not received from a PUB are lost uncounted, in any case.
         let usual = if mode == Mode::Sub { WhenFull::DropNewest } else { WhenFull::Block };
         self.when_full.unwrap_or(usual)
     }

@@ -11,7 +11,7 @@ use crate::frame::Frame;
 use crate::printable::{is_hidden, printable};
 use crate::tools::Error;
 
-/// How many bytes of a part are shown where it is not text.
+/// How many bytes of a part are shown if it is not text.
 const SHOWN: usize = 64;
 
 /// Messages as text to look at, a line for each part: message, part, bytes, and JSON as text or the
@@ -25,7 +25,7 @@ const SHOWN: usize = 64;
 pub struct TextWriter<W> {
     out: W,
     number: u64,
-    /// How wide the labels of the sources are, where they are shown.
+    /// How wide the labels of the sources are, if they are shown.
     labels: Option<usize>,
 }
 
@@ -35,7 +35,7 @@ impl<W: Write> TextWriter<W> {
         Self { out, number: 0, labels: None }
     }
 
-    /// Begins each line with the label of the message's source, in so many columns.
+    /// Begins each line with the label of the message's source, in this many columns.
     #[must_use]
     pub fn with_labels(mut self, columns: usize) -> Self {
         self.labels = Some(columns);
@@ -68,7 +68,7 @@ impl<W: Write + Send> Sink for TextWriter<W> {
         set.ready();
     }
 
-    // It fails only when it is offered something.
+    // It fails only in an offer.
     fn watch<'a>(&'a self, _set: &mut WaitSet<'a>) {}
 
     fn check(&mut self) -> Result<()> {
@@ -85,7 +85,7 @@ impl<W: Write + Send> Sink for TextWriter<W> {
     }
 }
 
-/// Prints one part as a line. Nothing that could upset a terminal gets out.
+/// Prints one part as a line, without anything that could upset a terminal.
 fn show(number: u64, part: usize, frame: &Frame, out: &mut dyn Write) -> io::Result<()> {
     let bytes = frame.as_ref();
     write!(out, "{number:>6} {part:>3} {:>10}  ", bytes.len())?;
@@ -101,17 +101,17 @@ fn show(number: u64, part: usize, frame: &Frame, out: &mut dyn Write) -> io::Res
     Ok(())
 }
 
-/// Returns the text of JSON on one line; none where it is not that.
+/// Returns the text of JSON on one line; none if it is not that.
 fn json_text(bytes: &[u8]) -> Option<String> {
     let bytes = without_byte_order_mark(bytes);
-    // What else is JSON begins with none of the bytes that data have most often.
+    // Other JSON does not begin with the most frequent bytes of binary data.
     if !matches!(bytes.first(), Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
     {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
     serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
-    // Control characters of valid JSON stand between its words only; those beyond ASCII, and
+    // Control characters of valid JSON are between its tokens only; those beyond ASCII, and
     // characters that reorder text, may stand in its strings.
     Some(text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect())
 }

@@ -1,6 +1,6 @@
 //! m_dump's looks at a recording: what is in it, whether it is whole, and what can be saved of it.
 //!
-//! What they find is told as text for people or as JSON for programs.
+//! The results are printed as text for people or as JSON for programs.
 
 mod text;
 
@@ -16,12 +16,12 @@ use crate::recording::mcap::{self, Detail};
 use crate::recording::{self, FolderInfo};
 use crate::tools::Error;
 
-/// How a look at a recording is told.
+/// The form in which the result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Tables for people.
     Text {
-        /// How many characters fit into a line, where there is a limit.
+        /// How many characters fit into a line, if there is a limit.
         columns: Option<u16>,
     },
     /// One object of JSON, the path in it.
@@ -30,7 +30,7 @@ pub enum Form {
     JsonLine,
 }
 
-/// What to find out about a recording.
+/// What to look at in a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look {
     /// What is in it.
@@ -41,9 +41,8 @@ pub enum Look {
     Recover(PathBuf),
 }
 
-/// Looks at recordings, one after the other: what is wrong with one is no reason to say nothing of
-/// the rest. Returns whether all that could be read are sound; `failed` is called for each that cannot
-/// be read, in its turn.
+/// Looks at recordings, one after the other, also after one that is damaged. Returns whether all
+/// that could be read are sound. `failed` is called for each that cannot be read, in order.
 ///
 /// # Errors
 /// If the output fails.
@@ -78,8 +77,8 @@ pub fn look(
     Ok(is_sound)
 }
 
-/// Tells what is in the recording at a path: an MCAP file, or a folder, of which the names and
-/// sizes of its files are looked at.
+/// Prints what is in the recording at a path: an MCAP file, or a folder, by the names and sizes of
+/// its files.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -97,7 +96,7 @@ pub fn look(
 /// ```
 ///
 /// # Errors
-/// Where it cannot be read, is no recording, or the output fails.
+/// If it cannot be read, is no recording, or the output fails.
 pub fn info(path: &Path, detail: Detail, form: Form, out: &mut dyn Write) -> Result<()> {
     if path.is_dir() {
         let info = FolderInfo::of(path)?;
@@ -115,10 +114,10 @@ pub fn info(path: &Path, detail: Detail, form: Form, out: &mut dyn Write) -> Res
     .map_err(Error::output)
 }
 
-/// Reads a whole MCAP file and tells what is wrong with it; returns whether that is nothing.
+/// Reads a whole MCAP file and prints what is wrong with it; returns whether it is sound.
 ///
 /// # Errors
-/// Where it cannot be read, is no MCAP file, or the output fails.
+/// If it cannot be read, is no MCAP file, or the output fails.
 pub fn verify(path: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
     expect_file(path)?;
     let verification = mcap::verify(path)?;
@@ -130,11 +129,11 @@ pub fn verify(path: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
     Ok(verification.is_sound())
 }
 
-/// Writes what can be read of an MCAP file into a new one, and tells what could not; returns whether
-/// that is nothing.
+/// Writes what can be read of an MCAP file into a new one, and prints what could not be read;
+/// returns whether all could.
 ///
 /// # Errors
-/// Where a file cannot be read or written, nothing was found, or the output fails.
+/// If a file cannot be read or written, nothing was found, or the output fails.
 pub fn recover(path: &Path, to: &Path, form: Form, out: &mut dyn Write) -> Result<bool> {
     expect_file(path)?;
     let recovery = mcap::recover(path, to)?;
@@ -146,19 +145,19 @@ pub fn recover(path: &Path, to: &Path, form: Form, out: &mut dyn Write) -> Resul
     Ok(recovery.damaged == 0 && recovery.damaged_places == 0)
 }
 
-/// Says what else there is for a folder.
+/// Makes the error for a folder, with the options that accept one.
 fn expect_file(path: &Path) -> Result<()> {
     if !path.is_dir() {
         return Ok(());
     }
-    let reason = "it is a folder: --info tells what is in it, --convert makes a file of it";
+    let reason = "it is a folder: --info prints what is in it, --convert makes a file of it";
     Err(recording::Error::NotARecording { path: path.to_owned(), reason: reason.to_owned() }.into())
 }
 
-/// Tells in a line of JSON why a look at one of several recordings failed.
+/// Prints a line of JSON with the error of one of several recordings.
 ///
 /// # Errors
-/// Where the output fails.
+/// If the output fails.
 pub fn failure(path: &Path, error: &error::Error, out: &mut dyn Write) -> Result<()> {
     let report = BTreeMap::from([("error", WithCauses(error).to_string())]);
     json(path, &report, Form::JsonLine, out).map_err(Error::output)
@@ -166,16 +165,16 @@ pub fn failure(path: &Path, error: &error::Error, out: &mut dyn Write) -> Result
 
 fn json(path: &Path, report: &impl Serialize, form: Form, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Told<'a, R> {
+    struct Printed<'a, R> {
         path: &'a str,
         #[serde(flatten)]
         report: &'a R,
     }
     let path = &path.to_string_lossy();
-    let told = Told { path, report };
+    let printed = Printed { path, report };
     let json = match form {
-        Form::JsonLine => serde_json::to_string(&told)?,
-        _ => serde_json::to_string_pretty(&told)?,
+        Form::JsonLine => serde_json::to_string(&printed)?,
+        _ => serde_json::to_string_pretty(&printed)?,
     };
     writeln!(out, "{}", printable_json(json))
 }

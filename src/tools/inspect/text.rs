@@ -11,10 +11,10 @@ use crate::printable::printable;
 use crate::recording::FolderInfo;
 use crate::recording::mcap::{ChannelInfo, Damage, Info, Recovery, SESSION, SUMMARY, Verification};
 
-/// How many damaged places are told one by one.
-const TOLD: usize = 20;
+/// How many damaged places are printed one by one.
+const PRINTED: usize = 20;
 
-/// Tells what is in a recording.
+/// Prints what is in a recording.
 pub(super) fn info(
     path: &Path,
     info: &Info,
@@ -28,24 +28,24 @@ pub(super) fn info(
         let seconds = seconds(last.saturating_sub(first));
         writeln!(out, "{} to {}, {seconds:.3} s", time(first), time(last))?;
     }
-    let mut tell = |heads: &[&str], rows: Vec<Vec<String>>, texts| match rows.is_empty() {
+    let mut print = |heads: &[&str], rows: Vec<Vec<String>>, texts| match rows.is_empty() {
         true => Ok(()),
         false => writeln!(out, "\n{}", table(heads, rows, texts, columns)),
     };
     let heads = ["channel", "messages", "bytes", "first s", "last s", "Hz", "lost", "dropped"];
-    tell(&heads, channels(info), 1)?;
-    tell(&["source", "from", "mode"], sources(info), 3)?;
+    print(&heads, channels(info), 1)?;
+    print(&["source", "from", "mode"], sources(info), 3)?;
     let attachments = info.attachments.iter().map(|attachment| {
         vec![shown(&attachment.name), DecimalBytes(attachment.bytes).to_string()]
     });
-    tell(&["attachment", "bytes"], attachments.collect(), 1)?;
-    // The table of the channels tells what the summary does.
+    print(&["attachment", "bytes"], attachments.collect(), 1)?;
+    // The table of the channels already has the content of the summary.
     let metadata = info.metadata.iter().filter(|metadata| metadata.name != SUMMARY);
     let metadata = metadata.flat_map(|metadata| {
         let entries = metadata.entries.iter();
         entries.map(|(key, value)| vec![shown(&metadata.name), shown(key), shown(value)])
     });
-    tell(&["metadata", "key", "value"], metadata.collect(), 3)?;
+    print(&["metadata", "key", "value"], metadata.collect(), 3)?;
     let thinned = thinned(info);
     if !info.notices.is_empty() || !info.is_closed || thinned.is_some() {
         writeln!(out)?;
@@ -63,7 +63,7 @@ pub(super) fn info(
     Ok(())
 }
 
-/// Returns what the recording says of messages that were left out on purpose, if any are lost.
+/// Returns the notes on messages that were left out on purpose, if any are lost.
 fn thinned(info: &Info) -> Option<(&String, &String)> {
     let has_lost = info.channels.iter().any(|channel| channel.lost.is_some_and(|lost| lost > 0));
     let session = info.metadata.iter().find(|metadata| metadata.name == SESSION);
@@ -78,7 +78,7 @@ fn channels(info: &Info) -> Vec<Vec<String>> {
         let ChannelInfo { messages, bytes, .. } = *channel;
         let count =
             |count: Option<u64>| count.map_or("-".into(), |count| HumanCount(count).to_string());
-        // Times of day are told once: within a recording, what matters is how far apart they are.
+        // Times of day are printed once: within a recording, only the differences matter.
         let after = |time: Option<u64>| {
             time.map_or("-".into(), |time| format!("{:.3}", seconds(time.saturating_sub(start))))
         };
@@ -108,7 +108,7 @@ fn sources(info: &Info) -> Vec<Vec<String>> {
     rows
 }
 
-/// Tells what is in a folder.
+/// Prints what is in a folder.
 pub(super) fn folder_info(path: &Path, info: &FolderInfo, out: &mut dyn Write) -> io::Result<()> {
     let (messages, files) = (Counted(info.messages, "message"), Counted(info.files, "file"));
     let bytes = DecimalBytes(info.bytes);
@@ -127,7 +127,7 @@ pub(super) fn folder_info(path: &Path, info: &FolderInfo, out: &mut dyn Write) -
     Ok(())
 }
 
-/// Tells whether a recording is whole.
+/// Returns whether a recording is whole.
 pub(super) fn verification(
     path: &Path,
     verification: &Verification,
@@ -144,7 +144,7 @@ pub(super) fn verification(
         DecimalBytes(verification.size),
     )?;
     match checksums {
-        0 => writeln!(out, "no checksums: changed bytes cannot be told (record with --crc)")?,
+        0 => writeln!(out, "no checksums: changed bytes cannot be detected (record with --crc)")?,
         _ => writeln!(out, "{}", Counted(checksums, "checksum"))?,
     }
     if !verification.is_closed && messages == 0 {
@@ -163,7 +163,7 @@ pub(super) fn verification(
     damages(&verification.damages, verification.damaged_places, out)
 }
 
-/// Tells what was saved of a recording.
+/// Prints what was saved of a recording.
 pub(super) fn recovery(
     path: &Path,
     to: &Path,
@@ -187,19 +187,19 @@ fn damages(damages: &[Damage], count: u64, out: &mut dyn Write) -> io::Result<()
     }
     let rows = damages
         .iter()
-        .take(TOLD)
+        .take(PRINTED)
         .map(|damage| vec![shown(&damage.what), damage.at.to_string(), damage.bytes.to_string()]);
     let rows = rows.collect();
     writeln!(out, "\n{}", table(&["damage", "at byte", "bytes"], rows, 1, None))?;
-    let more = count.saturating_sub(TOLD as u64);
+    let more = count.saturating_sub(PRINTED as u64);
     if more > 0 {
         writeln!(out, "and {} more", Counted(more, "place"))?;
     }
     Ok(())
 }
 
-/// Makes a table whose first `texts` columns are texts, the others numbers. Texts go on in the next
-/// line where one is too long for so many `columns` of characters.
+/// Makes a table whose first `texts` columns are texts, the others numbers. Long texts continue in
+/// the next line, if a line is longer than `columns` characters.
 fn table(heads: &[&str], rows: Vec<Vec<String>>, texts: usize, columns: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(heads).add_rows(rows);
@@ -228,12 +228,12 @@ fn seconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e9
 }
 
-/// Returns a path without what could upset a terminal.
+/// Returns a path without characters that could upset a terminal.
 fn path_shown(path: &Path) -> String {
     shown(&path.to_string_lossy())
 }
 
-/// Returns a text from a file without what could upset a terminal.
+/// Returns a text from a file without characters that could upset a terminal.
 fn shown(text: &str) -> String {
     printable(text).into_owned()
 }
@@ -257,17 +257,17 @@ mod tests {
             lost: Some(0),
             ..ChannelInfo::default()
         };
-        let mut told = Info { messages: 1_234_567, channels: vec![channel], ..Info::default() };
-        told.is_closed = true;
-        told.attachments = vec![AttachmentInfo { name: "series-7-header".into(), bytes: 800 }];
+        let mut summary = Info { messages: 1_234_567, channels: vec![channel], ..Info::default() };
+        summary.is_closed = true;
+        summary.attachments = vec![AttachmentInfo { name: "series-7-header".into(), bytes: 800 }];
         let mut out = Vec::new();
-        info(Path::new("run.mcap"), &told, columns, &mut out).unwrap();
+        info(Path::new("run.mcap"), &summary, columns, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn what_upsets_a_terminal_or_reorders_text_is_told_as_something_else() {
-        let told = Info {
+    fn characters_that_upset_a_terminal_or_reorder_text_are_replaced() {
+        let summary = Info {
             channels: vec![ChannelInfo {
                 topic: "/a\u{202e}\x1b[2J/b".into(),
                 ..Default::default()
@@ -276,14 +276,14 @@ mod tests {
             ..Info::default()
         };
         let mut out = Vec::new();
-        info(Path::new("run.mcap"), &told, None, &mut out).unwrap();
+        info(Path::new("run.mcap"), &summary, None, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("/a\u{fffd}\u{fffd}[2J/b "), "{text:?}");
         assert!(text.contains("warning: a\u{fffd}\u{fffd}b\n"), "{text:?}");
     }
 
     #[test]
-    fn a_recording_is_told_in_lines_of_eighty_characters() {
+    fn a_recording_is_printed_in_lines_of_eighty_characters() {
         let expected = "\
 run.mcap: 1,234,567 messages, 0 B, closed
 

@@ -1,4 +1,4 @@
-//! The one clock that everything is replayed by: started once, and stopped by a pause.
+//! The one clock of a replay: started once, and stopped by a pause.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Has an offset be due at `now`, where the clock does not run yet.
+    /// Has an offset be due at `now`, if the clock does not run yet.
     pub(super) fn start(&mut self, now: Instant, offset: Duration) {
         if self.anchor.is_none() {
             self.anchor = Some((now, offset));
         }
     }
 
-    /// Tells whether the clock was started.
+    /// Returns whether the clock was started.
     pub(super) fn is_started(&self) -> bool {
         self.anchor.is_some()
     }
@@ -44,7 +44,7 @@ impl Clock {
         }
     }
 
-    /// Lets the clock go on from where it was stopped, or stepped to.
+    /// Lets the clock continue from the offset at which it was stopped, or to which it was stepped.
     pub(super) fn resume(&mut self, now: Instant) {
         if let Some(offset) = self.paused.take()
             && self.is_started()
@@ -58,7 +58,7 @@ impl Clock {
         self.paused = self.paused.map(|paused| paused.max(offset));
     }
 
-    /// Tells whether the clock is stopped.
+    /// Returns whether the clock is stopped.
     pub(super) fn is_paused(&self) -> bool {
         self.paused.is_some()
     }

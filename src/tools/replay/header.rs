@@ -1,4 +1,4 @@
-//! The start of a series, sent again and again for those who came late.
+//! The start of a series, sent again and again for late receivers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use mflow_handlers::Stage;
 /// More often, a replay would have no time for anything else.
 const LEAST: Duration = Duration::from_millis(1);
 
-/// Keeps the start of the series that is under way on each outlet, and says when to send it again.
+/// Keeps the start of the current series on each outlet, and decides when to send it again.
 /// Reads no clock.
 #[derive(Debug)]
 pub(super) struct Headers {
@@ -26,13 +26,13 @@ struct Kept {
 }
 
 impl Headers {
-    /// Keeps starts to send them again after `every`, [`LEAST`] at least; none where that is not
+    /// Keeps starts to send them again after `every`, [`LEAST`] at least; none if that is not
     /// wanted.
     pub(super) fn new(every: Option<Duration>) -> Self {
         Self { every: every.map(|every| every.max(LEAST)), kept: Vec::new() }
     }
 
-    /// Looks at a message that was sent at `now`.
+    /// Observes a message that was sent at `now`.
     pub(super) fn observe(&mut self, outlet: usize, message: &Received, now: Instant) {
         let Some(every) = self.every else { return };
         let peek = message.frames.peek();
@@ -52,7 +52,7 @@ impl Headers {
         }
     }
 
-    /// Takes a start that is to be sent again by `now`, and the outlet it goes to.
+    /// Takes a start that is to be sent again by `now`, and its outlet.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<(usize, Received)> {
         let every = self.every?;
         let (outlet, kept) = self.kept.iter_mut().enumerate().find_map(|(outlet, kept)| {
@@ -63,18 +63,19 @@ impl Headers {
         Some((outlet, kept.message.clone()))
     }
 
-    /// Adds when to look again.
+    /// Adds the time of the next check.
     pub(super) fn readiness(&self, set: &mut WaitSet<'_>) {
         let due = self.kept.iter().flatten().filter_map(|kept| kept.due).min();
         due.into_iter().for_each(|due| set.deadline(due));
     }
 }
 
-/// Says whose start is to be sent ahead, as a pass begins in the middle of it. Reads no clock.
+/// Decides for which series the start is sent ahead, because a pass begins in the middle of the
+/// series. Reads no clock.
 #[derive(Debug)]
 pub(super) struct Openings {
     is_wanted: bool,
-    /// The sources that messages have come from.
+    /// The sources of messages so far.
     begun: Vec<Arc<Origin>>,
 }
 
@@ -83,8 +84,8 @@ impl Openings {
         Self { is_wanted, begun: Vec::new() }
     }
 
-    /// Returns the series that a message is in the middle of, where it is the first of its source that
-    /// tells one.
+    /// Returns the series that a message is in the middle of, if it is the first of its source with
+    /// a series.
     pub(super) fn series(&mut self, message: &Received) -> Option<u64> {
         if !self.is_wanted || self.begun.contains(&message.origin) {
             return None;

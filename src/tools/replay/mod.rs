@@ -32,11 +32,10 @@ pub use streams::{Streams, usual_size};
 
 use player::Player;
 
-/// How to replay; by default all of it once, at recorded times where there are any.
+/// How to replay; by default all of it once, at recorded times if there are any.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// How fast; at the recorded times where there are any, and as fast as it goes otherwise, where
-    /// this says nothing.
+    /// How fast; by default at the recorded times if there are any, and at full speed otherwise.
     pub rate: Option<Rate>,
     /// Pauses between recorded times are cut to this.
     pub max_gap: Option<Duration>,
@@ -46,13 +45,13 @@ pub struct Options {
     pub filter: FilterOptions,
     /// What to do at the end of the recording.
     pub repeat: Repeat,
-    /// How much to tell.
+    /// How much to print.
     pub detail: Detail,
     /// How long to wait before the first message.
     pub delay: Duration,
-    /// Sends the start of the series under way again whenever so much time has passed.
+    /// Sends the start of the current series again at this interval.
     pub header_again: Option<Duration>,
-    /// Sends the start of a series ahead where the part begins in the middle of it.
+    /// Sends the start of a series ahead if the part begins in the middle of it.
     pub header_first: bool,
     /// How long to wait at the end for messages to leave, without any progress.
     pub linger: Duration,
@@ -61,15 +60,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns how fast to replay a recording: as asked for, at the recorded times, or as fast as it
-    /// goes if there are none.
+    /// Returns how fast to replay a recording: as requested, at the recorded times, or at full
+    /// speed if there are none.
     #[must_use]
     pub fn rate_of(&self, recording: &dyn Recording) -> Rate {
         let usual = if recording.is_timed() { Rate::Recorded(1.0) } else { Rate::Max };
         self.rate.unwrap_or(usual)
     }
 
-    /// Returns whether these ask for a part of a recording, or for some of its messages.
+    /// Returns whether these options leave out a part of a recording, or some of its messages.
     #[must_use]
     pub fn leaves_out(&self) -> bool {
         self.range != Range::default() || self.filter != FilterOptions::default()
@@ -80,7 +79,8 @@ impl Options {
 /// to an address: a small one for 2 MiB and more to the loopback interface, otherwise the system's
 /// choice.
 ///
-/// It takes larger ones than those that are generated: what comes from a file is in no cache yet.
+/// The limit is higher than for generated messages, because bytes of a file are not in the cache
+/// yet.
 ///
 /// ```
 /// use mflow::tools::replay::send_buffer;
@@ -98,13 +98,13 @@ pub enum Repeat {
     /// Ends.
     #[default]
     Once,
-    /// Starts again, so that it is played so many times.
+    /// Starts again, so that it is played this many times.
     Times(NonZeroU64),
     /// Starts again and again.
     Forever,
 }
 
-/// How much to tell.
+/// How much to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
     /// Nothing on the output.
@@ -114,18 +114,18 @@ pub enum Detail {
     Parts,
 }
 
-/// Where in the recording a replay is.
+/// The position of a replay in the recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Playing {
-    /// The time from the first message of the recording, where it has times.
+    /// The time from the first message of the recording, if it has times.
     pub at: Option<Duration>,
     /// The time from its first message to its last.
     pub span: Option<Duration>,
-    /// How much of what is to be replayed is done, from 0 to 1; in loops, of the pass under way.
+    /// How much of what is to be replayed is done, from 0 to 1; in loops, of the current pass.
     pub share: Option<f64>,
-    /// How long it will still take, where the schedule tells.
+    /// How long it will still take, if the schedule is known.
     pub left: Option<Duration>,
-    /// Whether there is more to come than this pass.
+    /// Whether another pass follows.
     pub is_loop: bool,
 }
 
@@ -134,20 +134,20 @@ pub struct Playing {
 pub enum Rest {
     /// It is paused.
     Paused,
-    /// The next message is due after so long.
+    /// The next message is due after this time.
     Next(Duration),
 }
 
 /// What was replayed.
 #[derive(Debug)]
 pub struct Summary {
-    /// What was found.
+    /// The findings.
     pub findings: Findings,
     /// How many bytes, all parts together.
     pub bytes: u64,
     /// The time from the first message to the last.
     pub elapsed: Duration,
-    /// How late messages were, where they had times to leave at.
+    /// How late messages were, if they had times to leave at.
     pub lateness: Option<Lateness>,
     /// How often the start of a series was sent again.
     pub headers_again: u64,
@@ -155,15 +155,15 @@ pub struct Summary {
     pub headers_first: u64,
     /// How many messages of the recording were skipped because they are damaged.
     pub damaged: u64,
-    /// The endpoint that a message waited for somebody to take it at, when the run ended.
+    /// The endpoint at which a message waited for a receiver when the run ended.
     pub waiting_for: Option<String>,
 }
 
 /// Replays a recording into sinks, and waits at the end until everything has left.
 ///
 /// # Errors
-/// Where the recording cannot be read, has no times though some are asked for, or a source that has
-/// no sink; where a sink or the output fails.
+/// If the recording cannot be read, has no times though some are asked for, or has a source without
+/// a sink; if a sink or the output fails.
 pub fn run(
     recording: &mut dyn Recording,
     mut outlets: Outlets,
@@ -193,7 +193,7 @@ pub fn run(
                 if let Some(recording::Error::Unwritten { messages, .. }) = error.get() {
                     unconfirmed.push((endpoint, Unconfirmed::Count(*messages)));
                 }
-                // What failed first is told.
+                // The first failure is reported.
                 ended = ended.and(Err(error));
             }
         }
@@ -216,7 +216,7 @@ pub fn run(
     })
 }
 
-/// Returns how fast to replay a recording, and fails if it has no times that are asked for.
+/// Returns how fast to replay a recording, and fails if the requested times are missing.
 fn rate(recording: &dyn Recording, options: &Options) -> Result<Rate> {
     match options.rate_of(recording) {
         Rate::Recorded(_) if !recording.is_timed() => {
@@ -226,7 +226,7 @@ fn rate(recording: &dyn Recording, options: &Options) -> Result<Rate> {
     }
 }
 
-/// Waits for so long, or for a stop.
+/// Waits for this long, or for a stop.
 fn wait_for(delay: Duration, stop: &Stop) -> Result<()> {
     if let Some(end) = Instant::now().checked_add(delay)
         && !delay.is_zero()

@@ -1,4 +1,4 @@
-//! Where the messages of each source in a recording are sent.
+//! The sinks to which the messages of each source in a recording are sent.
 
 use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
@@ -9,7 +9,7 @@ use crate::error::{self, Result};
 use crate::recording::Recording;
 use crate::tools::{Error, Observer, endpoint, tell_departures};
 
-/// Which sink takes the messages of which source: sinks are told by their numbers.
+/// Which sink gets the messages of which source: sinks are identified by their numbers.
 ///
 /// ```
 /// use mflow::tools::replay::Routes;
@@ -34,8 +34,7 @@ impl Routes {
         self.rest = Some(sink);
     }
 
-    /// Checks that the sources of a recording have somewhere to go, and that there are those that
-    /// are mapped.
+    /// Checks that every source of a recording has a sink, and that every mapped source exists.
     ///
     /// # Errors
     /// [`Error::Unmapped`], with the labels.
@@ -56,7 +55,7 @@ impl Routes {
         Err(unmapped(label, problem, recording))
     }
 
-    /// Returns the number of the sink that takes the messages of an origin.
+    /// Returns the number of the sink for the messages of an origin.
     fn place(&self, origin: &Origin) -> Option<usize> {
         if self.labels.is_empty() {
             return self.rest;
@@ -84,7 +83,7 @@ impl Outlets {
     /// Sends to these sinks as the routes say.
     ///
     /// # Panics
-    /// Where the routes lead to a sink that there is not.
+    /// If the routes lead to a sink that does not exist.
     #[must_use]
     pub fn new(sinks: Vec<Box<dyn Sink>>, routes: Routes) -> Self {
         let mut places = routes.labels.iter().map(|(_, place)| *place).chain(routes.rest);
@@ -92,12 +91,12 @@ impl Outlets {
         Self { sinks, routes }
     }
 
-    /// Checks that the routes and a recording go together.
+    /// Checks that the routes fit a recording.
     pub(super) fn check(&self, recording: &dyn Recording) -> Result<()> {
         self.routes.check(recording)
     }
 
-    /// Returns the number of the sink that takes the messages of an origin.
+    /// Returns the number of the sink for the messages of an origin.
     pub(super) fn place(&self, origin: &Origin, recording: &dyn Recording) -> Result<usize> {
         let place = self.routes.place(origin);
         place.ok_or_else(|| unmapped(origin.label(), HOMELESS, recording))
@@ -111,8 +110,8 @@ impl Outlets {
         endpoint(self.sinks[place].as_ref())
     }
 
-    /// Closes all sinks, and says for each endpoint how many messages it could not hand over, or why
-    /// it could not be closed.
+    /// Closes all sinks, and returns for each endpoint how many messages it could not hand over, or
+    /// why it could not be closed.
     pub(super) fn finish(
         self,
         linger: Duration,
@@ -121,7 +120,7 @@ impl Outlets {
         for sink in &self.sinks {
             tell_departures(sink.name(), sink.report().departures, observer);
         }
-        // Each is closed, even where another one fails, and all at the same time.
+        // Each is closed, even if another one fails, and all at the same time.
         let finish = |sink: Box<dyn Sink>| {
             let endpoint = endpoint(sink.as_ref());
             (endpoint, sink.finish(linger))
@@ -162,7 +161,7 @@ mod tests {
     use crate::tools::Unattended;
     use crate::tools::replay::{Options, run};
 
-    /// A sink of somebody's that takes everything, and tells at the end that it did or did not.
+    /// A sink that accepts everything, and returns a given result at the end.
     struct Theirs(&'static str, Option<Unconfirmed>);
 
     impl Sink for Theirs {
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_sink_cannot_finish_is_told_beside_what_the_others_have_left() {
+    fn the_failure_of_one_sink_is_reported_beside_the_results_of_the_others() {
         let path = std::env::temp_dir().join(format!("mflow-sinks-{}.mcap", std::process::id()));
         let mut writer = McapWriter::create(&path, McapOptions::default()).unwrap();
         let message = Received {

@@ -23,13 +23,13 @@ use crate::tools::{Command, Controls, Ending, Observer, Progress};
 /// How often to ask for commands while messages leave without a wait.
 const ASK: Duration = Duration::from_millis(20);
 
-/// How often to tell how long a long wait still takes.
+/// How often to report the rest of a long wait.
 const TELL: Duration = Duration::from_secs(1);
 
 /// A longer wait is reported.
 const LONG: Duration = Duration::from_secs(10);
 
-/// A replay under way.
+/// A replay in progress.
 pub(super) struct Player<'a> {
     recording: &'a mut dyn Recording,
     outlets: &'a mut Outlets,
@@ -56,17 +56,17 @@ pub(super) struct Player<'a> {
     waiting_for: Option<usize>,
 }
 
-/// What a person has asked for.
+/// The commands of a person.
 #[derive(Default)]
 struct Wishes {
     /// How many messages to send in spite of a pause.
     steps: u32,
-    /// When the person was asked last.
+    /// When commands were read last.
     asked: Option<Instant>,
 }
 
 impl Wishes {
-    /// Does what a person asks for; returns what ends the run by that.
+    /// Executes the commands of a person; returns the ending if one of them ends the run.
     fn obey(
         &mut self,
         clock: &mut Clock,
@@ -219,7 +219,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Reads the next message that is wanted, going round where that is wanted.
+    /// Reads the next wanted message, from the beginning again if requested.
     fn next(&mut self) -> Result<ControlFlow<Ending, Received>> {
         loop {
             let mut received = match self.run.next(self.recording)? {
@@ -247,7 +247,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Goes back to the beginning where there is another pass; one in which nothing was sent is the
+    /// Goes back to the beginning if there is another pass; one in which nothing was sent is the
     /// last.
     fn goes_round(&mut self) -> Result<bool> {
         let is_wanted = match self.options.repeat {
@@ -289,13 +289,13 @@ impl<'a> Player<'a> {
                     return Ok(None);
                 }
                 observer.resting(Rest::Paused);
-                // A terminal that was taken away meanwhile wakes nobody when it is back.
+                // A terminal that was taken away meanwhile wakes no wait when it is back.
                 set.deadline(now + TELL);
             } else {
                 let Some(offset) = offset.filter(|_| self.clock.is_started()) else {
                     return Ok(None);
                 };
-                // What is due after the end of time is never due.
+                // A time beyond the range of the clock is never reached.
                 let due = self.clock.due(offset);
                 if due.is_some_and(|due| due <= now) {
                     return Ok(None);
@@ -321,7 +321,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Reports a long wait that comes of the recorded times; once for many that are about as long.
+    /// Reports a long wait between recorded times; once for many of about the same length.
     fn report(&mut self, left: Duration, observer: &mut dyn Observer) {
         let is_recorded = matches!(self.rate, Rate::Recorded(_)) && self.options.max_gap.is_none();
         if is_recorded && left > LONG && left / 2 > self.reported {
@@ -333,8 +333,8 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Hands a message to its sink, waiting for it to take it; returns what ended the run before.
-    /// The clock starts with the first message that is taken.
+    /// Hands a message to its sink, and waits until the sink accepts it; returns the ending if the
+    /// run ended before. The clock starts with the first accepted message.
     fn hand_over(
         &mut self,
         outlet: usize,
@@ -367,7 +367,7 @@ impl<'a> Player<'a> {
         Ok(None)
     }
 
-    /// Looks for the start of the series that a message is in the middle of, where it is to be sent
+    /// Looks for the start of the series that a message is in the middle of, if it is to be sent
     /// ahead.
     fn opening(
         &mut self,
@@ -396,7 +396,7 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// Says where the replay is, having sent a message.
+    /// Reports the position of the replay, after sending a message.
     fn playing(&self, sent: &Received) -> Playing {
         let span = self.extent.span;
         let since = |first: crate::endpoint::Timestamp, last: crate::endpoint::Timestamp| {
@@ -427,7 +427,7 @@ impl<'a> Player<'a> {
     }
 }
 
-/// Returns a time as people say it, in the largest unit of which there are two.
+/// Returns a time for people, in the largest unit of which there are at least two.
 fn rounded(time: Duration) -> String {
     let seconds = time.as_secs();
     let units = [("years", 31_557_600), ("days", 86_400), ("h", 3600), ("min", 60)];
@@ -436,7 +436,7 @@ fn rounded(time: Duration) -> String {
     format!("{} {name}", seconds / length)
 }
 
-/// Prints a line for each part, in the words of the original.
+/// Prints a line for each part, as psi-mflow does.
 fn print_parts(number: u64, frames: &Frames, out: &mut dyn Write) -> io::Result<()> {
     for part in 0..frames.len() {
         let more = if part + 1 < frames.len() { "True" } else { "False" };

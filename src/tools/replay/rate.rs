@@ -7,20 +7,20 @@ use crate::endpoint::Timestamp;
 /// How fast to replay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
-    /// At the times at which the messages were recorded, so many times as fast.
+    /// At the times at which the messages were recorded, this many times as fast.
     Recorded(f64),
-    /// So many messages per second.
+    /// This many messages per second.
     Messages(f64),
-    /// So many bytes per second, all parts together.
+    /// This many bytes per second, all parts together.
     Bytes(f64),
-    /// As fast as it goes.
+    /// At full speed.
     Max,
 }
 
-/// Says of each message when it is due, counted from the first one. Reads no clock.
+/// Computes when each message is due, counted from the first one. Reads no clock.
 ///
-/// What is due is computed from the message's own time or number, never from when the one before
-/// was due: so no error adds up.
+/// A due time is computed from the message's own time or number, never from the previous due time:
+/// so errors do not add up.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     rate: Rate,
@@ -59,7 +59,7 @@ impl Schedule {
         }
     }
 
-    /// Returns when the next message is due; none where it is to leave as soon as it can.
+    /// Returns when the next message is due; none if it may leave at once.
     pub(super) fn next(&mut self, time: Timestamp, bytes: u64) -> Option<Duration> {
         let due = match self.rate {
             Rate::Max => return None,
@@ -91,8 +91,8 @@ impl Schedule {
         due.saturating_sub(too_much)
     }
 
-    /// Goes on with the first message of the recording again, as far after the last one as messages
-    /// are apart on average; a message that is alone comes once a second.
+    /// Continues with the first message of the recording, at the mean distance of messages after
+    /// the last one; a recording of one message repeats once a second.
     pub(super) fn rewind(&mut self) {
         if let Some(pass) = self.pass.take() {
             self.between = match pass.messages {

@@ -11,7 +11,7 @@ use crate::recording::Recording;
 use crate::stream::Stream;
 use crate::tools::{Controls, Limits, Observer, wait_for_peers};
 
-/// Streams that are open, and which of them takes the messages of which source.
+/// The open streams, and which of them gets the messages of which source.
 pub struct Streams {
     streams: Vec<Stream>,
     routes: Routes,
@@ -58,9 +58,9 @@ impl Streams {
         Ok(())
     }
 
-    /// Waits until each stream has so many peers, at most for as long as a replay with these limits may
-    /// be silent, and takes that time off its duration. Returns none if a stop is requested or a person
-    /// quits before.
+    /// Waits until each stream has this many peers, at most for as long as a replay with these
+    /// limits may be silent, and subtracts that time from its duration. Returns none if a stop is
+    /// requested or a person quits before.
     ///
     /// # Errors
     /// [`Error::NoPeers`](crate::Error::NoPeers) if there are too few in that time.
@@ -83,7 +83,7 @@ impl Streams {
     }
 }
 
-/// Returns how many bytes a message of these files has, 0 if that is not known.
+/// Returns the size of a message of these files in bytes; 0 if unknown.
 #[must_use]
 pub fn usual_size(paths: &[PathBuf], recording: &dyn Recording) -> usize {
     let files = paths.iter().filter_map(|path| path.metadata().ok()).filter(Metadata::is_file);

@@ -1,4 +1,4 @@
-//! The command lines: options, outputs, exit codes, and what is said where something is wrong.
+//! The command lines: options, outputs, exit codes, and what is said if something is wrong.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod harness;
@@ -62,7 +62,7 @@ fn help_says_how_to_use_each_program() {
 }
 
 #[test]
-fn version_tells_that_of_libzmq_and_whether_it_has_curve() {
+fn version_prints_that_of_libzmq_and_whether_it_has_curve() {
     let dir = Dir::new();
     let (major, minor, patch) = zmq::version();
     let curve = if zmq::has("curve") == Some(true) { "yes" } else { "no" };
@@ -164,9 +164,9 @@ fn help_version_and_completions_that_cannot_be_written_exit_with_1() {
 #[test]
 fn a_unit_is_read_in_any_case_and_one_of_two_meanings_is_asked_back() {
     let dir = Dir::new();
-    let nobody = ["-a", ANY, "-d", "1MS"];
+    let no_receiver = ["-a", ANY, "-d", "1MS"];
     for (option, value) in [("-r", "10hz"), ("-r", "max"), ("-r", "2KHz"), ("-s", "64kib")] {
-        dir.run("m_generate", nobody.iter().chain(&[option, value])).expect(4);
+        dir.run("m_generate", no_receiver.iter().chain(&[option, value])).expect(4);
     }
     let asked = dir.run("m_generate", ["-s", "1mb"]).expect(2);
     assert!(asked.errors()[0].ends_with("found '1mb': MB or Mb?"), "{}", asked.stderr);
@@ -213,7 +213,7 @@ fn every_option_of_the_original_is_taken_as_it_was() {
         &["m_replay", "in", "-a", ANY, "-q", "5", "--io-threads", "2", "--linger", "1s"],
     ];
     for line in lines {
-        // Nobody is there, so that each ends for want of messages or of peers.
+        // No peer is connected, so each ends for lack of messages or of peers.
         let arguments = line[1..].iter().chain(&["-d", "10ms"]);
         let ended = dir.run(line[0], arguments).expect(4);
         if line[0] == "m_stats" && line.contains(&"0.25") {
@@ -322,7 +322,7 @@ fn generate_prints_the_text_of_the_original() {
 }
 
 #[test]
-fn rates_are_told_in_json_too() {
+fn rates_are_printed_in_json_too() {
     let dir = Dir::new();
     let generate = dir.start("m_generate", ["-a", ANY, "-s", "1kB", "-n", "100", "--json"]);
     let stats = ["-n", "100", "--format", "json"];
@@ -330,16 +330,16 @@ fn rates_are_told_in_json_too() {
     let header = r#"{"htype":"raw-1.0","type":"int32","shape":[1,250],"frame":0}"#.len() as u64;
     // Frames have one digit and two.
     let headers = 100 * header + 90;
-    for (told, bytes) in
+    for (printed, bytes) in
         [(stats.stdout, 100_000 + headers), (generate.end().expect(0).stdout, 100_000)]
     {
-        let lines = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines = printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let lines: Vec<_> = lines.collect();
         let (summary, intervals) = lines.split_last().unwrap();
         assert_eq!((&summary["event"], &summary["bytes"]), (&json!("summary"), &json!(bytes)));
-        assert!(intervals.iter().all(|line| line["event"] == "interval"), "{told}");
+        assert!(intervals.iter().all(|line| line["event"] == "interval"), "{printed}");
         let messages = intervals.iter().map(|line| line["messages"].as_u64().unwrap()).sum::<u64>();
-        assert_eq!(messages, 100, "{told}");
+        assert_eq!(messages, 100, "{printed}");
     }
 }
 
@@ -355,7 +355,7 @@ fn a_silence_is_printed_while_it_lasts() {
         let arguments = [sender.endpoint(), "-i", "0.02", "-n", "2", "--format", format];
         let stats = dir.start("m_stats", arguments);
         sender.send(harness::numbered(0, 8)).unwrap();
-        // It is printed though the second message has not come.
+        // It is printed although the second message has not arrived.
         stats.stdout_line(&silence);
         sender.send(harness::numbered(1, 8)).unwrap();
         stats.end().expect(0);
@@ -438,14 +438,14 @@ fn loopback_measures_this_machine() {
 #[test]
 fn a_loopback_of_no_length_ends_by_itself() {
     let dir = Dir::new();
-    // Something comes all the time, so that the timeout ends nothing.
+    // Messages arrive all the time, so the timeout ends nothing.
     let stats = dir.run("m_stats", ["--loopback", "-s", "1kB", "--timeout", "30s"]).expect(0);
     let lines: Vec<&str> = stats.stdout.lines().collect();
     let seconds = summary(&lines[lines.len() - 8..])[0];
     assert!(seconds > 4.0, "{seconds} s");
 }
 
-// ---- who binds, who connects, and what is told ----
+// ---- who binds, who connects, and what is printed ----
 
 #[test]
 fn a_star_address_of_a_receiver_binds() {
@@ -616,29 +616,29 @@ fn messages_beyond_the_millionth_are_replayed_in_their_order() {
 }
 
 #[test]
-fn gaps_and_foreign_files_are_told_and_passed_over() {
+fn gaps_and_foreign_files_are_reported_and_skipped() {
     let dir = Dir::new();
     write_folder(&dir, "in", &[(3, &["a"]), (6, &["b"])]);
     dir.write("in/README.txt", "");
     dir.write("in/0_0.raw", "");
-    // What is no file is no part either; somebody who waits for a pipe to end waits for ever.
+    // What is no file is no part either: reading a pipe would wait for ever.
     fs::create_dir(dir.path("in/000007_000.raw")).unwrap();
     dir.shell("mkfifo in/000008_000.raw && ln -s nowhere in/000009_000.raw").expect(0);
     let replay = dir.start("m_replay", ["in", "-a", ANY]);
     dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "2"]).expect(0);
     assert_eq!(messages(&dir.path("out")), [["a"], ["b"]]);
-    let mut all_told = vec![replay.end().expect(0)];
+    let mut all_printed = vec![replay.end().expect(0)];
     let lines: [&[&str]; 4] = [
         &["m_stats", "in"],
         &["m_dump", "in"],
         &["m_dump", "in", "--convert", "out.mcap"],
         &["m_split", "./in", "./copy"],
     ];
-    all_told.extend(lines.map(|line| dir.run(line[0], &line[1..]).expect(0)));
-    for ended in all_told {
-        let told = ended.stderr;
-        assert!(told.contains("in': ignoring 5 other files\n"), "{told}");
-        assert!(told.contains("in': 2 messages missing in between\n"), "{told}");
+    all_printed.extend(lines.map(|line| dir.run(line[0], &line[1..]).expect(0)));
+    for ended in all_printed {
+        let printed = ended.stderr;
+        assert!(printed.contains("in': ignoring 5 other files\n"), "{printed}");
+        assert!(printed.contains("in': 2 messages missing in between\n"), "{printed}");
     }
 }
 
@@ -651,10 +651,10 @@ fn a_message_that_lacks_parts_is_skipped_and_exits_with_3() {
     }
     let replay = dir.start("m_replay", ["in", "-a", ANY, "-v"]);
     dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "2"]).expect(0);
-    let told = replay.end().expect(3).stderr;
-    assert!(told.contains("message 2 lacks part 0: skipped"), "{told}");
-    assert!(told.contains("message 3 lacks part 1: skipped"), "{told}");
-    assert!(told.contains("error: 'in': skipped 2 damaged messages\n"), "{told}");
+    let printed = replay.end().expect(3).stderr;
+    assert!(printed.contains("message 2 lacks part 0: skipped"), "{printed}");
+    assert!(printed.contains("message 3 lacks part 1: skipped"), "{printed}");
+    assert!(printed.contains("error: 'in': skipped 2 damaged messages\n"), "{printed}");
     assert_eq!(messages(&dir.path("out")), [["000001_000"], ["000004_000"]]);
 }
 
@@ -667,11 +667,11 @@ fn damage_of_a_folder_exits_with_3_whoever_reads_it() {
     let lines: [&[&str]; 3] =
         [&["m_stats", "in"], &["m_dump", "in"], &["m_dump", "in", "out", "--timeout", "10s"]];
     for line in lines {
-        let told = dir.run(line[0], &line[1..]).expect(3).stderr;
-        assert!(told.contains("error: 'in': skipped 2 damaged messages\n"), "{told}");
+        let printed = dir.run(line[0], &line[1..]).expect(3).stderr;
+        assert!(printed.contains("error: 'in': skipped 2 damaged messages\n"), "{printed}");
     }
     assert_eq!(messages(&dir.path("out")), [["a"], ["b"]]);
-    // What it was asked for came before any damage.
+    // The requested messages were ahead of any damage.
     dir.run("m_dump", ["in", "-n", "1"]).expect(0);
 }
 
@@ -682,9 +682,9 @@ fn a_loop_counts_each_damaged_message_once() {
     dir.write("in/000001_001.raw", "");
     let replay = dir.start("m_replay", ["in", "-a", ANY, "--loop", "-n", "7", "-v"]);
     dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "7"]).expect(0);
-    let told = replay.end().expect(3).stderr;
-    assert!(told.contains("error: 'in': skipped 1 damaged message\n"), "{told}");
-    assert_eq!(told.matches("message 1 lacks part 0: skipped").count(), 1, "{told}");
+    let printed = replay.end().expect(3).stderr;
+    assert!(printed.contains("error: 'in': skipped 1 damaged message\n"), "{printed}");
+    assert_eq!(printed.matches("message 1 lacks part 0: skipped").count(), 1, "{printed}");
 }
 
 #[test]
@@ -695,11 +695,11 @@ fn a_recording_and_its_replay_end_with_their_total() {
     write_folder(&dir, "in", &(0..1200).map(|number| (number, parts)).collect::<Vec<_>>());
     let replay = dir.start("m_replay", ["in", "-a", ANY]);
     let dump = dir.run("m_dump", [replay.endpoint().as_str(), "out", "-n", "1200"]).expect(0);
-    for told in [dump.stderr, replay.end().expect(0).stderr] {
-        let last = told.lines().last().unwrap();
+    for printed in [dump.stderr, replay.end().expect(0).stderr] {
+        let last = printed.lines().last().unwrap();
         let seconds = last.strip_prefix("1,200 messages, 1.20 MB in ");
         let seconds =
-            seconds.and_then(|rest| rest.strip_suffix(" s")).unwrap_or_else(|| panic!("{told}"));
+            seconds.and_then(|rest| rest.strip_suffix(" s")).unwrap_or_else(|| panic!("{printed}"));
         assert!(seconds.parse::<f64>().is_ok(), "{last}");
     }
     assert_eq!(dir.run("m_dump", ["in", "again", "--quiet"]).expect(0).stderr, "");
@@ -739,7 +739,7 @@ fn a_series_that_has_not_ended_exits_with_4() {
     let image = r#"{"htype":"dimage-1.0","series":4}"#;
     write_folder(&dir, "in", &[(0, &[image])]);
     let ended = dir.run("m_dump", ["in", "out", "--until-series-end"]).expect(4);
-    let error = "error: the series has not come to its end before the source ended";
+    let error = "error: the series did not end before the source ended";
     assert_eq!(ended.errors(), [error]);
     dir.run("m_dump", ["in", "first", "--until-series-end", "-n", "1"]).expect(0);
 }
@@ -802,13 +802,13 @@ fn a_split_by_configuration_routes_as_it_says() {
     let third = dir.start("m_dump", [&endpoints[1], "third", "-n", "3"]);
     all.end().expect(0);
     third.end().expect(0);
-    let told = split.end().expect(0).stderr;
+    let printed = split.end().expect(0).stderr;
     generate.end().expect(0);
     let all = messages(&dir.path("all"));
     let third = messages(&dir.path("third"));
     assert_eq!(all.len(), 10);
     assert_eq!(third, [&all[2], &all[5], &all[8]].map(Clone::clone));
-    let table: Vec<Vec<&str>> = told
+    let table: Vec<Vec<&str>> = printed
         .lines()
         .filter(|line| line.starts_with("tcp://"))
         .map(|line| line.split_whitespace().skip(1).collect())
@@ -1001,12 +1001,12 @@ fn a_malformed_address_exits_with_2_and_says_what_is_wrong() {
 }
 
 #[test]
-fn a_size_that_no_memory_holds_is_an_error_that_tells_the_unit() {
+fn a_size_that_no_memory_holds_is_an_error_with_a_hint_about_the_unit() {
     let dir = Dir::new();
     let failed = dir.run("m_generate", ["-a", ANY, "-s", "900000000"]).expect(1);
     assert_eq!(failed.errors(), ["error: there is no memory for 943718400000000 bytes"]);
-    assert!(failed.stderr.contains("\nhint: a size takes a unit"), "{}", failed.stderr);
-    // Nobody waits for messages that will never come.
+    assert!(failed.stderr.contains("\nhint: a size may have a unit"), "{}", failed.stderr);
+    // The run does not wait for messages that will never arrive.
     dir.run("m_stats", ["--loopback", "-s", "900000000", "-n", "1"]).expect(1);
 }
 
@@ -1059,7 +1059,7 @@ fn too_few_messages_exit_with_4() {
     let arguments = [&endpoint, "out", "-n", "5", "--timeout", "500ms"];
     dir.run("m_dump", arguments).expect(4);
     generate.end().expect(0);
-    assert_eq!(recording(dir.path("out")).len(), 6, "what came is there");
+    assert_eq!(recording(dir.path("out")).len(), 6, "what arrived is there");
 }
 
 #[test]
@@ -1083,19 +1083,22 @@ fn a_sender_whose_peers_never_come_exits_with_4() {
 fn what_is_published_to_nobody_exits_with_4() {
     let dir = Dir::new();
     let generate = dir.run("m_generate", ["-a", ANY, "-m", "pub", "-n", "3"]).expect(4);
-    assert!(generate.errors()[0].starts_with("error: nobody has subscribed to 'tcp://127.0.0.1:"));
+    assert!(
+        generate.errors()[0].starts_with("error: no receiver has subscribed to 'tcp://127.0.0.1:")
+    );
 }
 
 #[test]
-fn what_an_output_has_not_taken_is_an_error_unless_that_was_asked_for() {
+fn messages_that_an_output_has_not_accepted_are_an_error_unless_dropping_was_requested() {
     let dir = Dir::new();
     write_folder(&dir, "in", &[(0, &["a"]), (1, &["b"])]);
     for (policy, code) in [("10ms", 4), ("drop", 0)] {
         let split = dir.run("m_split", ["./in", ANY, "--on-full", policy, "--quiet"]).expect(code);
-        let error = "error: 2 messages were dropped, as nobody was at 'tcp://127.0.0.1:";
+        let error =
+            "error: 2 messages were dropped: no receiver was connected to 'tcp://127.0.0.1:";
         assert_eq!(split.stderr.starts_with(error), code == 4, "{}", split.stderr);
     }
-    // What others take goes on, however short the silence that ends a run.
+    // Other outputs still get everything, however short the silence that ends a run.
     write_folder(&dir, "in", &[(2, &["c"])]);
     dir.run("m_split", ["./in", "./copy", ANY, "--timeout", "20ms"]).expect(4);
     assert_eq!(messages(&dir.path("copy")), [["a"], ["b"], ["c"]]);
@@ -1154,7 +1157,7 @@ fn a_closed_pipe_is_success() {
         "good.json",
         r#"{"source": {"address": "tcp://h:1"}, "streams": [{"address": "tcp://h:2"}]}"#,
     );
-    // Whoever has seen enough does not hear what is wrong with the rest either.
+    // A reader that has seen enough gets no errors about the rest either.
     write_folder(&dir, "bad", &[(1, &["a"])]);
     dir.write("bad/000000_001.raw", "");
     let lines: [&[&str]; 12] = [
@@ -1194,7 +1197,7 @@ fn notices_and_errors_that_nobody_reads_change_nothing() {
         (4, &["m_dump", ANY, "--bind", silence]),
         (4, &["m_replay", "in", "-a", ANY, silence]),
         (4, &["m_split", ANY, ANY, "--bind", silence]),
-        // Totals, warnings, and what the library tells.
+        // Totals, warnings, and the events of the library.
         (0, &["m_stats", "--loopback", "-n", "10"]),
         (0, &["m_dump", "in", "out"]),
         (3, &["m_dump", "damaged", "-v"]),
@@ -1213,12 +1216,12 @@ fn notices_and_errors_that_nobody_reads_change_nothing() {
 #[test]
 fn a_generator_whose_reader_has_seen_enough_ends() {
     let dir = Dir::new();
-    // What it tells before it sends is two lines: that nobody reads the second would end it too.
+    // It prints two lines before it sends: a closed pipe at the second would end it too.
     let script = format!("{{ m_generate -a {ANY}; echo $? > code; }} 2>&1 | head -n 2");
     let generate = dir.start_shell(&script);
     let listening = generate.stdout_line("listening on ");
     let endpoint = listening.strip_prefix("listening on ").unwrap();
-    // Its first line of rates finds nobody.
+    // Its first line of rates has no reader.
     let stats = dir.start("m_stats", [endpoint, "--timeout", "1s"]);
     generate.end().expect(0);
     stats.end().expect(0);
@@ -1227,7 +1230,7 @@ fn a_generator_whose_reader_has_seen_enough_ends() {
 
 // ---- what a terminal shows ----
 
-/// Runs a line of the shell on a terminal of its own, and returns what that has shown; none where
+/// Runs a line of the shell on a terminal of its own, and returns what that has shown; none if
 /// there is no program for it.
 fn on_a_terminal(dir: &Dir, line: &str) -> Option<String> {
     if dir.shell("script --version").code != Some(0) {
@@ -1240,7 +1243,7 @@ fn on_a_terminal(dir: &Dir, line: &str) -> Option<String> {
 }
 
 #[test]
-fn a_bar_tells_on_a_terminal_how_far_a_dump_and_a_replay_are() {
+fn a_bar_shows_on_a_terminal_how_far_a_dump_and_a_replay_are() {
     let dir = Dir::new();
     let folder: Vec<(u64, &[&str])> = (0..50).map(|number| (number, &["part"][..])).collect();
     write_folder(&dir, "in", &folder);
@@ -1255,13 +1258,16 @@ fn a_bar_tells_on_a_terminal_how_far_a_dump_and_a_replay_are() {
     let ended = dump.end().expect(0);
     assert!(!ended.stderr.contains('%'), "{}", ended.stderr);
 
-    // Neither where it is not wanted, nor where stderr is something else.
+    // Neither if it is not wanted, nor if stderr is something else.
     let Some(shown) = on_a_terminal(&dir, "m_dump in third --quiet") else { return };
     assert_eq!(shown, "");
     let Some(shown) = on_a_terminal(&dir, "m_dump in fourth 2> told") else { return };
     assert_eq!(shown, "");
-    let told = fs::read_to_string(dir.path("told")).unwrap();
-    assert!(told.starts_with("50 messages, 200 B in ") && told.lines().count() == 1, "{told}");
+    let printed = fs::read_to_string(dir.path("told")).unwrap();
+    assert!(
+        printed.starts_with("50 messages, 200 B in ") && printed.lines().count() == 1,
+        "{printed}"
+    );
 }
 
 #[test]
@@ -1277,18 +1283,18 @@ fn an_endless_dump_ends_with_its_pipe() {
 }
 
 #[test]
-fn m_dump_tells_what_is_in_a_folder() {
+fn m_dump_prints_what_is_in_a_folder() {
     let dir = Dir::new();
     for name in ["in/000000_000.raw", "in/000000_001.raw", "in/000002_000.raw", "in/notes.txt"] {
         dir.write(name, "{}");
     }
-    let told = dir.run("m_dump", ["in", "--info"]).expect(0);
+    let printed = dir.run("m_dump", ["in", "--info"]).expect(0);
     let expected = "in: 2 messages in 3 files, 6 B\n1 message missing between 0 and 2\n\
                     1 other file ignored\n";
-    assert_eq!(told.stdout, expected);
+    assert_eq!(printed.stdout, expected);
     let refused = dir.run("m_dump", ["in", "--verify"]).expect(2);
     let error =
-        "error: --verify takes an MCAP file, found the folder 'in', which --convert makes one of";
+        "error: --verify expects an MCAP file, found the folder 'in', which --convert makes one of";
     assert_eq!(refused.errors(), [error]);
 }
 
@@ -1391,10 +1397,10 @@ fn text_from_a_file_does_not_control_the_terminal() {
 fn json_of_a_name_with_escape_sequences_is_exact() {
     let dir = Dir::new();
     dir.write("in.mcap", include_bytes!("cases/terminal-escape-in-source-name.mcap"));
-    let told = dir.run("m_dump", ["in.mcap", "--info", "-J"]).stdout;
-    let told: Value = serde_json::from_str(&told).unwrap();
-    let channels = told["channels"].as_array().unwrap();
-    assert!(channels.iter().any(|channel| channel["topic"] == "\u{9b}31m"), "{told}");
+    let printed = dir.run("m_dump", ["in.mcap", "--info", "-J"]).stdout;
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    let channels = printed["channels"].as_array().unwrap();
+    assert!(channels.iter().any(|channel| channel["topic"] == "\u{9b}31m"), "{printed}");
 }
 
 #[test]
@@ -1405,9 +1411,9 @@ fn a_source_has_the_name_that_people_give_it() {
     let sources = [0, 1, 2].map(|index| format!("{}={}", names[index], generators[index].1));
     let record = sources.iter().map(String::as_str).chain(["-o", "out.mcap", "-n", "3"]);
     dir.run("m_dump", record).expect(0);
-    let told = dir.run("m_dump", ["out.mcap", "--info", "-J"]).expect(0).stdout;
-    let told: Value = serde_json::from_str(&told).unwrap();
-    let channels = told["channels"].as_array().unwrap().iter();
+    let printed = dir.run("m_dump", ["out.mcap", "--info", "-J"]).expect(0).stdout;
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    let channels = printed["channels"].as_array().unwrap().iter();
     let channels: Vec<_> =
         channels.map(|it| (it["source"].as_str(), it["topic"].as_str())).collect();
     let expected = [
@@ -1427,7 +1433,7 @@ fn a_source_has_the_name_that_people_give_it() {
 }
 
 #[test]
-fn a_dump_of_several_sources_tells_them_apart() {
+fn a_dump_of_several_sources_labels_them() {
     let dir = Dir::new();
     let [camera, bs] = [(); 2].map(|()| generate(&dir, 1, "16B"));
     let sources = [format!("camera={}", camera.1), format!("bs={}", bs.1)];

@@ -1,4 +1,4 @@
-//! What m_dump's options do to a recording, and what it tells of one.
+//! What m_dump's options do to a recording, and what it prints about one.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod harness;
@@ -39,7 +39,7 @@ fn end(series: u64) -> Frames {
     message("dseries_end", series, 0)
 }
 
-/// Messages of two series, of which the first was joined late and the second comes too early.
+/// Messages of two series, of which the first was joined late and the second begins too early.
 fn two_series() -> Vec<Frames> {
     vec![
         image(3, 1),
@@ -69,7 +69,7 @@ fn frames(path: &Path) -> Vec<Frames> {
     read(path).into_iter().map(|(_, frames)| frames).collect()
 }
 
-/// Records messages with some options until all have come; returns what is in x.mcap.
+/// Records messages with some options until all have arrived; returns what is in x.mcap.
 fn recorded(dir: &Dir, messages: &[Frames], options: &[&str]) -> (Finished, Vec<Frames>) {
     let _ = fs::remove_file(dir.path("x.mcap"));
     let ended = record(dir, messages, options);
@@ -101,12 +101,12 @@ fn info(dir: &Dir, name: &str) -> Value {
 // ---- which messages ----
 
 #[test]
-fn that_all_that_came_was_left_out_is_told() {
+fn a_run_whose_messages_were_all_left_out_says_so() {
     let dir = Dir::new();
     let ended = record(&dir, &two_series(), &["--htype", "other", "--timeout", "10s"]);
     let count = two_series().len();
-    let told = format!("messages came, {count} of them: none passed the filters");
-    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+    let printed = format!("none of {count} messages passed the filters");
+    assert!(ended.stderr.contains(&printed), "{}", ended.stderr);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn headers_are_recorded_alone() {
 
 // ---- the end of a series ----
 
-/// Records until the end of a series, for which nobody asks.
+/// Records until the end of a series, in a thread.
 fn until_series_end(dir: &Dir, messages: &[Frames], option: &str, code: i32) -> (String, u64) {
     let _ = fs::remove_file(dir.path("x.mcap"));
     let mut sender = sender();
@@ -164,7 +164,7 @@ fn a_recording_ends_with_the_series() {
     let option = "--until-series-end=1000s";
     let whole = [start(4), image(4, 0), image(4, 1), image(4, 2), end(4)];
     assert_eq!(until_series_end(&dir, &whole, option, 0).1, 5);
-    // Images come late and in any order, and those of another series are none of it.
+    // Images arrive late and in any order, and images of another series do not count.
     let late = [start(4), end(3), image(3, 7), image(4, 2), end(4), image(4, 0), image(4, 1)];
     assert_eq!(until_series_end(&dir, &late, option, 0).1, 7);
 }
@@ -192,12 +192,12 @@ fn a_recording_of_several_sources_ends_with_the_series_of_each() {
 fn a_series_that_lacks_images_ends_after_a_grace_and_exits_with_3() {
     let dir = Dir::new();
     let lacking = [start(4), image(4, 0), end(4)];
-    let (told, count) = until_series_end(&dir, &lacking, "--until-series-end=300ms", 3);
+    let (printed, count) = until_series_end(&dir, &lacking, "--until-series-end=300ms", 3);
     assert_eq!(count, 3);
-    assert!(told.contains("2 images that the series announced did not come"), "{told}");
+    assert!(printed.contains("2 images announced by the series did not arrive"), "{printed}");
     // Without an argument, some seconds.
     until_series_end(&dir, &lacking, "--until-series-end", 3);
-    // Nobody has announced how many there are.
+    // Their number was not announced.
     let unannounced = [image(4, 0), end(4)];
     assert_eq!(until_series_end(&dir, &unannounced, "--until-series-end=300ms", 0).1, 2);
 }
@@ -208,10 +208,10 @@ fn a_stray_end_cuts_no_series_and_is_reported() {
     // A grace as short as this would end it between any two messages.
     let option = "--until-series-end=0s";
     let stale = [end(3), start(4), image(4, 0), image(4, 1), image(4, 2), end(4)];
-    let (told, count) = until_series_end(&dir, &stale, option, 0);
+    let (printed, count) = until_series_end(&dir, &stale, option, 0);
     assert_eq!(count, 6);
-    let strays = "warning: other series than the one that was waited for: 1 end";
-    assert!(told.contains(strays), "{told}");
+    let strays = "warning: messages of other series: 1 end";
+    assert!(printed.contains(strays), "{printed}");
     let ended = dir.run("m_dump", ["x.mcap", option, "-J"]).expect(0);
     let last: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
     assert_eq!(last, json!({"strays": {"starts": 0, "images": 0, "ends": 1}}));
@@ -221,10 +221,10 @@ fn a_stray_end_cuts_no_series_and_is_reported() {
 fn a_series_that_another_start_cuts_short_exits_with_3() {
     let dir = Dir::new();
     let all = [start(4), image(4, 0), image(4, 1), image(4, 2), start(5), image(5, 0)];
-    let (told, count) = until_series_end(&dir, &all[..5], "--until-series-end=1000s", 3);
+    let (printed, count) = until_series_end(&dir, &all[..5], "--until-series-end=1000s", 3);
     assert_eq!(count, 5);
-    assert!(told.contains("error: another series came"), "{told}");
-    assert!(told.contains("waited for: 1 start"), "{told}");
+    assert!(printed.contains("error: another series began"), "{printed}");
+    assert!(printed.contains("messages of other series: 1 start"), "{printed}");
 }
 
 // ---- files ----
@@ -262,8 +262,11 @@ fn a_recording_goes_on_in_files_that_are_each_whole() {
     let files = || expected.iter().rev().map(String::as_str);
     dir.run("m_dump", files().chain(["--convert", "all.mcap"])).expect(0);
     assert!(frames(&dir.path("all.mcap")) == messages);
-    let told = dir.run("m_dump", ["all.mcap", "--info"]).expect(0).stdout;
-    assert!(told.contains("sample") && told.contains("run-0004.mcap run-0003.mcap"), "{told}");
+    let printed = dir.run("m_dump", ["all.mcap", "--info"]).expect(0).stdout;
+    assert!(
+        printed.contains("sample") && printed.contains("run-0004.mcap run-0003.mcap"),
+        "{printed}"
+    );
     dir.run("m_dump", ["all.mcap", "--verify"]).expect(0);
     let replay = dir.start("m_replay", files().chain(["-a", "tcp://127.0.0.1:*", "--from", "3"]));
     let mut receiver = connect(&replay.endpoint(), Options::pull().timeout(PATIENCE)).unwrap();
@@ -273,10 +276,10 @@ fn a_recording_goes_on_in_files_that_are_each_whole() {
     }
     replay.end().expect(0);
     for name in &expected {
-        let told = info(&dir, name);
-        assert_eq!(told["attachments"][0]["name"], "series-4-header");
+        let printed = info(&dir, name);
+        assert_eq!(printed["attachments"][0]["name"], "series-4-header");
         let user =
-            told["metadata"].as_array().unwrap().iter().find(|it| it["name"] == "mflow.user");
+            printed["metadata"].as_array().unwrap().iter().find(|it| it["name"] == "mflow.user");
         assert_eq!(user.unwrap()["entries"], json!({"sample": "lysozyme"}));
         assert!(fs::metadata(dir.path(name)).unwrap().len() < 1_010_000);
         dir.run("m_dump", [name.as_str(), "--verify"]).expect(0);
@@ -384,13 +387,13 @@ fn a_recording_goes_on_in_another_file_after_a_time() {
 }
 
 #[test]
-fn a_file_says_what_it_was_told_and_how_it_came_about() {
+fn a_file_has_the_notes_of_the_user_and_how_it_was_made() {
     let dir = Dir::new();
     let options = ["--meta", "sample=lysozyme", "--meta", "note=a=b", "--crc", "--fsync", "close"];
     let (_, messages) = recorded(&dir, &two_series(), &options);
     assert!(messages == two_series());
-    let told = info(&dir, "x.mcap");
-    let metadata: BTreeMap<_, _> = told["metadata"]
+    let printed = info(&dir, "x.mcap");
+    let metadata: BTreeMap<_, _> = printed["metadata"]
         .as_array()
         .unwrap()
         .iter()
@@ -405,13 +408,13 @@ fn a_file_says_what_it_was_told_and_how_it_came_about() {
     // Again and again, beside the writing.
     let (_, messages) = recorded(&dir, &two_series(), &["--fsync", "1ms"]);
     assert!(messages == two_series());
-    // What was left out is noted, so that nobody looks for it.
+    // What was left out is noted, so that it is not looked for.
     assert!(!session.contains_key("every") && !session.contains_key("parts"), "{session:?}");
     let left_out = ["--every", "2", "--headers-only", "--htype", "dimage", "--htype", "dheader"];
     let convert = ["x.mcap", "--convert", "y.mcap", "--series", "new"];
     dir.run("m_dump", convert.iter().chain(&left_out)).expect(0);
-    let told = info(&dir, "y.mcap");
-    let session = &told["metadata"][0]["entries"];
+    let printed = info(&dir, "y.mcap");
+    let session = &printed["metadata"][0]["entries"];
     for (key, value) in
         [("every", "2"), ("parts", "header"), ("htype", "dimage, dheader"), ("series", "new")]
     {
@@ -441,9 +444,9 @@ fn several_sources_are_recorded_and_replayed_in_their_order_on_one_clock() {
     let expected: Vec<_> =
         (0..).zip(sent).map(|(number, label)| (label.to_owned(), image(1, number))).collect();
     assert!(read(&path) == expected);
-    let told = info(&dir, "x.mcap");
+    let printed = info(&dir, "x.mcap");
     let channel = |index: usize| {
-        let channel = &told["channels"][index];
+        let channel = &printed["channels"][index];
         (channel["topic"].clone(), channel["address"].clone(), channel["messages"].clone())
     };
     assert_eq!(channel(0), (json!("/a/dimage-1.0"), json!(a.endpoint()), json!(4)));
@@ -552,8 +555,9 @@ fn known(dir: &Dir) {
     writer.finish().unwrap();
 }
 
-/// Returns what m_dump told, without what differs from run to run and how wide columns are.
-fn told(dir: &Dir, arguments: &[&str], code: i32) -> Vec<String> {
+/// Returns what m_dump printed, without values that differ from run to run and without column
+/// widths.
+fn printed(dir: &Dir, arguments: &[&str], code: i32) -> Vec<String> {
     let ended = dir.run("m_dump", arguments).expect(code);
     let lines = ended.stdout.lines();
     let lines = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -575,7 +579,7 @@ fn readable(bytes: u64) -> String {
 }
 
 #[test]
-fn what_is_in_a_recording_is_told_as_text_and_json() {
+fn what_is_in_a_recording_is_printed_as_text_and_json() {
     let dir = Dir::new();
     known(&dir);
     let size = size(&dir, "x.mcap");
@@ -598,11 +602,11 @@ fn what_is_in_a_recording_is_told_as_text_and_json() {
         "mflow.session address tcp://eiger:9999",
         "mflow.user sample lysozyme",
     ];
-    assert_eq!(told(&dir, &["x.mcap", "--info"], 0), expected);
-    assert_eq!(told(&dir, &["x.mcap", "--info", "-v"], 0), expected);
+    assert_eq!(printed(&dir, &["x.mcap", "--info"], 0), expected);
+    assert_eq!(printed(&dir, &["x.mcap", "--info", "-v"], 0), expected);
 
-    let mut told = info(&dir, "x.mcap");
-    for metadata in told["metadata"].as_array_mut().unwrap() {
+    let mut printed = info(&dir, "x.mcap");
+    for metadata in printed["metadata"].as_array_mut().unwrap() {
         let entries = metadata["entries"].as_object_mut().unwrap();
         entries.retain(|key, _| !DIFFERS.contains(&key.as_str()));
     }
@@ -641,11 +645,11 @@ fn what_is_in_a_recording_is_told_as_text_and_json() {
         ],
         "notices": [],
     });
-    assert_eq!(told, expected);
+    assert_eq!(printed, expected);
 }
 
 #[test]
-fn whether_a_recording_is_sound_is_told_as_text_and_json() {
+fn whether_a_recording_is_sound_is_printed_as_text_and_json() {
     let dir = Dir::new();
     known(&dir);
     let size = size(&dir, "x.mcap");
@@ -654,7 +658,7 @@ fn whether_a_recording_is_sound_is_told_as_text_and_json() {
         format!("5 messages in 2 chunks, {}", readable(size)),
         "4 checksums".to_owned(),
     ];
-    assert_eq!(told(&dir, &["x.mcap", "--verify"], 0), expected);
+    assert_eq!(printed(&dir, &["x.mcap", "--verify"], 0), expected);
     let verified = parsed(&dir.run("m_dump", ["x.mcap", "--verify", "-J"]).expect(0));
     let expected = json!({
         "path": "x.mcap", "size": size, "messages": 5, "foreign": 0, "chunks": 2, "attachments": 1,
@@ -665,11 +669,11 @@ fn whether_a_recording_is_sound_is_told_as_text_and_json() {
 }
 
 #[test]
-fn what_was_saved_of_a_recording_is_told_as_text_and_json() {
+fn what_was_saved_of_a_recording_is_printed_as_text_and_json() {
     let dir = Dir::new();
     known(&dir);
     let saved = "whole.mcap: 5 messages, 471 B saved from x.mcap";
-    assert_eq!(told(&dir, &["x.mcap", "--recover", "whole.mcap"], 0), [saved]);
+    assert_eq!(printed(&dir, &["x.mcap", "--recover", "whole.mcap"], 0), [saved]);
 
     // Cut within the third image, which shares a chunk with the two before it.
     let whole = fs::read(dir.path("x.mcap")).unwrap();
@@ -688,7 +692,7 @@ fn what_was_saved_of_a_recording_is_told_as_text_and_json() {
     ];
     let saved = ["y.mcap: 3 messages, 280 B saved from cut.mcap", ""];
     let expected = [&saved[..], &damages].concat();
-    assert_eq!(told(&dir, &["cut.mcap", "--recover", "y.mcap"], 3), expected);
+    assert_eq!(printed(&dir, &["cut.mcap", "--recover", "y.mcap"], 3), expected);
     let recovered = parsed(&dir.run("m_dump", ["cut.mcap", "--recover", "z.mcap", "-J"]).expect(3));
     let what = "a record is cut off";
     let expected = json!({
@@ -711,15 +715,15 @@ fn what_was_saved_of_a_recording_is_told_as_text_and_json() {
     ];
     let end = format!("it has no end: its writer is still at it, or died {} 0", cut + 50);
     let expected = [&expected[..], &damages, &[&end]].concat();
-    assert_eq!(told(&dir, &["cut.mcap", "--verify"], 3), expected);
-    let told = told(&dir, &["cut.mcap", "--info"], 0);
-    assert_eq!(told[0], format!("cut.mcap: 1 message, {size}, not closed"));
+    assert_eq!(printed(&dir, &["cut.mcap", "--verify"], 3), expected);
+    let printed = printed(&dir, &["cut.mcap", "--info"], 0);
+    assert_eq!(printed[0], format!("cut.mcap: 1 message, {size}, not closed"));
     let last = [
         "warning: it has no end: its writer is still at it, or died",
         "warning: its last 355 bytes are no whole record: --recover may save more",
         "hint: --recover OUT.mcap writes what there is as a whole file",
     ];
-    assert_eq!(told[told.len() - 3..], last);
+    assert_eq!(printed[printed.len() - 3..], last);
 }
 
 // ---- usage ----
@@ -748,12 +752,12 @@ fn what_makes_no_sense_exits_with_2_and_says_why() {
             &["in", "-o", "a.mcap", "--series", "old"],
             "invalid value 'old' for '--series <new|any|NUMBER>': expected new, any or the number of a series, found 'old'",
         ),
-        (&["in", "-o", "a.mcap", "--force"], "an MCAP file takes no --force"),
-        (&["in", "-o", "a.mcap", "-s", "1"], "an MCAP file takes no --skip"),
-        (&["in", "--convert", "a.mcap", "-J"], "--format json takes no output"),
+        (&["in", "-o", "a.mcap", "--force"], "an MCAP file does not support --force"),
+        (&["in", "-o", "a.mcap", "-s", "1"], "an MCAP file does not support --skip"),
+        (&["in", "--convert", "a.mcap", "-J"], "--format json accepts no output"),
         (&["a=tcp://x:1", "a=tcp://x:2", "-o", "a.mcap"], "two sources have the name 'a'"),
         (&["x.mcap", "y.mcap", "--recover", "a.mcap"], "--recover takes one recording"),
-        (&["a=x.mcap", "--info"], "--info takes an MCAP file, found 'a=x.mcap'"),
+        (&["a=x.mcap", "--info"], "--info expects an MCAP file, found 'a=x.mcap'"),
         (
             &["x.mcap", "--info", "-o", "a.mcap"],
             "the argument '--info' cannot be used with '--output <PATH>'",
@@ -777,11 +781,11 @@ fn what_makes_no_sense_exits_with_2_and_says_why() {
         ),
         (
             &["tcp://localhost:1", "--verify"],
-            "--verify takes an MCAP file, found 'tcp://localhost:1'",
+            "--verify expects an MCAP file, found 'tcp://localhost:1'",
         ),
         (
             &["in", "--verify"],
-            "--verify takes an MCAP file, found the folder 'in', which --convert makes one of",
+            "--verify expects an MCAP file, found the folder 'in', which --convert makes one of",
         ),
         (&["x.mcap", "--info", "--verify"], "the argument '--info' cannot be used with '--verify'"),
     ] {
@@ -800,23 +804,23 @@ fn what_was_said_of_a_recording_goes_with_its_messages() {
     recorded(&dir, &two_series(), &["--meta", "sample=lysozyme", "--meta", "run=1"]);
     let convert = ["x.mcap", "--convert", "y.mcap", "--meta", "run=2"];
     dir.run("m_dump", convert).expect(0);
-    let told = info(&dir, "y.mcap");
+    let printed = info(&dir, "y.mcap");
     let entries = |name: &str| {
-        let all = told["metadata"].as_array().unwrap().iter();
+        let all = printed["metadata"].as_array().unwrap().iter();
         all.clone().find(|it| it["name"] == name).unwrap()["entries"].clone()
     };
     assert_eq!(entries("mflow.user"), json!({"sample": "lysozyme", "run": "2"}));
     assert_eq!(entries("mflow.session")["recorded mode"], "PULL");
-    // What a split records tells where it came from too.
+    // What a split records has its source too.
     dir.run("m_split", ["x.mcap", "z.mcap"]).expect(0);
-    let told = info(&dir, "z.mcap");
-    assert_eq!(told["metadata"][0]["entries"]["address"], "x.mcap");
+    let printed = info(&dir, "z.mcap");
+    assert_eq!(printed["metadata"][0]["entries"]["address"], "x.mcap");
     // The times of a folder are none of its own.
     dir.run("m_dump", ["x.mcap", "--convert", "folder"]).expect(0);
     dir.run("m_dump", ["folder", "--convert", "w.mcap"]).expect(0);
-    let told = info(&dir, "w.mcap");
+    let printed = info(&dir, "w.mcap");
     let times = "when the folder was read, which has none";
-    assert_eq!(told["metadata"][0]["entries"]["times"], times);
+    assert_eq!(printed["metadata"][0]["entries"]["times"], times);
 }
 
 #[test]
@@ -849,13 +853,13 @@ fn pulses_that_another_receiver_has_taken_are_lost() {
     let messages: Vec<_> = (0..10).map(|number| pulse(500 + 2 * number)).collect();
     record(&dir, &[&messages[..], &[unnumbered]].concat(), &[]).expect(0);
     for detail in [&["--info", "-J"][..], &["--info", "-J", "-v"]] {
-        let told = parsed(&dir.run("m_dump", ["x.mcap"].iter().chain(detail)).expect(0));
+        let printed = parsed(&dir.run("m_dump", ["x.mcap"].iter().chain(detail)).expect(0));
         let lost: Vec<_> =
-            told["channels"].as_array().unwrap().iter().map(|it| &it["lost"]).collect();
-        assert_eq!(lost, [&json!(9), &Value::Null], "{told}");
+            printed["channels"].as_array().unwrap().iter().map(|it| &it["lost"]).collect();
+        assert_eq!(lost, [&json!(9), &Value::Null], "{printed}");
     }
-    let told = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
-    let row = told.lines().find(|line| line.starts_with("/s0/raw")).unwrap();
+    let printed = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
+    let row = printed.lines().find(|line| line.starts_with("/s0/raw")).unwrap();
     assert!(row.split_whitespace().rev().take(2).eq(["0", "-"]), "{row}");
 }
 
@@ -863,16 +867,16 @@ fn pulses_that_another_receiver_has_taken_are_lost() {
 fn that_what_was_left_out_counts_as_lost_is_explained() {
     let dir = Dir::new();
     let images: Vec<_> = (0..9).map(|frame| image(4, frame)).collect();
-    for (options, is_told) in [(&[][..], false), (&["--every", "3"], true)] {
+    for (options, is_printed) in [(&[][..], false), (&["--every", "3"], true)] {
         recorded(&dir, &images, options);
-        let told = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
+        let printed = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
         let note = "note: what was left out counts as lost, too: every 3";
-        assert_eq!(told.contains(note), is_told, "{told}");
+        assert_eq!(printed.contains(note), is_printed, "{printed}");
     }
 }
 
 #[test]
-fn changed_bytes_are_told_when_something_else_is_made_of_a_recording() {
+fn changed_bytes_are_reported_when_a_recording_is_converted() {
     let dir = Dir::new();
     recorded(&dir, &[image(4, 0)], &["--crc"]);
     let whole = fs::read(dir.path("x.mcap")).unwrap();
@@ -899,7 +903,7 @@ fn changed_bytes_are_told_when_something_else_is_made_of_a_recording() {
 }
 
 #[test]
-fn a_look_at_several_recordings_tells_of_each_whatever_the_others_are() {
+fn a_look_at_several_recordings_prints_each_whatever_the_others_are() {
     let dir = Dir::new();
     recorded(&dir, &two_series(), &[]);
     let mut damaged = fs::read(dir.path("x.mcap")).unwrap();
@@ -917,12 +921,16 @@ fn a_look_at_several_recordings_tells_of_each_whatever_the_others_are() {
     assert!(lines[0].starts_with("damaged.mcap: "), "{}", ended.stdout);
     dir.run("m_dump", ["x.mcap", "damaged.mcap", "x.mcap", "--verify"]).expect(3);
     // A line for each, also for those that cannot be read.
-    let told =
+    let printed =
         dir.run("m_dump", ["x.mcap", "none.mcap", "x.mcap", "--info", "-J"]).expect(1).stdout;
-    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let paths: Vec<_> = told.iter().map(|it| it["path"].as_str().unwrap()).collect();
+    let printed: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let paths: Vec<_> = printed.iter().map(|it| it["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["x.mcap", "none.mcap", "x.mcap"]);
-    assert_eq!(told[1]["error"], "cannot read 'none.mcap': No such file or directory (os error 2)");
+    assert_eq!(
+        printed[1]["error"],
+        "cannot read 'none.mcap': No such file or directory (os error 2)"
+    );
     let once = dir.run("m_dump", ["x.mcap", "--info"]).expect(0).stdout;
     let twice = dir.run("m_dump", ["x.mcap", "x.mcap", "--info"]).expect(0).stdout;
     assert_eq!(twice, format!("{once}\n{once}"));
@@ -934,7 +942,7 @@ fn a_pipe_is_no_file_to_look_at_and_an_address_no_output() {
     dir.shell("mkfifo pipe.mcap").expect(0);
     for look in ["--info", "--verify"] {
         let error = format!(
-            "error: {look} takes an MCAP file, found the pipe 'pipe.mcap', which has no way back"
+            "error: {look} expects an MCAP file, found the pipe 'pipe.mcap', which is read only once"
         );
         assert_eq!(dir.run("m_dump", ["pipe.mcap", look]).expect(2).errors(), [error]);
     }

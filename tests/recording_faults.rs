@@ -60,7 +60,7 @@ fn parsed(finished: &Finished) -> Value {
 
 // ---- signals ----
 
-/// Sends until it is told to stop; returns the stream and how much was sent.
+/// Sends until a stop is requested; returns the stream and how much was sent.
 fn send_until(
     mut sender: Stream,
     size: usize,
@@ -69,7 +69,7 @@ fn send_until(
     let is_over = Arc::clone(is_over);
     thread::spawn(move || {
         let mut sent = 0;
-        // Nothing that goes wrong shall fill the disk.
+        // No failure may fill the disk.
         while !is_over.load(Ordering::Relaxed) && sent * (size as u64) < 1 << 30 {
             sender.send(numbered(sent, size)).unwrap();
             sent += 1;
@@ -132,7 +132,7 @@ fn a_signal_ends_a_recording_of_a_sender_that_goes_on() {
 
 // ---- disks ----
 
-/// A file system in the directory of a test; none where that is not allowed.
+/// A file system in the directory of a test; none if that is not allowed.
 struct Disk<'a>(&'a Dir);
 
 impl<'a> Disk<'a> {
@@ -153,7 +153,7 @@ impl Drop for Disk<'_> {
     }
 }
 
-/// Sends until nobody takes any more; returns how many were sent.
+/// Sends until no receiver accepts more; returns how many were sent.
 fn send_to_the_end(mut sender: Stream, size: usize) -> JoinHandle<u64> {
     thread::spawn(move || {
         (0..).find(|number| sender.send(numbered(*number, size)).is_err()).unwrap()
@@ -162,7 +162,7 @@ fn send_to_the_end(mut sender: Stream, size: usize) -> JoinHandle<u64> {
 
 const TOO_LARGE: &str = "cannot write 'x.mcap': File too large (os error 27)";
 
-/// What is told of a recording that failed for a reason, and messages that are not in it.
+/// The error of a recording that failed for a reason, with messages that are not in it.
 fn unwritten(messages: u64, reason: &str) -> String {
     let were = if messages == 1 { "message was" } else { "messages were" };
     format!("error: {messages} {were} not written: {reason}")
@@ -173,11 +173,11 @@ fn unwritten(messages: u64, reason: &str) -> String {
 fn assert_closed_in_spite(dir: &Dir, name: &str, size: usize, at_least: u64) -> u64 {
     let count = count(&dir.path(name), size);
     assert!(count >= at_least, "{count}");
-    let told = parsed(&dir.run("m_dump", [name, "--info", "-J"]).expect(0));
-    assert_eq!((&told["messages"], &told["is_closed"]), (&json!(count), &json!(true)));
-    let dropped = told["channels"][0]["dropped"].as_u64().unwrap();
-    assert!(dropped > 0, "{told}");
-    let metadata = told["metadata"].as_array().unwrap();
+    let printed = parsed(&dir.run("m_dump", [name, "--info", "-J"]).expect(0));
+    assert_eq!((&printed["messages"], &printed["is_closed"]), (&json!(count), &json!(true)));
+    let dropped = printed["channels"][0]["dropped"].as_u64().unwrap();
+    assert!(dropped > 0, "{printed}");
+    let metadata = printed["metadata"].as_array().unwrap();
     let summary = metadata.iter().find(|it| it["name"] == "mflow.summary").unwrap();
     assert_eq!(summary["entries"]["received"], (count + dropped).to_string());
     dir.run("m_dump", [name, "--verify"]).expect(0);
@@ -253,8 +253,8 @@ fn a_file_of_several_that_is_removed_while_it_is_written_is_an_error_at_the_end(
     let error = "cannot close 'run-0001.mcap': it was removed while it was written";
     assert_eq!(dump.interrupt().expect(1).errors(), [unwritten(1, error)]);
     for name in ["run-0000.mcap", "run-0002.mcap"] {
-        let told = parsed(&dir.run("m_dump", [name, "--info", "-J"]).expect(0));
-        assert_eq!((&told["messages"], &told["is_closed"]), (&json!(1), &json!(true)));
+        let printed = parsed(&dir.run("m_dump", [name, "--info", "-J"]).expect(0));
+        assert_eq!((&printed["messages"], &printed["is_closed"]), (&json!(1), &json!(true)));
     }
 }
 
@@ -304,14 +304,14 @@ fn a_recording_that_fails_ends_a_split_only_where_it_is_all_there_is() {
         sender.send(numbered(number, 1 << 20)).unwrap();
         assert_eq!(stream.receive_frames().unwrap(), Some(numbered(number, 1 << 20)));
         if number == 20 {
-            split.stderr_line("the other outputs go on");
+            split.stderr_line("the other outputs continue");
         }
     }
     let ended = split.end().expect(1);
     let unwritable = assert_closed_in_spite(&dir, "x.mcap", 1 << 20, 4);
     let [failed, dropped] = ended.errors()[..] else { panic!("two errors: {}", ended.stderr) };
     assert_eq!(failed, unwritten(unwritable, TOO_LARGE));
-    let dropped = dropped.strip_suffix(" messages were dropped, as 'x.mcap' took no more");
+    let dropped = dropped.strip_suffix(" messages were dropped: 'x.mcap' accepted no more");
     let dropped: u64 = dropped.unwrap().trim_start_matches("error: ").parse().unwrap();
     let written = count(&dir.path("x.mcap"), 1 << 20);
     assert_eq!((dropped >= 19, written + unwritable + dropped), (true, 40));
@@ -401,7 +401,7 @@ fn a_look_overwrites_nothing() {
     let exists = "error: cannot create 'old.mcap': File exists (os error 17)\n\
                   hint: nothing is overwritten: give another name, or move the file away\n";
     let holds = "error: 'old' holds a recording already\n\
-                 hint: give another name; m_dump can go on in a folder with --force\n";
+                 hint: give another name; m_dump can continue in a folder with --force\n";
     for (option, to, error) in [
         ("--recover", "old.mcap", exists),
         ("--convert", "old.mcap", exists),
@@ -454,7 +454,7 @@ struct Stalling {
 }
 
 impl Stalling {
-    /// Starts a recorder; none where there is no compiler for what makes its disk stall.
+    /// Starts a recorder; none if there is no compiler for what makes its disk stall.
     fn start(dir: &Dir, arguments: &[&str]) -> Option<Self> {
         dir.write("stall.c", STALL);
         let built = dir.shell("cc -shared -fPIC -o stall.so stall.c -ldl");
@@ -504,7 +504,7 @@ fn a_disk_that_stalls_has_the_sender_wait_and_loses_nothing() {
         let sending = thread::spawn(move || {
             for number in 0..messages {
                 while sender.send(numbered(number, size)).is_err() {
-                    // Before the first is taken, nobody is there yet.
+                    // Before the first one is accepted, no receiver is connected yet.
                     flag.store(number > 10, Ordering::Relaxed);
                 }
                 counter.fetch_add(1, Ordering::Relaxed);
@@ -522,7 +522,7 @@ fn a_disk_that_stalls_has_the_sender_wait_and_loses_nothing() {
 }
 
 #[test]
-fn a_disk_that_stalls_drops_and_tells_how_many_of_which() {
+fn a_disk_that_stalls_drops_and_reports_how_many_of_which() {
     for (size, messages) in MORE_THAN_FITS {
         let dir = Dir::new();
         let mut sender = sender();
@@ -543,22 +543,22 @@ fn a_disk_that_stalls_drops_and_tells_how_many_of_which() {
         assert!(peak < 100 << 10, "{peak} KiB");
         stalling.dump.signal("INT");
         let ended = stalling.go_on().end().expect(3);
-        let told = parsed(&dir.run("m_dump", ["x.mcap", "--info", "-J"]).expect(0));
+        let printed = parsed(&dir.run("m_dump", ["x.mcap", "--info", "-J"]).expect(0));
         let of = |htype: &str| {
-            let channels = told["channels"].as_array().unwrap();
+            let channels = printed["channels"].as_array().unwrap();
             let channel = channels.iter().find(|channel| channel["htype"] == htype).unwrap();
             let number = |key: &str| channel[key].as_u64().unwrap();
             (number("messages"), number("dropped"))
         };
         for (htype, sent) in [("rare-1.0", messages / 3), ("raw-1.0", messages - messages / 3)] {
             let (written, dropped) = of(htype);
-            assert!(written > 0 && dropped > 0, "{htype}: {told}");
+            assert!(written > 0 && dropped > 0, "{htype}: {printed}");
             assert!(
                 written + dropped >= sent.saturating_sub(1) && written + dropped <= sent + 1,
-                "{htype} {sent}: {told}"
+                "{htype} {sent}: {printed}"
             );
-            let notice = format!("{dropped} messages of {htype} dropped, as the disk was too slow");
-            assert!(ended.stderr.replace(',', "").contains(&notice.replace(',', "")), "{told}");
+            let notice = format!("{dropped} messages of {htype} dropped: the disk was too slow");
+            assert!(ended.stderr.replace(',', "").contains(&notice.replace(',', "")), "{printed}");
         }
         let (rare, raw) = (of("rare-1.0"), of("raw-1.0"));
         assert_eq!(rare.0 + rare.1 + raw.0 + raw.1, messages);
@@ -629,7 +629,7 @@ fn flipped_bytes_stop_no_program() {
 }
 
 #[test]
-fn what_is_no_recording_is_told_by_every_program() {
+fn a_file_that_is_no_recording_is_reported_by_every_program() {
     let dir = Dir::new();
     let other = "it does not begin as an MCAP file does";
     dir.write("empty.mcap", "");
@@ -658,7 +658,7 @@ fn what_is_no_recording_is_told_by_every_program() {
 }
 
 #[test]
-fn a_recording_of_somebody_else_is_told_by_every_program() {
+fn a_recording_of_another_writer_is_reported_by_every_program() {
     let dir = Dir::new();
     let mut writer = mcap::Writer::new(File::create(dir.path("other.mcap")).unwrap()).unwrap();
     let schema = writer.add_schema("foxglove.Log", "jsonschema", b"{}").unwrap();
@@ -717,7 +717,7 @@ fn a_recording_is_looked_at_while_it_is_recorded() {
     let dir = Dir::new();
     let mut sender = sender();
     let dump = dir.start("m_dump", [sender.endpoint(), "-o", "x.mcap"]);
-    // It grows whenever somebody is about to look.
+    // It grows whenever a program is about to look.
     let (grow, turns) = mpsc::channel();
     let sending = thread::spawn(move || {
         let mut sent = 0;
@@ -769,9 +769,9 @@ fn a_chunk_that_ends_before_it_starts_is_reported_as_damage() {
     let reversed = include_bytes!("cases/info-times-reversed.mcap");
     fs::write(dir.path("x.mcap"), reversed).unwrap();
     for detail in [&["--info", "-J"][..], &["--info", "-J", "-v"]] {
-        let told = parsed(&dir.run("m_dump", ["x.mcap"].iter().chain(detail)).expect(0));
-        assert_eq!(told["damaged_places"], 1, "{told}");
-        let notices = told["notices"].to_string();
+        let printed = parsed(&dir.run("m_dump", ["x.mcap"].iter().chain(detail)).expect(0));
+        assert_eq!(printed["damaged_places"], 1, "{printed}");
+        let notices = printed["notices"].to_string();
         assert!(notices.contains("damaged: a chunk ends before it starts"), "{notices}");
     }
     dir.run("m_dump", ["x.mcap", "--verify"]).expect(3);

@@ -68,7 +68,7 @@ fn texts(stream: &mut Stream, count: usize) -> Vec<String> {
     (0..count).map(|_| text(stream)).collect()
 }
 
-/// Replays to a receiver, and returns what came and the report.
+/// Replays to a receiver, and returns the received messages and the report.
 fn replayed(dir: &Dir, name: &str, arguments: &[&str], count: usize) -> (Vec<String>, Value) {
     let common = [name, "-a", ANY, "--report", "json"];
     let replay = dir.start("m_replay", common.iter().chain(arguments));
@@ -82,11 +82,12 @@ fn replayed(dir: &Dir, name: &str, arguments: &[&str], count: usize) -> (Vec<Str
 // ---- when messages leave ----
 
 /// Asserts that no time was cut: the last message left so long after the first was due, or later.
-/// The seconds told begin when the first was sent, which is late itself, at most by `max_us`.
+/// The reported seconds begin when the first message was sent, which is late itself, at most by
+/// `max_us`.
 fn assert_lasted(report: &Value, seconds: f64) {
-    let told = report["seconds"].as_f64().unwrap();
+    let printed = report["seconds"].as_f64().unwrap();
     let late = report["lateness"]["max_us"].as_f64().unwrap() / 1e6;
-    assert!(told + late >= seconds, "{seconds} s: {report}");
+    assert!(printed + late >= seconds, "{seconds} s: {report}");
 }
 
 #[test]
@@ -147,14 +148,14 @@ fn the_report_is_text_too() {
     let dir = Dir::new();
     write_five(&dir);
     let replay = dir.start("m_replay", ["in.mcap", "-a", ANY]);
-    // It stays until the end: who leaves before is told of.
+    // It stays until the end: a receiver that disconnects before is reported.
     let mut receiver = receiver(&replay.endpoint());
     texts(&mut receiver, 5);
-    let told = replay.end().expect(0).stderr;
-    let lines: Vec<_> = told.lines().skip(1).collect();
-    let [total, lateness] = lines[..] else { panic!("{told}") };
-    assert!(total.starts_with("5 messages, 25 B in 0."), "{told}");
-    assert!(lateness.starts_with("behind schedule: p50 "), "{told}");
+    let printed = replay.end().expect(0).stderr;
+    let lines: Vec<_> = printed.lines().skip(1).collect();
+    let [total, lateness] = lines[..] else { panic!("{printed}") };
+    assert!(total.starts_with("5 messages, 25 B in 0."), "{printed}");
+    assert!(lateness.starts_with("behind schedule: p50 "), "{printed}");
 }
 
 // ---- which messages ----
@@ -238,7 +239,7 @@ fn a_recording_is_played_as_often_as_is_asked_for() {
     assert_eq!(came, ["0", "1", "2", "3", "4", "0", "1"]);
 }
 
-// ---- where to ----
+// ---- addresses ----
 
 #[test]
 fn each_source_goes_to_its_own_address_by_one_clock() {
@@ -302,9 +303,9 @@ fn peers_that_never_come_exit_with_4() {
     let replay = dir.start("m_replay", arguments);
     let endpoint = replay.endpoint();
     let _alone = receiver(&endpoint);
-    let told = replay.end().expect(4).stderr;
+    let printed = replay.end().expect(4).stderr;
     let error = format!("error: 1 of 2 peers have connected to '{endpoint}' in time\n");
-    assert!(told.ends_with(&error), "{told}");
+    assert!(printed.ends_with(&error), "{printed}");
 }
 
 #[test]
@@ -328,8 +329,8 @@ fn a_subscriber_that_comes_late_gets_the_start_of_the_series_again() {
     let endpoint = replay.endpoint();
     assert_eq!(text(&mut subscriber(&endpoint)), start);
     assert_eq!(texts(&mut subscriber(&endpoint), 2), [start, start]);
-    let told = replay.interrupt().expect(0).stderr;
-    assert!(told.contains("1 message, "), "{told}");
+    let printed = replay.interrupt().expect(0).stderr;
+    assert!(printed.contains("1 message, "), "{printed}");
 }
 
 #[test]
@@ -352,7 +353,7 @@ fn a_part_from_the_middle_of_a_series_has_its_start_ahead() {
         let part = ["--from", "5", "--send-header-first"];
         let report = part_of(&dir, &part, &[header, &texts[5]]);
         assert_eq!((&report["messages"], &report["headers_first"]), (&json!(1), &json!(1)));
-        // It is as wanted as other messages are, and nothing where the part begins with it.
+        // It is as wanted as other messages are, and nothing if the part begins with it.
         part_of(&dir, &[&part[..], &["--htype", "dimage"]].concat(), &[&texts[5]]);
         part_of(&dir, &["--from", "2", "--to", "3", part[2]], &[&texts[2], &texts[3]]);
         part_of(&dir, &part[..2], &[&texts[5]]);
@@ -365,7 +366,7 @@ fn a_part_from_the_middle_of_a_series_has_its_start_ahead() {
 }
 
 #[test]
-fn a_start_that_came_at_the_time_of_another_message_is_found() {
+fn a_start_with_the_time_of_another_message_is_found() {
     let dir = Dir::new();
     let start = r#"{"htype":"dheader-1.0","header_detail":"none","series":3}"#.to_owned();
     let image = r#"{"htype":"dimage-1.0","series":3,"frame":0}"#.to_owned();
@@ -398,13 +399,13 @@ fn replay_many(dir: &Dir, options: &str, stop: &Stop) -> (Process, Stream, Vec<S
     (replay, receiver, texts)
 }
 
-/// Where frames of a map that libzmq holds were gone, the process would end by a signal.
+/// If frames of a map that libzmq holds were gone, the process would end by a signal.
 #[test]
 fn what_is_under_way_of_a_recording_that_is_truncated_arrives() {
     let dir = Dir::new();
     let (replay, mut receiver, texts) = replay_many(&dir, "-q 100 -v", &Stop::never());
     replay.stdout_line(&format!("Sending {:06}_001.raw", MANY - 1));
-    // Opening it waits until what is under way is in memory.
+    // Opening it waits until the messages in flight are in memory.
     File::create(dir.path("in.mcap")).unwrap();
     assert!(texts.iter().all(|sent| text(&mut receiver) == *sent));
     replay.end().expect(0);
@@ -428,7 +429,7 @@ fn a_recording_that_is_truncated_while_it_is_replayed_is_an_error() {
         assert!((1..MANY).contains(&came.len()) && !came.contains(&false), "{came:?}");
         let [error] = ended.errors()[..] else { panic!("one error: {}", ended.stderr) };
         assert!(error.ends_with(" has become shorter while it was read"), "{error}");
-        // What was sent is told all the same.
+        // The number of sent messages is printed nevertheless.
         let total = ended.stderr.lines().find_map(|line| line.split_once(" messages, "));
         let sent: usize = total.unwrap().0.parse().unwrap();
         assert!(sent >= came.len(), "{}", ended.stderr);
@@ -461,8 +462,8 @@ fn what_was_sent_until_a_replay_broke_off_is_reported_and_why_to_whoever_reads_i
 fn a_number_of_loops_is_given_behind_an_equals_sign() {
     let dir = Dir::new();
     write_five(&dir);
-    let told = dir.run("m_replay", ["in.mcap", "--loop", "2"]).expect(2).stderr;
-    assert!(told.contains("--loop=2"), "{told}");
+    let printed = dir.run("m_replay", ["in.mcap", "--loop", "2"]).expect(2).stderr;
+    assert!(printed.contains("--loop=2"), "{printed}");
 }
 
 // ---- the keyboard ----
@@ -548,15 +549,15 @@ fn assert_ended_with(dir: &Dir, code: i32) {
 // ---- nothing to send ----
 
 #[test]
-fn why_nothing_was_sent_is_told() {
+fn the_reason_why_nothing_was_sent_is_printed() {
     let dir = Dir::new();
     write_five(&dir);
     write(&dir, "empty.mcap", &[]);
-    let told = |arguments: &[&str]| {
+    let printed = |arguments: &[&str]| {
         dir.run("m_replay", arguments.iter().chain(&["-a", ANY])).expect(4).stderr
     };
-    let part = "no message of 'in.mcap' is in the part that was asked for";
-    let nobody = "nobody took a message at 'tcp://127.0.0.1:";
+    let part = "no message of 'in.mcap' is in the requested part";
+    let no_receiver = "no receiver accepted a message at 'tcp://127.0.0.1:";
     for (arguments, expected) in [
         (&["in.mcap", "--series", "9"][..], [true, false]),
         (&["in.mcap", "--from", "9"], [true, false]),
@@ -565,20 +566,20 @@ fn why_nothing_was_sent_is_told() {
         (&["empty.mcap"], [false, false]),
         (&["empty.mcap", "--start", "10s"], [false, false]),
     ] {
-        let told = told(arguments);
-        assert_eq!([part, nobody].map(|text| told.contains(text)), expected, "{told}");
-        assert!(told.contains("no messages"), "{told}");
+        let printed = printed(arguments);
+        assert_eq!([part, no_receiver].map(|text| printed.contains(text)), expected, "{printed}");
+        assert!(printed.contains("no messages"), "{printed}");
     }
 }
 
 #[test]
-fn that_a_pub_drops_at_full_speed_is_told() {
+fn a_warning_says_that_a_pub_drops_at_full_speed() {
     let dir = Dir::new();
     write_five(&dir);
-    for (rate, is_told) in [("max", true), ("100Hz", false)] {
+    for (rate, is_printed) in [("max", true), ("100Hz", false)] {
         let arguments = ["in.mcap", "-a", ANY, "-m", "pub", "--wait-peers", "0", "-r", rate];
-        let told = dir.run("m_replay", arguments).expect(0).stderr;
-        assert_eq!(told.contains("a PUB drops what does not fit"), is_told, "{told}");
+        let printed = dir.run("m_replay", arguments).expect(0).stderr;
+        assert_eq!(printed.contains("a PUB drops what does not fit"), is_printed, "{printed}");
     }
 }
 
@@ -588,7 +589,7 @@ fn a_search_through_a_large_file_ends_with_the_first_signal() {
     write_five(&dir);
     let bytes = fs::read(dir.path("in.mcap")).unwrap();
     let file = File::options().write(true).open(dir.path("in.mcap")).unwrap();
-    // Nothing for long where the data go on, and an end that points behind itself.
+    // A long gap in the place of the data, and an end that points behind itself.
     file.set_len(bytes.len() as u64 / 4).unwrap();
     let (end, mut last) = (1 << 40, bytes[bytes.len() - 37..].to_vec());
     last[9..17].fill(0xff);
@@ -612,7 +613,8 @@ fn a_replay_that_nobody_takes_more_of_is_not_done() {
     let replay = dir.start("m_replay", arguments.iter().chain(&["--timeout", "100ms"]));
     assert_eq!(text(&mut a), "0");
     let ended = replay.end().expect(4);
-    let error = "error: 'tcp://127.0.0.1:9': nobody took more than 1 message before the timeout";
+    let error =
+        "error: 'tcp://127.0.0.1:9': no receiver accepted more than 1 message before the timeout";
     assert_eq!(ended.errors(), [error]);
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(report["waiting_for"], "tcp://127.0.0.1:9");
@@ -643,7 +645,7 @@ fn what_makes_no_sense_exits_with_2() {
 }
 
 #[test]
-fn quiet_tells_nothing() {
+fn quiet_prints_nothing() {
     let dir = Dir::new();
     write_five(&dir);
     let mut receiver = connect(ANY, Options::pull().bind().timeout(PATIENCE)).unwrap();

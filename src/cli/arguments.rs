@@ -23,7 +23,8 @@ pub struct Receiving(ReceivingOptions);
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 struct ReceivingOptions {
-    /// How to receive: pull shares the messages of a push with its other receivers, sub gets all of a pub
+    /// How to receive: pull shares the messages of a push with its other receivers, sub gets all of
+    /// a pub
     #[arg(short, long, value_name = "pull|sub", default_value = "pull", value_parser = parse_receiving)]
     mode: Mode,
     /// Receive only messages that start with this (sub mode; may be repeated)
@@ -34,14 +35,14 @@ struct ReceivingOptions {
 }
 
 impl Receiving {
-    /// Sets how many messages wait at most for each peer, where the command line does not.
+    /// Sets how many messages wait at most for each peer, if the command line does not.
     #[must_use]
     pub fn usual_queue_size(mut self, messages: u32) -> Self {
         self.0.socket.queue_size.get_or_insert(messages);
         self
     }
 
-    /// Returns how to open a source; for a recording it means nothing.
+    /// Returns how to open a source; ignored for a recording.
     #[must_use]
     pub fn options(&self, location: &Location, stop: &Stop) -> Options {
         self.tune(self.source(location.clone()).options(), stop)
@@ -141,7 +142,7 @@ pub struct Sending {
 }
 
 impl Sending {
-    /// Opens the stream: binding, unless told otherwise.
+    /// Opens the stream: binds by default.
     ///
     /// # Errors
     /// As [`connect`](crate::connect).
@@ -149,14 +150,14 @@ impl Sending {
         self.open_at(self.address_or_usual(), stop)
     }
 
-    /// Sets how many messages wait at most for each peer, where the command line does not.
+    /// Sets how many messages wait at most for each peer, if the command line does not.
     #[must_use]
     pub fn usual_queue_size(mut self, messages: u32) -> Self {
         self.socket.queue_size.get_or_insert(messages);
         self
     }
 
-    /// Sets how many bytes the system holds for each peer, where the command line does not.
+    /// Sets how many bytes the system holds for each peer, if the command line does not.
     #[must_use]
     pub fn usual_send_buffer(mut self, bytes: Option<usize>) -> Self {
         self.send_buffer = self.send_buffer.or(bytes);
@@ -177,13 +178,13 @@ impl Sending {
         Stream::open(address, options)
     }
 
-    /// Returns the address, where one was given.
+    /// Returns the address, if one was given.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
     }
 
-    /// Returns the address that was given, or the one that is usual.
+    /// Returns the given address, or the default.
     #[must_use]
     pub fn address_or_usual(&self) -> &str {
         self.address().unwrap_or("tcp://*:9999")
@@ -210,7 +211,7 @@ fn parse_buffer(text: &str) -> Result<usize, String> {
     }
 }
 
-/// How long a sender takes to end.
+/// How long a sender may take to end.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 pub struct Lingering {
@@ -219,7 +220,7 @@ pub struct Lingering {
     pub linger: Duration,
 }
 
-/// What every socket has.
+/// The options of every socket.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 struct Socket {
@@ -229,7 +230,7 @@ struct Socket {
     /// Bind the address: others connect
     #[arg(long, conflicts_with = "connect")]
     bind: bool,
-    /// Connect to the address: somebody has bound it, or will
+    /// Connect to the address: another program binds it
     #[arg(long)]
     connect: bool,
     /// Threads for the network
@@ -284,13 +285,13 @@ impl Reporting {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "When to end")]
 pub struct Limiting {
-    /// End after so many messages
+    /// End after this many messages
     #[arg(short = 'n', long, value_name = "MESSAGES", value_parser = parse_count::<NonZeroU64>)]
     count: Option<NonZeroU64>,
-    /// End after so long, such as 500ms, 10s or 2m
+    /// End after this time, such as 500ms, 10s or 2m
     #[arg(short, long, value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// End when nothing came or went for so long
+    /// End when no message arrived or left for this long
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
 }
@@ -307,26 +308,26 @@ impl Limiting {
     }
 }
 
-/// How much a program tells.
+/// How much a program prints.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "What to tell")]
+#[command(next_help_heading = "Messages")]
 pub struct Verbosity {
-    /// Tell more; twice, tell everything
+    /// Print more; twice, print everything
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
-    /// Tell nothing but results and errors
+    /// Print nothing but results and errors
     #[arg(long)]
     quiet: bool,
 }
 
 impl Verbosity {
-    /// Tells whether nothing but results and errors are wanted.
+    /// Returns whether nothing but results and errors are wanted.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
 
-    /// Tells whether more is wanted.
+    /// Returns whether more is wanted.
     #[must_use]
     pub fn is_verbose(&self) -> bool {
         self.verbose > 0
@@ -345,7 +346,7 @@ impl Verbosity {
 /// Reads the mode of a stream that receives.
 ///
 /// # Errors
-/// Where it is none of these.
+/// If it is none of these.
 pub fn parse_receiving(text: &str) -> Result<Mode, String> {
     parse_mode(text, [Mode::Pull, Mode::Sub])
 }
@@ -353,7 +354,7 @@ pub fn parse_receiving(text: &str) -> Result<Mode, String> {
 /// Reads the mode of a stream that sends.
 ///
 /// # Errors
-/// Where it is none of these.
+/// If it is none of these.
 pub fn parse_sending(text: &str) -> Result<Mode, String> {
     parse_mode(text, [Mode::Push, Mode::Pub])
 }

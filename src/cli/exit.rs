@@ -26,18 +26,18 @@ pub enum Exit {
     Usage,
     /// Finished, but data was lost or damaged: 3.
     Damaged,
-    /// Too few messages came in time, or nobody was there to take them: 4.
+    /// Too few messages arrived in time, or no receiver was connected: 4.
     Missed,
     /// The configuration cannot be used: 78.
     Configuration,
 }
 
 impl Exit {
-    /// Prints an error with its causes, and says how to end.
+    /// Prints an error with its causes, and returns how to end.
     #[must_use]
     pub fn of(error: &Error) -> Self {
         if is_closed(error) {
-            // Whoever read the output has seen enough.
+            // The reader of the output has seen enough.
             return Self::Done;
         }
         let exit = Self::failed(error);
@@ -49,8 +49,9 @@ impl Exit {
         }
     }
 
-    /// Prints what was wrong with a run and with its source, of some name, and says how to end: the worst
-    /// of it decides. `failure` is what broke the run off. A run without a source has an empty report.
+    /// Prints what was wrong with a run and with its source, given by name, and returns how to end:
+    /// the worst problem decides. `failure` is the error that broke off the run. A run without a
+    /// source has an empty report.
     #[must_use]
     pub fn found(
         findings: &Findings,
@@ -70,18 +71,18 @@ impl Exit {
         }
         if findings.lost > 0 {
             let images = Counted(findings.lost, "image");
-            exit = exit.or_damaged(format_args!("{images} that the series announced did not come"));
+            exit = exit.or_damaged(format_args!("{images} announced by the series did not arrive"));
         }
         if findings.cuts_another {
             exit = exit.or_damaged(format_args!(
-                "another series came before the run ended with the first: it is cut short"
+                "another series began before the run ended with the first: it is cut short"
             ));
         }
         exit = dropped.iter().fold(exit, |exit, Dropped { source, htype, messages }| {
             let htype = htype.as_deref().unwrap_or("raw");
             let messages = Counted(*messages, "message");
             exit.or_damaged(format_args!(
-                "'{source}': {messages} of {htype} dropped, as the disk was too slow"
+                "'{source}': {messages} of {htype} dropped: the disk was too slow"
             ))
         });
         if findings.unwritten > 0 {
@@ -117,7 +118,7 @@ impl Exit {
         if badness(other) > badness(self) { other } else { self }
     }
 
-    /// Says how many messages a source skipped because they are damaged, and at how many places it is.
+    /// Reports how many damaged messages a source skipped, and at how many places it is damaged.
     fn after_damage(mut self, name: &str, report: &Report) -> Self {
         let places = report.damaged_places;
         if places > 0 {
@@ -135,8 +136,8 @@ impl Exit {
         self
     }
 
-    /// Says whether an output of a split has failed, or messages for it were not handed over at the end
-    /// or were dropped, unless that is what was asked for.
+    /// Reports whether an output of a split has failed, or messages for it were not handed over at
+    /// the end or were dropped, unless dropping was requested.
     fn after_output(self, output: &OutputFindings) -> Self {
         let OutputFindings { name, sent, dropped, may_drop, unconfirmed, failure } = output;
         let exit = match failure {
@@ -149,13 +150,14 @@ impl Exit {
         }
         let dropped = Counted(*dropped, "message").were();
         if *sent > 0 || failure.is_some() {
-            return exit.or_damaged(format_args!("{dropped} dropped, as '{name}' took no more"));
+            return exit.or_damaged(format_args!("{dropped} dropped: '{name}' accepted no more"));
         }
-        say(format_args!("error: {dropped} dropped, as nobody was at '{name}' to take any"));
+        say(format_args!("error: {dropped} dropped: no receiver was connected to '{name}'"));
         exit.or(Self::Missed)
     }
 
-    /// Says how many messages were not handed to a peer of `endpoint`, or not written if that is a path.
+    /// Reports how many messages were not handed to a peer of `endpoint`, or not written if that is
+    /// a path.
     fn after_unconfirmed(self, unconfirmed: Unconfirmed, endpoint: &str) -> Self {
         let messages = match unconfirmed {
             Unconfirmed::Count(0) | Unconfirmed::Unknown => return self,
@@ -168,7 +170,8 @@ impl Exit {
         }
     }
 
-    /// Says what was asked for and not done; `name` is who the messages came from or went to.
+    /// Reports what was requested and not done; `name` is the source or the destination of the
+    /// messages.
     fn missed(missed: &Missed, ending: Ending, name: &str) -> Self {
         match missed {
             Missed::Messages { done, wanted: Some(count) } if *done > 0 => {
@@ -176,25 +179,27 @@ impl Exit {
             }
             Missed::Messages { .. } => say(format_args!("error: '{name}': no messages {ending}")),
             Missed::SeriesEnd => {
-                say(format_args!("error: the series has not come to its end {ending}"));
+                say(format_args!("error: the series did not end {ending}"));
             }
             Missed::Receiver { endpoint, sent } => {
                 let sent = Counted(*sent, "message");
-                let took = format_args!("nobody took more than {sent}");
-                say(format_args!("error: '{endpoint}': {took} before the timeout"));
+                let accepted = format_args!("no receiver accepted more than {sent}");
+                say(format_args!("error: '{endpoint}': {accepted} before the timeout"));
             }
-            Missed::Subscriber => say(format_args!("error: nobody has subscribed to '{name}'")),
+            Missed::Subscriber => {
+                say(format_args!("error: no receiver has subscribed to '{name}'"));
+            }
         }
         Self::Missed
     }
 
-    /// Says what is lost, dropped or damaged.
+    /// Reports what is lost, dropped or damaged.
     fn or_damaged(self, what: fmt::Arguments<'_>) -> Self {
         say(format_args!("error: {what}"));
         self.or(Self::Damaged)
     }
 
-    /// Says what was not done because something has failed.
+    /// Reports what was not done because of a failure.
     fn or_failed(self, what: fmt::Arguments<'_>) -> Self {
         say(format_args!("error: {what}"));
         self.or(Self::Failed)
@@ -217,13 +222,13 @@ fn is_closed(error: &Error) -> bool {
     error.kind() == ErrorKind::Closed
 }
 
-/// Returns what a person at a terminal can do about an error, if the error does not say so.
+/// Returns what a person can do about an error, if the error does not say so.
 fn hint(error: &Error) -> Option<&'static str> {
     const EXISTS: &str = "nothing is overwritten: give another name, or move the file away";
     if let Some(error) = error.get() {
         return match error {
             recording::Error::RecordingExists { path } if path.is_dir() => {
-                Some("give another name; m_dump can go on in a folder with --force")
+                Some("give another name; m_dump can continue in a folder with --force")
             }
             recording::Error::RecordingExists { .. } => {
                 Some("nothing is overwritten: give another name, or move these files away")
@@ -243,7 +248,7 @@ fn hint(error: &Error) -> Option<&'static str> {
             }
             recording::Error::Unwritten { source, .. } => hint(source),
             recording::Error::NoTimes { .. } => {
-                Some("go by messages instead: --rate 100Hz or max, --from, --to")
+                Some("use numbers of messages instead: --rate 100Hz or max, --from, --to")
             }
             _ => None,
         };
@@ -258,7 +263,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         };
     }
     matches!(error.get(), Some(SystemError::Memory { .. }))
-        .then_some("a size takes a unit, as 100B or 64KiB; without one it is MiB")
+        .then_some("a size may have a unit, as in 100B or 64KiB; without one it is in MiB")
 }
 
 impl Termination for Exit {

@@ -1,4 +1,4 @@
-//! Options that say which messages to take.
+//! Options that select messages.
 
 use std::num::NonZeroU64;
 
@@ -7,17 +7,17 @@ use clap::Args;
 use super::parse_count;
 use crate::routing::{Content, FilterOptions, Series};
 
-/// Which messages a program takes.
+/// Which messages a program accepts.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Filters")]
 pub struct Filtering {
-    /// Take only messages of this htype, with or without its version (may be repeated)
+    /// Accept only messages of this htype, with or without its version (may be repeated)
     #[arg(long, value_name = "HTYPE")]
     htype: Vec<String>,
-    /// Take only messages of one series, or of those whose start was seen
+    /// Accept only messages of one series, or of those whose start was seen
     #[arg(long, value_name = "new|any|NUMBER", default_value = "any", value_parser = parse_series)]
     series: Series,
-    /// Take only the first of every so many messages, and all starts and ends of series
+    /// Accept only one of this many messages, the first, and all starts and ends of series
     #[arg(long, value_name = "MESSAGES", value_parser = parse_count::<NonZeroU64>)]
     every: Option<NonZeroU64>,
 }

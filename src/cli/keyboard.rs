@@ -1,7 +1,7 @@
 //! The keys that a replay on a terminal obeys.
 //!
-//! The terminal hands over each key at once, and shows none, as long as this lives. Signals from the
-//! keyboard stay what they are.
+//! The terminal hands over each key at once, and shows none, as long as this lives. Signals from
+//! the keyboard do not change.
 
 use std::io::{IsTerminal, Stdin, stderr, stdin};
 use std::os::fd::AsFd;
@@ -30,8 +30,8 @@ pub struct Keyboard {
 }
 
 impl Keyboard {
-    /// Takes over the keyboard where stdin and stderr are terminals, this program is in their
-    /// foreground, and it is to tell something; there are no commands otherwise.
+    /// Takes over the keyboard if stdin and stderr are terminals, this program is in their
+    /// foreground, and output is wanted; there are no commands otherwise.
     #[must_use]
     pub fn open(verbosity: &Verbosity) -> Self {
         let stdin = stdin();
@@ -69,7 +69,7 @@ impl Keyboard {
         is_in_foreground(&self.stdin)
     }
 
-    /// Reads a key where there is one.
+    /// Reads a key if there is one.
     fn key(&mut self) -> Option<u8> {
         let mut polled = [PollFd::new(&self.stdin, PollFlags::IN)];
         if !poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
@@ -79,7 +79,7 @@ impl Keyboard {
         if read(&self.stdin, &mut key) == Ok(1) {
             return Some(key[0]);
         }
-        // The terminal is gone: what is readable for ever is to be waited for no more.
+        // The terminal is gone: it would stay readable for ever, so it is no longer waited for.
         self.is_open = false;
         None
     }
@@ -117,12 +117,12 @@ fn is_in_foreground(terminal: &Stdin) -> bool {
     tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
 }
 
-/// Gives the terminal back the mode that it had, where it has another one by now.
+/// Gives the terminal back the mode that it had, if it has another one by now.
 pub(super) fn restore_terminal() {
     give_back(SAVED.lock().unwrap_or_else(PoisonError::into_inner).take());
 }
 
-/// Does the same where nothing may be waited for: in a signal handler.
+/// Does the same if nothing may be waited for: in a signal handler.
 pub(super) fn restore_terminal_at_once() {
     give_back(SAVED.try_lock().ok().and_then(|mut saved| saved.take()));
 }

@@ -18,11 +18,11 @@ const LONGEST: usize = 128;
 /// The address or path of a source, as `tcp://host:9999` or with its name in a recording, as
 /// `a=tcp://host:9999`.
 ///
-/// What stands before the first `=` is a name if an address follows. A path has none, as its recording
-/// knows the names of its sources.
+/// The text before the first `=` is a name if an address follows. A path has no name, because its
+/// recording has the names of its sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labelled {
-    /// The name, where it has one.
+    /// The name, if it has one.
     pub label: Option<String>,
     /// The address or path.
     pub address: OsString,
@@ -37,7 +37,7 @@ impl Labelled {
     /// Reads `NAME=ADDRESS`, or an address or a path alone.
     ///
     /// # Errors
-    /// If the name is none.
+    /// If the name is not valid.
     pub fn parse(text: &OsStr) -> Result<Self, String> {
         let unnamed = || Self { label: None, address: text.to_owned() };
         let bytes = text.as_bytes();
@@ -45,7 +45,7 @@ impl Labelled {
         let (label, address) =
             (OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(&bytes[at + 1..]));
         let is_address = |text: &OsStr| Location::has_scheme(text);
-        // The path of a recording may have the sign in it, as an address may.
+        // The path of a recording may contain an `=`, and so may an address.
         let is_named = is_address(address) || is_plain(label);
         if !is_named || is_address(label) || Path::new(text).exists() {
             return Ok(unnamed());
@@ -53,19 +53,19 @@ impl Labelled {
         Ok(Self { label: Some(check(label)?), address: address.to_owned() })
     }
 
-    /// Tells whether it is a stream.
+    /// Returns whether it is a stream.
     #[must_use]
     pub fn is_stream(&self) -> bool {
         Location::has_scheme(&self.address)
     }
 
-    /// Returns the path, which it is one if it is no stream: that of the standard input for `-`.
+    /// Returns the path, if it is no stream: that of the standard input for `-`.
     #[must_use]
     pub fn path(&self) -> &Path {
         input(&self.address)
     }
 
-    /// Returns it as what messages come from.
+    /// Returns it as a source of messages.
     ///
     /// # Errors
     /// If it is neither an address nor a path.
@@ -75,7 +75,7 @@ impl Labelled {
     }
 }
 
-/// Tells whether a name can be told from a path whatever follows.
+/// Returns whether this is a name and cannot be a path, whatever follows.
 fn is_plain(label: &OsStr) -> bool {
     let mut chars = label.to_str().unwrap_or_default().chars();
     chars.next().is_some_and(char::is_alphanumeric)
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_is_what_stands_before_the_first_equals_sign_and_an_address() {
+    fn a_label_is_the_text_before_the_first_equals_sign_and_an_address() {
         for (text, label, address) in [
             ("a=tcp://host:1", Some("a"), "tcp://host:1"),
             ("eiger-2=ipc:///tmp/x=y", Some("eiger-2"), "ipc:///tmp/x=y"),

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::{Exit, ending_on_signal, stdout};
 use crate::tools::inspect::{self, Form, Look};
 
-/// Looks at recordings and prints what is found, as JSON or as text. What is recovered when a signal
-/// ends the process is a file without an end.
+/// Looks at recordings and prints the results, as JSON or as text. If a signal ends the process
+/// during a recovery, the new file is left without an end.
 pub fn look(paths: &[&Path], look: &Look, wants_json: bool) -> Exit {
     let mut out = stdout();
     let form = match wants_json {

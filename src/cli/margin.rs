@@ -1,7 +1,7 @@
 //! The terminal that a bar is drawn on, but for its last columns.
 //!
-//! A bar fills its line. Where a person presses Ctrl-C, the terminal writes `^C` behind it, which would
-//! go to the next line, and leave the bar above for good.
+//! A bar fills its line. If a person presses Ctrl-C, the terminal writes `^C` behind the bar. That
+//! would move to the next line, and the old bar would stay above.
 
 use std::io;
 
@@ -14,7 +14,7 @@ pub(super) const MARGIN: u16 = 3;
 /// The most drawings of a bar in a second.
 const DRAWINGS: u8 = 20;
 
-/// Returns what a bar on stderr is drawn on, where it is a terminal that can move its cursor. It does not end its line: see [`end_line`].
+/// Returns what a bar on stderr is drawn on, if it is a terminal that can move its cursor. It does not end its line: see [`end_line`].
 pub(super) fn target() -> ProgressDrawTarget {
     let terminal = Term::buffered_stderr();
     if terminal.features().is_attended() && std::env::var_os("TERM").is_none_or(|it| it != "dumb") {

@@ -1,6 +1,6 @@
 //! What the programs share: groups of options, units, signals, progress bars and exit codes.
 //!
-//! What a program does is left to [`tools`](crate::tools).
+//! [`tools`](crate::tools) do the work of the programs.
 
 mod arguments;
 mod dumping;
@@ -58,7 +58,7 @@ use crate::os::allow_many_files;
 use crate::printable::printable;
 use window::columns;
 
-/// Runs a program: parses its command line, prepares the process, and turns what `body` returns
+/// Runs a program: parses its command line, prepares the process, and turns the result of `body`
 /// into an exit code. Errors are printed once, with their causes.
 pub fn run<P: Parser>(
     verbosity: impl FnOnce(&P) -> &Verbosity,
@@ -66,7 +66,7 @@ pub fn run<P: Parser>(
 ) -> Exit {
     let options = parse::<P>();
     allow_many_files();
-    tell_events(verbosity(&options));
+    print_events(verbosity(&options));
     let stop = match signal::stop_on_signals() {
         Ok(stop) => stop,
         Err(error) => return Exit::failed(&error),
@@ -77,7 +77,7 @@ pub fn run<P: Parser>(
     }
 }
 
-/// Parses the command line, and prints completions where they are asked for.
+/// Parses the command line, and prints completions if they are asked for.
 fn parse<P: Parser>() -> P {
     let completions = Arg::new("completions")
         .long("completions")
@@ -87,7 +87,7 @@ fn parse<P: Parser>() -> P {
         .action(ArgAction::Set)
         .value_parser(clap::value_parser!(Shell))
         .exclusive(true);
-    // A number below zero is a wrong value, not an option that there is not.
+    // A number below zero is a wrong value, not an unknown option.
     let takes_numbers = |arg: Arg| match arg.get_action().takes_values() {
         true => arg.allow_negative_numbers(true),
         false => arg,
@@ -106,18 +106,18 @@ fn parse<P: Parser>() -> P {
     P::from_arg_matches(&matches).unwrap_or_else(|error| usage::exit(&error.format(&mut command)))
 }
 
-/// Returns the versions of this package and of libzmq, and what that was built with.
+/// Returns the versions of this package and of libzmq, and the features of libzmq.
 fn version() -> String {
     format!("{} ({})", env!("CARGO_PKG_VERSION"), crate::stream::libzmq())
 }
 
 /// Prints the events of the library on stderr: warnings, unless more or less is wanted.
-fn tell_events(verbosity: &Verbosity) {
+fn print_events(verbosity: &Verbosity) {
     tracing_subscriber::fmt()
         .with_max_level(verbosity.level())
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        // It would tell on stderr, and panic, that stderr cannot be written to.
+        // It would report on stderr, and panic, if stderr cannot be written.
         .log_internal_errors(false)
         .without_time()
         .with_target(false)

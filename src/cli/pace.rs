@@ -1,4 +1,4 @@
-//! How fast to replay and from when on, as people write it.
+//! How fast to replay and where to start, as people write it.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::tools::replay::Rate;
 /// second, as it is for m_generate.
 ///
 /// # Errors
-/// Where it is none of these, or so slow or fast that nobody can mean it.
+/// If it is none of these, or too slow or too fast to make sense.
 pub fn parse_pace(text: &str) -> Result<Rate, String> {
     const BYTES: [(&str, f64); 11] = [
         ("kbit/s", 125.0),
@@ -47,14 +47,14 @@ pub fn parse_pace(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// From when on a bare number cannot be meant as seconds from the start: three years.
+/// From this bare number on, it cannot mean seconds from the start: three years.
 const TOO_LONG: Duration = Duration::from_secs(100_000_000);
 
 /// Reads a time in a recording: a duration from its start such as `10s`, a time of day such as
 /// `2026-01-31T12:00:00.5Z` or `2026-01-31T13:00:00+01:00`, or `@1769860800.5` in seconds since 1970.
 ///
 /// # Errors
-/// Where it is none of these.
+/// If it is none of these.
 pub fn parse_moment(text: &str) -> Result<Place, String> {
     let error = |what: &str| {
         format!("expected {what} such as 10s, 2026-01-31T12:00:00Z or @1769860800, found '{text}'")
@@ -89,13 +89,13 @@ fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     u64::try_from(time.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
-/// Reads digits alone: no sign, which Rust would take.
+/// Reads digits alone: no sign, which Rust would accept.
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok())?
 }
 
-/// Reads what follows the point of seconds as nanoseconds; what is finer is cut off.
+/// Reads the decimals of seconds as nanoseconds; further decimals are cut off.
 fn billionths(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

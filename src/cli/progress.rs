@@ -24,31 +24,31 @@ const REDRAW: Duration = Duration::from_millis(100);
 const SHARES: u64 = 1000;
 /// The narrowest bar.
 const BAR: usize = 10;
-/// How wide a terminal is that does not tell.
+/// The width of a terminal that does not report it.
 const COLUMNS: u16 = 80;
-/// Over how long the rates of the bar are taken.
+/// The time over which the rates of the bar are measured.
 const SAMPLE: Duration = Duration::from_secs(1);
 
-/// Tells on stderr; draws a bar there where it is a terminal and the program wants one.
+/// Prints on stderr; draws a bar there if it is a terminal and the program wants one.
 pub struct Terminal {
     quiet: bool,
     bar: ProgressBar,
-    /// Whether the bar is there only until all has left.
+    /// Whether the bar is removed when all messages have left.
     is_passing: bool,
     drawn: Option<Instant>,
-    /// What the program said last, and what of it was drawn.
+    /// The last progress that the program reported, and the last one that is in the rates.
     latest: Progress,
-    told: Progress,
+    shown: Progress,
     playing: Option<Playing>,
     rest: Option<Rest>,
     recording: Option<(Gauge, PathBuf)>,
-    /// How many messages there are to come, where the program knows and its limits do not.
+    /// How many messages there will be, if the program knows and its limits do not say.
     expected: Option<u64>,
     statistics: ThroughputStatistics,
 }
 
 impl Terminal {
-    /// Tells notices only.
+    /// Prints notices only.
     #[must_use]
     pub fn new(verbosity: &Verbosity) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Terminal {
             is_passing: false,
             drawn: None,
             latest: Progress::default(),
-            told: Progress::default(),
+            shown: Progress::default(),
             playing: None,
             rest: None,
             recording: None,
@@ -66,7 +66,7 @@ impl Terminal {
         }
     }
 
-    /// Draws a bar too, where stderr is a terminal.
+    /// Draws a bar too, if stderr is a terminal.
     #[must_use]
     pub fn with_bar(mut self) -> Self {
         self.draw_bar("waiting for messages");
@@ -87,7 +87,7 @@ impl Terminal {
         self.recording = Some((gauge, path.to_owned()));
     }
 
-    /// Shows on the bar how much of so many messages is done.
+    /// Shows on the bar how many of these messages are done.
     pub fn expect(&mut self, messages: Option<u64>) {
         self.expected = messages;
     }
@@ -97,20 +97,20 @@ impl Terminal {
         self.bar.set_message(what.to_string());
     }
 
-    /// Tells what was done, after the run.
+    /// Prints what was done, after the run.
     pub fn summary(&mut self, text: impl fmt::Display) {
         self.finish();
-        self.tell(say_lines, format_args!("{text}"));
+        self.print(say_lines, format_args!("{text}"));
     }
 
-    /// Tells how much was done and in which time, after the run.
+    /// Prints how much was done and in which time, after the run.
     pub fn total(&mut self, messages: u64, bytes: u64, elapsed: Duration) {
         let (messages, bytes) = (Counted(messages, "message"), DecimalBytes(bytes));
         let seconds = elapsed.as_secs_f64();
         self.summary(format_args!("{messages}, {bytes} in {seconds:.1} s"));
     }
 
-    /// Leaves the bar as it is at last, where it tells of messages.
+    /// Keeps the last state of the bar on the terminal, if it shows messages.
     fn finish(&mut self) {
         if self.bar.is_finished() || self.bar.is_hidden() {
             return;
@@ -146,12 +146,12 @@ impl Terminal {
         self.drawn = Some(now);
     }
 
-    /// Returns what the bar says, the facts in their order, each with how dispensable it is.
+    /// Returns the facts on the bar in their order, each with its priority.
     fn facts(&mut self, now: Instant, to_do: Option<u64>, has_rest: bool) -> Vec<(u8, String)> {
         let progress = self.latest;
-        let messages = progress.messages - self.told.messages;
-        let bytes = progress.bytes - self.told.bytes;
-        self.told = progress;
+        let messages = progress.messages - self.shown.messages;
+        let bytes = progress.bytes - self.shown.bytes;
+        self.shown = progress;
         let under_way = self.statistics.record(messages, bytes, now);
         let rate = under_way.or_else(|| self.statistics.samples().last().copied());
         let rate = rate.unwrap_or_else(|| self.statistics.aggregate(now));
@@ -186,11 +186,11 @@ impl Terminal {
         facts
     }
 
-    fn tell(&self, say: impl Fn(fmt::Arguments<'_>), text: fmt::Arguments<'_>) {
+    fn print(&self, say: impl Fn(fmt::Arguments<'_>), text: fmt::Arguments<'_>) {
         if self.quiet {
             return;
         }
-        // A bar that is at its end stays, and what is told after it stands below.
+        // A bar that is at its end stays, and later text is printed below.
         if self.bar.is_finished() { say(text) } else { self.bar.suspend(|| say(text)) }
     }
 }
@@ -214,7 +214,7 @@ impl Observer for Terminal {
     }
 
     fn listening(&mut self, endpoint: &str) {
-        self.tell(say, format_args!("listening on {endpoint}"));
+        self.print(say, format_args!("listening on {endpoint}"));
     }
 
     fn progress(&mut self, progress: Progress) {
@@ -241,7 +241,7 @@ impl Observer for Terminal {
     }
 
     fn notice(&mut self, text: fmt::Arguments<'_>) {
-        self.tell(say, format_args!("warning: {text}"));
+        self.print(say, format_args!("warning: {text}"));
     }
 }
 
@@ -251,14 +251,15 @@ impl Drop for Terminal {
     }
 }
 
-/// Returns how long so many messages take at a rate.
+/// Returns how long this many messages take at a rate.
 fn time_for(messages: u64, rate: f64) -> Option<Duration> {
     #[expect(clippy::cast_precision_loss, reason = "it is shown to the second")]
     let seconds = messages as f64 / rate;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// Joins what fits into so many characters; the most dispensable go first, and one stays in any case.
+/// Joins the texts that fit into this many characters. Those of the least priority are left out
+/// first; at least one stays.
 fn fitting(mut facts: Vec<(u8, String)>, columns: usize) -> String {
     loop {
         let texts: Vec<_> = facts.iter().map(|(_, text)| text.as_str()).collect();
@@ -273,7 +274,7 @@ fn fitting(mut facts: Vec<(u8, String)>, columns: usize) -> String {
     }
 }
 
-/// Returns how many bytes may still be written where a file is, or is going to be.
+/// Returns how many bytes have room on the disk of a file, which may not exist yet.
 fn room(path: &Path) -> Option<u64> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let disk = statvfs(path).or_else(|_| statvfs(folder.unwrap_or(Path::new(".")))).ok()?;

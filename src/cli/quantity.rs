@@ -14,7 +14,7 @@ const TEBIBYTE: f64 = 1024.0 * GIBIBYTE;
 /// Reads `500ms`, `10s`, `2m` or `2min`, `1h` or `1d`, in any case; a bare number is seconds.
 ///
 /// # Errors
-/// Where it is none of these.
+/// If it is none of these.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     const UNITS: [(&str, f64); 7] = [
         ("us", 1e-6),
@@ -30,10 +30,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| format!("expected {expected}, found '{text}'"))
 }
 
-/// Reads a duration as [`parse_duration`] does, but not none at all.
+/// Reads a duration as [`parse_duration`] does, above 0.
 ///
 /// # Errors
-/// Where it is no duration, or zero.
+/// If it is no duration, or zero.
 pub fn parse_interval(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("expected a duration above 0".to_owned()),
@@ -41,10 +41,10 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads a number of 1 or more, as the type `N` takes no 0.
+/// Reads a number of 1 or more, because the type `N` has no 0.
 ///
 /// # Errors
-/// Where it is none.
+/// If it is no such number.
 pub fn parse_count<N: FromStr<Err = ParseIntError>>(text: &str) -> Result<N, String> {
     text.parse().map_err(|error: ParseIntError| match error.kind() {
         IntErrorKind::PosOverflow => format!("'{text}' is too large"),
@@ -52,13 +52,13 @@ pub fn parse_count<N: FromStr<Err = ParseIntError>>(text: &str) -> Result<N, Str
     })
 }
 
-/// A size that somebody gave.
+/// A size from the command line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Size {
     /// In whole bytes.
     pub bytes: usize,
-    /// In MB as m_generate prints it: a bare number is printed as it was given, as the original does,
-    /// though it is in MiB.
+    /// In MB as m_generate prints it: a bare number is printed unchanged, as psi-mflow does,
+    /// although it is in MiB.
     pub megabytes: f64,
 }
 
@@ -67,7 +67,7 @@ pub struct Size {
 /// The case matters for `b` alone, which may be bits.
 ///
 /// # Errors
-/// Where it is none of these, or more than a PB.
+/// If it is none of these, or more than a PB.
 pub fn parse_size(text: &str) -> Result<Size, String> {
     const UNITS: [(&str, f64); 13] = [
         ("KiB", KIBIBYTE),
@@ -103,14 +103,14 @@ pub fn parse_size(text: &str) -> Result<Size, String> {
 /// How fast to send.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MessageRate {
-    /// As fast as it goes.
+    /// At full speed.
     Max,
     /// Messages per second.
     Hertz(f64),
 }
 
 impl MessageRate {
-    /// Returns the messages per second; none as fast as it goes.
+    /// Returns the messages per second; none at full speed.
     #[must_use]
     pub fn hertz(self) -> Option<f64> {
         match self {
@@ -124,7 +124,7 @@ impl MessageRate {
 /// nanosecond, or `max`.
 ///
 /// # Errors
-/// Where it is none of these.
+/// If it is none of these.
 pub fn parse_rate(text: &str) -> Result<MessageRate, String> {
     if text.eq_ignore_ascii_case("max") {
         return Ok(MessageRate::Max);
@@ -150,7 +150,7 @@ pub(super) struct Quantity<'a> {
 }
 
 impl<'a> Quantity<'a> {
-    /// Reads a number, and takes what follows it for its unit.
+    /// Reads a number and, behind it, its unit.
     pub(super) fn of(text: &'a str) -> Self {
         let is_digit = |c: char| c.is_ascii_digit() || c == '.';
         let end = text.rfind(is_digit).map_or(0, |at| at + 1);
@@ -158,7 +158,7 @@ impl<'a> Quantity<'a> {
         Self { text, number: number.parse().ok(), unit: unit.trim_start() }
     }
 
-    /// Returns the number, not negative, in the unit of 1; without a unit, it is in that of `bare`.
+    /// Returns the number, not negative, in the unit of 1; without a unit, `bare` is its unit.
     /// The case of a unit does not matter if it has one meaning only.
     pub(super) fn scaled(
         self,
@@ -184,14 +184,14 @@ impl<'a> Quantity<'a> {
     }
 }
 
-/// Tells whether a unit means something else by the case of its letters: bits, or a thousandth.
+/// Returns whether a unit in another case means something else: bits, or a thousandth.
 fn is_ambiguous(unit: &str) -> bool {
     let size = unit.split('/').next().unwrap_or(unit);
     let has_bits = size.ends_with('b') && !size.ends_with("ib");
     has_bits || (unit.starts_with('m') && unit.eq_ignore_ascii_case("mhz"))
 }
 
-/// Returns what a unit of bytes is called that is of bits.
+/// Returns the name of the same unit for bits.
 fn bits(unit: &str) -> String {
     unit.replacen('B', if unit.contains('/') { "bit" } else { "b" }, 1)
 }
@@ -255,7 +255,7 @@ mod tests {
         for (text, megabytes) in [("8MB", 8.0), ("1MiB", 1.048_576), ("64KiB", 0.065_536)] {
             assert_eq!(parse_size(text).map(|size| size.megabytes), Ok(megabytes), "{text}");
         }
-        // The original calls MiB so.
+        // psi-mflow prints MiB as MB.
         assert_eq!(parse_size("1.5").map(|size| size.megabytes), Ok(1.5));
     }
 

@@ -15,10 +15,10 @@ use crate::tools::dump::RecordOptions;
 #[command(next_help_heading = "Recording")]
 pub struct Recording {
     /// Most memory for messages that wait to be written, such as 4GiB; a bare number is MiB
-    /// [default: 256MiB; 16MiB for a folder, and for a file in memory where the sender waits]
+    /// [default: 256MiB; 16MiB for a folder, and for a file in memory if the sender waits]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_memory: Option<Size>,
-    /// What to do when that is full: have the sender wait, or drop and count what comes
+    /// What to do when that is full: let the sender wait, or drop and count messages
     /// [default: block for pull, drop for sub]
     #[arg(long, value_enum, value_name = "POLICY")]
     on_full: Option<Policy>,
@@ -29,23 +29,23 @@ pub struct Recording {
 /// What only MCAP files have.
 #[derive(Args, Clone, Debug)]
 struct McapFile {
-    /// Go on in another file, x-0001.mcap after x-0000.mcap, before one is larger than this, such as
-    /// 10GiB; a bare number is MiB (.mcap)
+    /// Continue in another file, x-0001.mcap after x-0000.mcap, before one is larger than this,
+    /// such as 10GiB; a bare number is MiB (.mcap)
     #[arg(long, value_name = "SIZE", value_parser = parse_max_size)]
     max_size: Option<Size>,
-    /// Go on in another file when one has this length of time in it, such as 10m (.mcap)
+    /// Continue in another file when one holds this length of time, such as 10m (.mcap)
     #[arg(long, value_name = "DURATION", value_parser = parse_interval)]
     max_time: Option<Duration>,
-    /// Keep only so many of these files, the latest, and remove older ones (.mcap)
+    /// Keep only this many of these files, the latest, and remove older ones (.mcap)
     #[arg(long, value_name = "FILES", value_parser = parse_count::<NonZeroUsize>)]
     keep: Option<NonZeroUsize>,
-    /// When to have the disk keep what is written: never, close, or every so long, such as 10s (.mcap)
+    /// When to flush the file to the disk: never, close, or at an interval, such as 10s (.mcap)
     #[arg(long, value_name = "never|close|DURATION", default_value = "never", value_parser = parse_fsync)]
     fsync: Fsync,
     /// Note something in the file (.mcap; may be repeated)
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_meta)]
     meta: Vec<(String, String)>,
-    /// Add checksums of all data, which --verify looks at (.mcap)
+    /// Add checksums of all data, which --verify compares (.mcap)
     #[arg(long)]
     crc: bool,
 }
@@ -60,7 +60,7 @@ enum Policy {
 }
 
 impl Recording {
-    /// Tells whether options are set that only an MCAP file has.
+    /// Returns whether options are set that only an MCAP file has.
     #[must_use]
     pub fn needs_mcap(&self) -> bool {
         let McapFile { keep, fsync, meta, crc, .. } = &self.file;
@@ -74,13 +74,13 @@ impl Recording {
         self.is_divided() || self.file.keep.is_some() || self.file.fsync != Fsync::Never
     }
 
-    /// Tells whether the recording goes on in another file when one is full.
+    /// Returns whether the recording continues in another file when one is full.
     #[must_use]
     pub fn is_divided(&self) -> bool {
         self.file.max_size.is_some() || self.file.max_time.is_some()
     }
 
-    /// Tells whether to keep few files without a word on when one is full.
+    /// Returns whether to keep few files without a word on when one is full.
     #[must_use]
     pub fn keeps_files_of_any_size(&self) -> bool {
         self.file.keep.is_some() && !self.is_divided()

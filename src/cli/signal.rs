@@ -10,15 +10,15 @@ use crate::endpoint::Stop;
 use crate::error::{Result, SystemError};
 use crate::os::signal::{Action, call_before_end, end_at_lost_bytes, ignore};
 
-/// Signals that come so shortly after one another are one: `timeout`, and whatever else runs a
-/// program, sends one to the program and to its group, while the terminal may have sent it already.
+/// Signals within this time count as one: `timeout`, like other programs that run a program, sends
+/// a signal to the program and to its group, and the terminal may have sent it already.
 const ONE_GESTURE: Duration = Duration::from_millis(100);
 
 /// Whether the first signal ends the process already.
 static AT_ONCE: AtomicBool = AtomicBool::new(false);
 
-/// Has the first signal end the process, as the second one does, while something is done that nobody
-/// asks to stop, and that leaves nothing to be put in order.
+/// Lets the first signal end the process, as the second one does, during work that need not end in
+/// good order.
 pub fn ending_on_signal<T>(work: impl FnOnce() -> T) -> T {
     AT_ONCE.store(true, Ordering::Relaxed);
     let done = work();
@@ -28,8 +28,9 @@ pub fn ending_on_signal<T>(work: impl FnOnce() -> T) -> T {
 
 /// Makes a stop that the first signal requests; the second one ends the process at once.
 ///
-/// A hangup that is ignored already stays so: that is what `nohup` is for. The others are heeded
-/// even so: scripts start programs in the background, where they are ignored, and end them by them.
+/// A hangup that is already ignored stays ignored: that is the purpose of `nohup`. The other
+/// signals are handled even if they are ignored, because scripts start programs in the background
+/// with these signals ignored, and then use them to end the programs.
 pub(super) fn stop_on_signals() -> Result<Stop> {
     let failed = |source| SystemError::SetUp { what: "the handling of signals", source };
     let stop = Stop::new().map_err(failed)?;
@@ -42,7 +43,7 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
         if is_second || AT_ONCE.load(Ordering::Relaxed) {
             restore_terminal();
             if io::stderr().is_terminal() {
-                // There may be a bar in the line.
+                // A bar may be on the line.
                 end_line();
             }
             std::process::exit(130);
@@ -53,7 +54,7 @@ pub(super) fn stop_on_signals() -> Result<Stop> {
     if quit.is_usual() {
         call_before_end(libc::SIGQUIT, restore_terminal_at_once).map_err(failed)?;
     }
-    // A file that reaches the limit of its size is an error of the write.
+    // If a file reaches its size limit, the write returns an error.
     ignore(libc::SIGXFSZ).map_err(failed)?;
     end_at_lost_bytes(restore_terminal_at_once).map_err(failed)?;
     if hangup.is_ignored() {

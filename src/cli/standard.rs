@@ -8,16 +8,16 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::os::{STDIN, STDOUT};
 
-/// What stands for the standard input or output; `./-` is a file of this name.
+/// The argument for the standard input or output; `./-` is a file of this name.
 const STANDARD: &str = "-";
 
-/// Returns the path of what is read: that of the standard input for `-`.
+/// Returns the path to read: the standard input for `-`.
 #[must_use]
 pub(super) fn input(text: &OsStr) -> &Path {
     Path::new(if text == STANDARD { OsStr::new(STDIN) } else { text })
 }
 
-/// Returns the path of what is written: that of the standard output for `-`.
+/// Returns the path to write: the standard output for `-`.
 #[must_use]
 pub fn output(text: &OsStr) -> &Path {
     Path::new(if text == STANDARD { OsStr::new(STDOUT) } else { text })
@@ -33,7 +33,7 @@ pub fn output_parser() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(|path| output(path.as_os_str()).to_owned())
 }
 
-/// Returns whether a path is that of the standard input or output, and this is a terminal.
+/// Returns whether a path is the standard input or output, and this is a terminal.
 #[must_use]
 pub fn is_terminal(path: &Path) -> bool {
     path == Path::new(STDIN) && io::stdin().is_terminal()

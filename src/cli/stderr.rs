@@ -1,11 +1,11 @@
-//! What the programs say besides their results: nothing in it controls the terminal.
+//! What the programs print besides their results: it cannot control the terminal.
 
 use std::fmt;
 use std::io::{Write, stderr};
 
 use crate::printable::{printable, printable_lines};
 
-/// Writes a line to stderr, at once. Whoever does not read it any more misses nothing else by it.
+/// Writes a line to stderr, at once. A failed write is ignored: the run continues.
 pub(super) fn say(text: fmt::Arguments<'_>) {
     write(&printable(&text.to_string()));
 }

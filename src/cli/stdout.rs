@@ -1,13 +1,13 @@
-//! Where the programs write their results.
+//! The output of the programs for their results.
 
 use std::io::{self, StdoutLock, Write};
 
 use crate::printable::printable_lines;
 
-/// The standard output, which no text from a file or from the network controls: each hidden character
-/// but the end of a line is written as U+FFFD. JSON has escaped them before.
+/// The standard output. Text from a file or from the network cannot control the terminal: each
+/// hidden character except a line end is written as U+FFFD. In JSON they are escaped before.
 ///
-/// What is written at a time is UTF-8, as all that is formatted is.
+/// Each write is whole UTF-8, as formatted text is.
 #[derive(Debug)]
 pub struct Stdout(io::Stdout);
 

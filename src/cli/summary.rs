@@ -1,4 +1,4 @@
-//! What the programs print of a run once it is over, beside what was wrong with it.
+//! What the programs print about a run after its end, beside its errors.
 
 use std::fmt;
 use std::io::Write;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Terminal;
+use crate::counted::Counted;
 use crate::endpoint::{Source, Unconfirmed};
 use crate::error::Result;
 use crate::measure::{LATE, Throughput};
@@ -14,7 +15,7 @@ use crate::recording::Recording;
 use crate::tools::{self, Ending, Findings, Observer, OutputFindings, dump, replay, split};
 
 impl Terminal {
-    /// Prints how much was dumped, if it was to a file, and what was not and why.
+    /// Prints how much was dumped, if it was to a file, and what was left out and why.
     pub fn dumped(&mut self, summary: &dump::Summary, source: &dyn Source, is_file: bool) {
         let dump::Summary { findings, bytes, left_out, elapsed, strays } = summary;
         if is_file {
@@ -24,10 +25,11 @@ impl Terminal {
             self.notice(format_args!("stopped before the end of '{}'", source.name()));
         }
         if findings.received == 0 && *left_out > 0 {
-            self.notice(format_args!("messages came, {left_out} of them: none passed the filters"));
+            let left_out = Counted(*left_out, "message");
+            self.notice(format_args!("none of {left_out} passed the filters"));
         }
         if !strays.is_empty() {
-            self.notice(format_args!("other series than the one that was waited for: {strays}"));
+            self.notice(format_args!("messages of other series: {strays}"));
         }
     }
 
@@ -42,7 +44,7 @@ impl Terminal {
         lateness.into_iter().for_each(|lateness| self.summary(lateness));
     }
 
-    /// Prints why nothing was replayed, unless that is plain.
+    /// Prints why nothing was replayed, unless that is obvious.
     pub fn nothing_replayed(
         &mut self,
         summary: &replay::Summary,
@@ -55,12 +57,12 @@ impl Terminal {
         match (summary.findings.ending, recording.messages(), &summary.waiting_for) {
             (Ending::SourceEnded, Some(1..), _) if options.leaves_out() => {
                 self.notice(format_args!(
-                    "no message of '{}' is in the part that was asked for",
+                    "no message of '{}' is in the requested part",
                     recording.name()
                 ));
             }
             (Ending::Timeout | Ending::Duration, _, Some(endpoint)) => self.notice(format_args!(
-                "nobody took a message at '{endpoint}': is there a receiver that is connected?"
+                "no receiver accepted a message at '{endpoint}': is a receiver connected?"
             )),
             _ => {}
         }
@@ -94,9 +96,9 @@ impl fmt::Display for Outputs<'_> {
 
 /// Prints the summary of a replay as an object of JSON, times in microseconds.
 ///
-/// `lateness` is null where nothing was due at a time, the `messages` of an endpoint in
-/// `unconfirmed` where nobody can tell, as with PUB, and `waiting_for` where no message waited at
-/// the end.
+/// `lateness` is null if no message was due at a time. The `messages` of an endpoint in
+/// `unconfirmed` are null if their number is unknown, as with PUB. `waiting_for` is null if no
+/// message waited at the end.
 ///
 /// # Errors
 /// If the output fails.

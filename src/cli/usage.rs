@@ -1,4 +1,4 @@
-//! How a program ends whose command line asks for help, or makes no sense.
+//! How a program ends if its command line asks for help, or makes no sense.
 
 use std::fmt;
 use std::io;
@@ -18,18 +18,18 @@ pub fn reject<P: CommandFactory>(kind: ErrorKind, reason: impl fmt::Display) -> 
     exit(&styled(P::command()).error(kind, reason))
 }
 
-/// Has a command print its errors without colours if its arguments have hidden characters, which would
-/// be lost among those of the colours.
+/// Makes a command print its errors without colours if its arguments have hidden characters,
+/// because these could not be distinguished from the colours.
 pub(super) fn styled(command: Command) -> Command {
     if is_upsetting() { command.styles(Styles::plain()) } else { command }
 }
 
-/// Tells whether an argument, which may be the name of any file, upsets a terminal.
+/// Returns whether an argument, which may be the name of any file, could upset a terminal.
 fn is_upsetting() -> bool {
     std::env::args_os().any(|argument| argument.to_string_lossy().contains(is_hidden))
 }
 
-/// Ends as clap says: with help or the version on stdout, or with an error.
+/// Ends as clap decides: with help or the version on stdout, or with an error.
 pub(super) fn exit(error: &clap::Error) -> ! {
     if !error.use_stderr() {
         end(error.print().and_then(|()| io::Write::flush(&mut io::stdout())));
@@ -37,13 +37,13 @@ pub(super) fn exit(error: &clap::Error) -> ! {
     if is_upsetting() {
         say_lines(format_args!("{}", error.render().ansi().to_string().trim_end()));
     } else {
-        // Whoever does not read it misses nothing else by it.
+        // If it cannot be written, nothing else is lost.
         let _ = error.print();
     }
     process::exit(Exit::Usage.code().into())
 }
 
-/// Ends once everything was written, or could not be.
+/// Ends after everything was written, or could not be written.
 pub(super) fn end(written: io::Result<()>) -> ! {
     let exit = written.map_or_else(|error| Exit::of(&Error::output(error)), |()| Exit::Done);
     process::exit(exit.code().into())

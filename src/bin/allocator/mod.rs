@@ -10,7 +10,7 @@ use tikv_jemallocator::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// What jemalloc reads at the start: a C string, of which it takes the address.
+/// What jemalloc reads at the start: a C string, by its address.
 ///
 /// Large buffers are reused like small ones, and return to the system after 30 s without use.
 // SAFETY: no other symbol of the program has this name; jemalloc declares it as `const char *`, which

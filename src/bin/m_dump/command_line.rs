@@ -21,37 +21,38 @@ const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limi
 
 /// Record the messages of streams, look at them, or look at a recording
 ///
-/// Without an output, a line for each part is printed. An output that ends in .mcap is an MCAP file,
-/// which keeps the times at which messages came; anything else is a folder with a file for each
-/// part. Nothing is overwritten. Other formats decode: json to the screen, a
-/// line for each message; npy and png to a folder, a file for each array, the greatest value of
-/// unsigned pixels being shown as masked.
+/// Without an output, a line for each part is printed. An output that ends in .mcap is an MCAP
+/// file, which keeps the times at which messages arrived; anything else is a folder with a file for
+/// each part. Nothing is overwritten. Other formats decode: json to the screen, a line for each
+/// message; npy and png to a folder, a file for each array, the greatest value of unsigned pixels
+/// being shown as masked.
 ///
 /// A PULL takes its share of the messages away from the other receivers of a PUSH.
 #[derive(Parser)]
 #[command(name = "m_dump", mut_arg("queue_size", |arg| arg.help(QUEUE_SIZE)))]
 pub(crate) struct Cli {
-    /// Where messages come from: tcp://host:port, a recording, several as a=tcp://host:1
-    /// b=tcp://host:2, or several .mcap files, read as one; a folder behind a single one is the output;
+    /// The sources of messages: tcp://host:port, a recording, several as a=tcp://host:1
+    /// b=tcp://host:2, or several .mcap files, read as one; a folder behind a single one is the
+    /// output;
     /// - is an MCAP file from the standard input
     #[arg(required = true, value_name = "SOURCE", value_parser = Labelled::parser())]
     sources: Vec<Labelled>,
     /// File (.mcap) or folder to write to; a FIFO, or - for the standard output, carries an MCAP file
     #[arg(short, long, value_name = "PATH", value_parser = cli::output_parser())]
     output: Option<PathBuf>,
-    /// How to dump: raw with an output and text without one, unless told otherwise
+    /// How to dump: by default raw with an output and text without one
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
     /// Same as --format json
     #[arg(short = 'J', long, conflicts_with = "format")]
     json: bool,
-    /// Tell what each message means too (json)
+    /// Print the decoded content of each message too (json)
     #[arg(long)]
     decode: bool,
     /// Skip the parts of each message from this one on, counted from 1; 0 skips none (folder, text)
     #[arg(short, long, value_name = "PART", default_value_t = 0)]
     skip: usize,
-    /// Go on after the last message in a folder that holds a recording already
+    /// Continue after the last message in a folder that holds a recording already
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -70,7 +71,7 @@ pub(crate) struct Cli {
     pub(crate) verbosity: Verbosity,
 }
 
-/// What only dumping has a use for.
+/// The options for dumping only.
 const OF_DUMPING: [&str; 26] = [
     "output",
     "decode",
@@ -105,11 +106,11 @@ const OF_DUMPING: [&str; 26] = [
 #[command(next_help_heading = "Recordings")]
 #[group(multiple = false)]
 struct Looking {
-    /// Tell what is in recordings; with -v, read every message of an MCAP file for exact bytes and
+    /// Print what is in recordings; with -v, read every message of an MCAP file for exact bytes and
     /// lost frames and pulses
     #[arg(long, conflicts_with_all = OF_DUMPING)]
     info: bool,
-    /// Read MCAP files as a whole and tell what is wrong with them
+    /// Read MCAP files as a whole and print what is wrong with them
     #[arg(long, conflicts_with_all = OF_DUMPING)]
     verify: bool,
     /// Save what can be read of an MCAP file into a new one
@@ -121,22 +122,22 @@ struct Looking {
     convert: Option<PathBuf>,
 }
 
-/// What to take, besides.
+/// More filters.
 #[derive(Args)]
 #[command(next_help_heading = "Filters")]
 struct MoreFiltering {
-    /// Take only the first part of each message, and no image whose pixels are in it
+    /// Accept only the first part of each message, and no image whose pixels are in it
     #[arg(long)]
     headers_only: bool,
-    /// End with the first series: when its end and all images announced have come, or no image for
-    /// so long after its end
+    /// End with the first series: when its end and all announced images have arrived, or no image
+    /// for this long after its end
     #[arg(long, value_name = "GRACE", num_args = 0..=1, require_equals = true,
           default_missing_value = "2s", value_parser = cli::parse_duration)]
     until_series_end: Option<Duration>,
 }
 
 impl Cli {
-    /// Returns which messages to take, and how much of each.
+    /// Returns which messages to accept, and how much of each.
     fn filter(&self) -> FilterOptions {
         let content = match (self.skip.checked_sub(1), self.more_filtering.headers_only) {
             (None, false) => Content::Whole,
@@ -150,8 +151,8 @@ impl Cli {
         self.json || self.format == Some(Format::Json)
     }
 
-    /// Returns the recordings to look at and how, if that is asked for; ends the program if other options
-    /// make no sense with it.
+    /// Returns the recordings to look at and how, if requested; ends the program if other options
+    /// make no sense with that.
     pub(crate) fn looked_at(&self) -> Option<(Vec<&Path>, Look)> {
         let Looking { info, verify, recover, convert: _ } = &self.look;
         let looks = [(*info, "--info"), (*verify, "--verify"), (recover.is_some(), "--recover")];
@@ -163,7 +164,7 @@ impl Cli {
             wrong(ErrorKind::InvalidValue, &reason);
         }
         if recover.is_some() && self.sources.len() > 1 {
-            wrong(ErrorKind::ArgumentConflict, "--recover takes one recording");
+            wrong(ErrorKind::ArgumentConflict, "--recover expects one recording");
         }
         self.format(None);
         let paths = self.sources.iter().map(|source| path_to_look_at(source, look, *info));
@@ -176,7 +177,7 @@ impl Cli {
         Some((paths.collect(), look))
     }
 
-    /// Returns the sources and the output; ends the program where it is not clear which is which.
+    /// Returns the sources and the output; ends the program if it is not clear which is which.
     fn ends(&self) -> (Vec<&Labelled>, Option<&Path>) {
         let (sources, output) = self.told_apart();
         if let Some(path) = output.filter(|path| Location::has_scheme(path.as_os_str())) {
@@ -193,7 +194,7 @@ impl Cli {
         (sources, output)
     }
 
-    /// Returns what messages come from, and what they are dumped to and how.
+    /// Returns the sources, and the output with its options.
     ///
     /// # Errors
     /// If a source is neither an address nor a path.
@@ -221,7 +222,7 @@ impl Cli {
         }
     }
 
-    /// Tells the sources from the output.
+    /// Separates the sources from the output.
     fn told_apart(&self) -> (Vec<&Labelled>, Option<&Path>) {
         let sources: Vec<_> = self.sources.iter().collect();
         for (index, source) in sources.iter().enumerate() {
@@ -269,7 +270,7 @@ impl Cli {
         }
     }
 
-    /// Returns how messages are received that are dumped so.
+    /// Returns how messages for this output are received.
     pub(crate) fn receiving(&self, output: &OutputOptions<'_>) -> Receiving {
         let receiving = self.receiving.clone();
         if output.format == Format::Raw {
@@ -279,7 +280,7 @@ impl Cli {
         }
     }
 
-    /// Returns the format; ends the program where other options make no sense with it.
+    /// Returns the format; ends the program if other options make no sense with it.
     fn format(&self, path: Option<&Path>) -> Format {
         let usual = if path.is_some() { Format::Raw } else { Format::Text };
         let format = if self.json { Format::Json } else { self.format.unwrap_or(usual) };
@@ -288,7 +289,7 @@ impl Cli {
         if needs_path != path.is_some() {
             let (kind, verb) = match needs_path {
                 true => (ErrorKind::MissingRequiredArgument, "needs an"),
-                false => (ErrorKind::ArgumentConflict, "takes no"),
+                false => (ErrorKind::ArgumentConflict, "accepts no"),
             };
             wrong(kind, &format!("--format {name} {verb} output"));
         }
@@ -304,7 +305,7 @@ impl Cli {
         ];
         let what = if is_mcap { "an MCAP file".to_owned() } else { format!("--format {name}") };
         if let Some((_, option)) = conflicts.iter().find(|(conflicts, _)| *conflicts) {
-            wrong(ErrorKind::ArgumentConflict, &format!("{what} takes no {option}"));
+            wrong(ErrorKind::ArgumentConflict, &format!("{what} does not support {option}"));
         }
         if self.recording.needs_mcap() && !is_mcap {
             let reason = "--max-size, --max-time, --keep, --fsync, --meta and --crc need an output \
@@ -323,7 +324,7 @@ impl Cli {
         let Some(path) = path.filter(|path| is_piped(path)) else { return };
         let found = path.display();
         if matches!(format, Format::Npy | Format::Png) {
-            let reason = format!("--format npy and png take a folder, found the pipe '{found}'");
+            let reason = format!("--format npy and png need a folder, found the pipe '{found}'");
             wrong(ErrorKind::InvalidValue, &reason);
         }
         if self.recording.needs_disk() {
@@ -335,7 +336,7 @@ impl Cli {
     }
 }
 
-/// Ends the program if it is to read a recording from a terminal, or to write one to it.
+/// Ends the program if it would read a recording from a terminal, or write one to it.
 fn refuse_terminals(sources: &[&Labelled], output: Option<&Path>) {
     if sources.iter().any(|source| !source.is_stream() && cli::is_terminal(source.path())) {
         let reason = "expected a recording on the standard input, found a terminal";
@@ -346,7 +347,7 @@ fn refuse_terminals(sources: &[&Labelled], output: Option<&Path>) {
     }
 }
 
-/// Returns the path of a recording to look at; ends the program where that is something else.
+/// Returns the path of a recording to look at; ends the program if that is something else.
 fn path_to_look_at<'a>(source: &'a Labelled, look: &str, takes_folders: bool) -> &'a Path {
     let path = source.path();
     let address = path.display();
@@ -355,13 +356,13 @@ fn path_to_look_at<'a>(source: &'a Labelled, look: &str, takes_folders: bool) ->
     } else if source.is_stream() {
         format!("'{address}'")
     } else if is_pipe(path) {
-        format!("the pipe '{address}', which has no way back")
+        format!("the pipe '{address}', which is read only once")
     } else if path.is_dir() && !takes_folders {
         format!("the folder '{address}', which --convert makes one of")
     } else {
         return path;
     };
-    wrong(ErrorKind::InvalidValue, &format!("{look} takes an MCAP file, found {found}"));
+    wrong(ErrorKind::InvalidValue, &format!("{look} expects an MCAP file, found {found}"));
 }
 
 /// Ends the program for wrong usage.

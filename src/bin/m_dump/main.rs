@@ -23,8 +23,8 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let (inputs, to) = cli.inputs_and_output()?;
     let (receiving, options) = (cli.receiving(&to), cli.options());
     let mut terminal = Terminal::new(&cli.verbosity);
-    // A recording that is not there is told before there is an output, and a stream is opened after
-    // it: one that is open takes messages away from others.
+    // A missing recording is reported before there is an output. A stream is opened after the
+    // output, because an open stream takes messages away from others.
     let recording = cli::ending_on_signal(|| inputs.open_recorded())?;
     let from = Provenance {
         inputs: &inputs,

@@ -11,7 +11,7 @@ use mflow::recording::{Place, Range, is_pipe};
 use mflow::tools::replay::{Detail, Options, Rate, Repeat};
 use mflow::{Location, Mode};
 
-/// Send the messages of a recording again, with its timing or as fast as it goes
+/// Send the messages of a recording again, with its timing or at full speed
 ///
 /// On a terminal, space pauses, a dot sends one message, and q ends.
 #[derive(Parser)]
@@ -25,30 +25,29 @@ pub(crate) struct Cli {
     /// [default: recorded, and max for a folder]
     #[arg(short, long, value_parser = cli::parse_pace)]
     rate: Option<Rate>,
-    /// Start again at the end, for ever or until it was played so many times; a message that is alone
-    /// comes once a second
+    /// Start again at the end, for ever or until it was played this many times; a recording of one
+    /// message repeats once a second
     #[arg(short = 'l', long = "loop", value_name = "TIMES", num_args = 0..=1, require_equals = true,
           default_missing_value = FOREVER, value_parser = parse_repeat)]
     repeat: Option<Repeat>,
     /// Cut pauses between recorded times to this, such as 1s
     #[arg(long, value_name = "DURATION", value_parser = cli::parse_duration)]
     max_gap: Option<Duration>,
-    /// Wait for so many peers at each address before the first message, for as long as --timeout and
-    /// --duration say [default: 1 for pub, 0 for push]
+    /// Wait for this many peers at each address before the first message, at most for --timeout and
+    /// --duration [default: 1 for pub, 0 for push]
     #[arg(long, value_name = "PEERS")]
     wait_peers: Option<usize>,
-    /// Wait before the first message, after the peers have come
+    /// Wait before the first message, after the peers have connected
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = cli::parse_duration)]
     delay: Duration,
-    /// Send the start of the series under way again whenever so much time has passed, for those who
-    /// come late (pub mode)
+    /// Send the start of the current series again at this interval, for late receivers (pub mode)
     #[arg(long, value_name = "DURATION", value_parser = cli::parse_interval)]
     send_header_again: Option<Duration>,
-    /// Send the start of a series ahead where the part begins in the middle of it (.mcap)
+    /// Send the start of a series ahead if the part begins in the middle of it (.mcap)
     #[arg(long)]
     send_header_first: bool,
     /// Send the messages of one source of the recording to an address of its own (may be repeated);
-    /// those of the others go to the --address that is given
+    /// those of the others are sent to --address
     #[arg(long, value_name = "SOURCE=ADDRESS", value_parser = parse_map)]
     pub(crate) map: Vec<(String, String)>,
     /// Report at the end how much was sent, and how late
@@ -79,8 +78,8 @@ struct Part {
     /// End with this message, which is sent too
     #[arg(long, value_name = "NUMBER", conflicts_with = "end")]
     to: Option<u64>,
-    /// Begin so long after the first message, such as 10s, or at a time such as 2026-01-31T12:00:00Z
-    /// or @1769860800
+    /// Begin this long after the first message, such as 10s, or at a time such as
+    /// 2026-01-31T12:00:00Z or @1769860800
     #[arg(long, value_name = "TIME", value_parser = cli::parse_moment)]
     start: Option<Place>,
     /// End before that time
@@ -107,7 +106,7 @@ impl Cli {
         self.wait_peers.unwrap_or(usize::from(self.sending.mode() == Mode::Pub))
     }
 
-    /// Returns the address for messages of sources that have none of their own.
+    /// Returns the address for messages of sources without an address of their own.
     pub(crate) fn rest(&self) -> Option<&str> {
         match self.map.is_empty() {
             true => Some(self.sending.address_or_usual()),
@@ -115,10 +114,10 @@ impl Cli {
         }
     }
 
-    /// Ends the program where options make no sense together.
+    /// Ends the program if options make no sense together.
     pub(crate) fn check(&self) {
         if self.send_header_again.is_some() && self.sending.mode() != Mode::Pub {
-            // Who shares a PUSH with others would take it for another series.
+            // A receiver that shares a PUSH with others would mistake it for another series.
             let reason = "--send-header-again is for --mode pub";
             cli::reject::<Self>(ErrorKind::ArgumentConflict, reason);
         }
@@ -145,7 +144,7 @@ impl Cli {
             (self.repeat, self.recordings.iter().find(|it| is_number(it)))
             && !times.exists()
         {
-            let reason = format!("--loop takes its number after a =: --loop={}", times.display());
+            let reason = format!("--loop expects its number after a =: --loop={}", times.display());
             cli::reject::<Self>(ErrorKind::InvalidValue, reason);
         }
         self.check_pipes();
@@ -157,7 +156,8 @@ impl Cli {
         }
     }
 
-    /// Ends the program if a pipe is to be read otherwise than once, from its beginning.
+    /// Ends the program if the options need more of a pipe than reading it once, from its
+    /// beginning.
     fn check_pipes(&self) {
         if self.recordings.iter().any(|path| cli::is_terminal(path)) {
             let reason = "expected a recording on the standard input, found a terminal";
@@ -170,20 +170,20 @@ impl Cli {
             (self.repeat.is_some(), "--loop"),
             (from.is_some(), "--from"),
             (start.is_some(), "--start"),
-            // It counts from the first message, which has not come yet.
+            // It counts from the first message, which has not arrived yet.
             (matches!(end, Some(Place::Offset(_))), "--end after a duration"),
             (self.send_header_first, "--send-header-first"),
         ];
         if let Some((_, option)) = options.iter().find(|(is_set, _)| *is_set) {
             let pipe = pipe.display();
             let reason = format!(
-                "'{pipe}' is a pipe, which is read once, from its beginning: it takes no {option}"
+                "'{pipe}' is a pipe, which is read once, from its beginning: it does not support {option}"
             );
             cli::reject::<Self>(ErrorKind::ArgumentConflict, reason);
         }
     }
 
-    /// Returns what they say of the replay.
+    /// Returns the options of the replay.
     pub(crate) fn options(&self) -> Options {
         let Part { from, to, start, end } = self.part;
         let shows_parts = self.verbosity.is_verbose() && self.report() != Report::Json;
@@ -206,7 +206,7 @@ impl Cli {
     }
 }
 
-/// Tells whether a part has no time in it, whatever the recording is.
+/// Returns whether a part has no time in it, for any recording.
 fn is_behind(start: Place, end: Place) -> bool {
     match (start, end) {
         (Place::Offset(start), Place::Offset(end)) => start >= end,
@@ -215,7 +215,7 @@ fn is_behind(start: Place, end: Place) -> bool {
     }
 }
 
-/// What `--loop` without a number stands for.
+/// The meaning of `--loop` without a number.
 const FOREVER: &str = "forever";
 
 /// Reads how often to play.

@@ -36,10 +36,11 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let Some(outlets) = waited else { return Ok(Exit::Done) };
     terminal.waiting(keyboard.beside("waiting for receivers", "space pauses, dot steps, q ends"));
     if options.rate_of(recording.as_ref()) == Rate::Max {
-        // Reading is far ahead of sending, and woken by it: it is not to take its processor.
+        // Reading is far ahead of sending, which wakes it: it must not take the processor from
+        // sending.
         cli::give_way();
         if cli.sending.mode() == Mode::Pub {
-            let problem = "as fast as it goes, a PUB drops what does not fit into --queue-size";
+            let problem = "at full speed, a PUB drops what does not fit into --queue-size";
             terminal.notice(format_args!("{problem}: --rate sets a pace"));
         }
     }
@@ -49,7 +50,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     drop(keyboard);
     let (summary, failure) = Failure::parts(result)?;
     match cli.report() {
-        // Why it broke off is printed even if nobody reads the rest.
+        // The error is printed even if the output has no reader.
         Report::Json => cli::write_replayed(&summary, &mut out)
             .or_else(|error| if failure.is_some() { Ok(()) } else { Err(error) })?,
         Report::Text => terminal.replayed(&summary),

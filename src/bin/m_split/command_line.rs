@@ -12,13 +12,13 @@ use mflow::{Mode, Result};
 
 /// Split one stream to many: each output gets every message
 ///
-/// An output that takes nothing for two seconds is set aside: messages for it are dropped, and
-/// counted, until it takes ten in a row again. --on-full and the configuration can say otherwise.
+/// If an output accepts nothing for 2 s, its messages are dropped and counted until it accepts ten
+/// in a row. --on-full and the configuration can change that.
 #[derive(Parser)]
 #[command(
     name = "m_split",
     mut_arg("bind", |arg| arg.help("Bind the source's address: others connect")),
-    mut_arg("connect", |arg| arg.help("Connect to the source's address: somebody has bound it, or will")),
+    mut_arg("connect", |arg| arg.help("Connect to the source's address: another program binds it")),
 )]
 pub(crate) struct Cli {
     /// Configuration file (JSON)
@@ -26,7 +26,7 @@ pub(crate) struct Cli {
         "source", "streams", "mode", "queue_size", "subscribe", "bind", "connect", "output_mode", "on_full",
     ])]
     config: Option<PathBuf>,
-    /// Check the configuration file, also for what is ignored with a warning when it runs, and exit
+    /// Check the configuration file, also for entries that only give a warning in a run, and exit
     #[arg(long, conflicts_with_all = ["source", "streams"])]
     check: bool,
     /// Address of the source, connected to except that tcp://*:PORT is bound, or a recording
@@ -38,7 +38,7 @@ pub(crate) struct Cli {
     /// Communication mode of the outputs
     #[arg(long, value_name = "push|pub", default_value = "push", value_parser = cli::parse_sending)]
     output_mode: Mode,
-    /// What to do when an output takes nothing: block, drop, or wait so long before dropping
+    /// What to do when an output accepts nothing: block, drop, or wait this long before dropping
     #[arg(long, value_name = "block|drop|DURATION", default_value = "2s", value_parser = parse_when_full)]
     on_full: WhenFull,
     #[command(flatten)]
@@ -52,13 +52,13 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Returns the configuration file, if it is only to be checked.
+    /// Returns the configuration file, if it should only be checked.
     pub(crate) fn checked(&self) -> Option<&Path> {
         self.config.as_deref().filter(|_| self.check)
     }
 
-    /// Reads the configuration file, or makes a configuration of the command line; returns what a person
-    /// should know of it too.
+    /// Reads the configuration file, or makes a configuration from the command line; also returns
+    /// its warnings.
     pub(crate) fn configuration(&self) -> Result<(Config, Vec<String>)> {
         match &self.config {
             Some(file) if self.check => return Ok((Config::read(file)?, Vec::new())),

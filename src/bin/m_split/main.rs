@@ -27,7 +27,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     }
     let mut terminal = Terminal::new(&cli.verbosity).with_bar();
     notices.iter().for_each(|notice| terminal.notice(format_args!("{notice}")));
-    terminal.waiting("waiting for messages, and for receivers to take them");
+    terminal.waiting("waiting for messages and receivers");
     let tune = |options| cli.receiving.tune(options, stop);
     let (mut source, split) = split::open(&config, tune, &mut terminal)?;
     let (limits, linger) = (cli.limiting.limits(), cli.lingering.linger);

@@ -7,7 +7,7 @@ use clap::Parser;
 use mflow::cli::{self, Limiting, Receiving, Reporting, Size, Verbosity};
 use mflow::tools::stats;
 
-/// What `--queue-size` is where messages are only counted.
+/// The help of `--queue-size`, with the default for counting.
 const QUEUE_SIZE: &str = "Messages that wait at most for each peer; 0 is no limit [default: 200]";
 
 /// How long `--loopback` measures.

@@ -1,4 +1,4 @@
-//! Measures what comes from a stream.
+//! Measures the messages of a stream or a recording.
 
 #[path = "../allocator/mod.rs"]
 mod allocator;

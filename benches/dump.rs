@@ -4,7 +4,7 @@
 //!   programs' allocator settings. It writes the same files, or appends to a plain one.
 //!
 //! All read from the same sender, baseline B. Then m_dump and P once more, each behind the
-//! m_generate of its own: as programs that somebody uses or replaces together. The loop is behind
+//! m_generate of its own: as programs that are used or replaced together. The loop is behind
 //! ours then: more than it reaches is hardly to be had.
 //!
 //! Timed is from when the first quarter of the messages is written to when all are. Before, as much
@@ -230,7 +230,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// A folder in memory, where there is such a place, that is removed with all its files.
+/// A folder in memory, if there is such a place, that is removed with all its files.
 struct Folder(PathBuf);
 
 impl Folder {

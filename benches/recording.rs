@@ -3,7 +3,7 @@
 //! - *writer*: messages that are in memory, to a file in memory, against `write_all` of each part;
 //!   `CPU` is how long the processor works for a gigabyte, system included.
 //! - *recorder*: from a socket, through the queue and its thread, against a thread that appends
-//!   what comes through the same queue.
+//!   messages from the same queue.
 //! - *disk*: to a file on the disk until the disk has it, against buffered writing; the stall is
 //!   the longest that a single message took.
 //!
@@ -53,13 +53,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Where files are in memory, if there is such a place.
+/// A place for files in memory, if there is one.
 fn memory() -> PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
-/// A file that does not exist yet, and goes with this.
+/// A file that does not exist yet, and is removed with this.
 struct Temporary(PathBuf);
 
 impl Temporary {
@@ -159,7 +159,7 @@ fn write(
     })
 }
 
-/// Returns how long the processor has worked for this process; 0 where nobody tells.
+/// Returns how long the processor has worked for this process; 0 if unknown.
 fn cpu_seconds() -> Result<f64> {
     let Ok(text) = fs::read_to_string("/proc/self/stat") else { return Ok(0.0) };
     // Behind the name in parentheses: user and system time are the 12th and 13th, in 1/100 s.

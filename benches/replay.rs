@@ -1,11 +1,11 @@
-//! m_replay as fast as it goes, against a bare loop that sends slices of a map of the same file; and
+//! m_replay at full speed, against a bare loop that sends slices of a map of the same file; and
 //! opening a recording of 50 GB.
 //!
-//! Both send the same parts to the same receiver, which tells the time from the first message to the
-//! last. From 2 MiB on, m_replay has the system hold less of what goes to the loopback interface than
-//! the system itself would; so has the bare loop, in a second race.
+//! Both send the same parts to the same receiver, which reports the time from the first message to
+//! the last. From 2 MiB on, m_replay has the system hold less of what goes to the loopback
+//! interface than the system itself would; so has the bare loop, in a second race.
 //!
-//! The file is in memory (`/dev/shm`), where there is such a place, and larger than any cache.
+//! The file is in memory (`/dev/shm`), if there is such a place, and larger than any cache.
 //!
 //! `cargo bench --bench replay -- [--quick] [--runs N] [--sizes 64KiB,1MiB]`
 
@@ -44,7 +44,7 @@ fn main() -> Result<()> {
         let mut rates = [const { Vec::new() }; Side::ALL.len()];
         for run in 1..=arguments.runs {
             write!(stderr(), "\r{:>8}: run {run} of {}  ", size(bytes), arguments.runs)?;
-            // Who comes behind another may be slower, whoever it is: they take turns.
+            // The one that runs second may be slower, whichever it is: they take turns.
             for turn in 0..Side::ALL.len() {
                 let index = (run + turn) % Side::ALL.len();
                 let side = Side::ALL[index];
@@ -199,7 +199,7 @@ fn write_sparse(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file in memory, where there is such a place, that is removed at the end.
+/// A file in memory, if there is such a place, that is removed at the end.
 struct Temporary(PathBuf);
 
 impl Temporary {

@@ -2,7 +2,7 @@
 //!
 //! * A: the zmq crate, both parts copied when they are sent;
 //! * B: the same with the payload handed over by reference;
-//! * P: m_generate and m_stats of psi-mflow 1.0.0, where Python has it (see `MFLOW_PEERS` in
+//! * P: m_generate and m_stats of psi-mflow 1.0.0, if Python has it (see `MFLOW_PEERS` in
 //!   `harness/python.rs`).
 //!
 //! `cargo bench --bench throughput -- [--quick] [--runs N] [--sizes 16B,1KiB]`

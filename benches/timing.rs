@@ -76,7 +76,7 @@ fn replay(file: &File) -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// A recording in memory, where there is such a place, that is removed at the end.
+/// A recording in memory, if there is such a place, that is removed at the end.
 struct File(PathBuf);
 
 impl File {

@@ -1,4 +1,4 @@
-//! Sends arrays to whoever connects.
+//! Sends arrays to every receiver that connects.
 //!
 //! ```sh
 //! cargo run --example send
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let monitor = stream.monitor(MonitorOptions::default());
     println!("sending to {}", stream.endpoint());
     if !monitor.wait_for_peers(1, Duration::from_secs(60)) {
-        return Err("nobody has come".into());
+        return Err("no receiver has connected".into());
     }
     for frame in 0..10_u16 {
         let pixels = [frame; 12];

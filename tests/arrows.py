@@ -91,7 +91,7 @@ class Crate:
         return [*base, *names] if base != module or is_child else None
 
     def module_of(self, names):
-        """Returns the module that a path leads to, also by what a module on the way re-exports."""
+        """Returns the module that a path leads to, also through re-exports of other modules."""
         end = len(names)
         while end and tuple(names[:end]) not in self.files:
             end -= 1

@@ -25,7 +25,7 @@ fn cases() -> Vec<String> {
 
 /// Returns the exit code of a case, in each format.
 fn code(case: &str) -> i32 {
-    // One channel of these is of an unknown type.
+    // One of these channels has an unknown type.
     if case == "bsread_defaults" { 3 } else { 0 }
 }
 
@@ -58,7 +58,7 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn messages_without_arrays_are_told_to_make_no_files() {
+fn a_warning_says_that_messages_without_arrays_make_no_files() {
     let dir = Dir::new();
     dir.write("in/000000_000.raw", r#"{"htype":"raw-1.0"}"#);
     let dump = dir.run("m_dump", ["in", "out", "--format", "npy"]).expect(0);
@@ -85,7 +85,7 @@ fn every_vector_is_decoded_as_expected() {
             decoded.remove("warnings");
             let expected = &expected["decoded"];
             if case == "tolerance_stream2_bszstd" {
-                // It tells what to expect of the pixels only.
+                // It says what to expect of the pixels only.
                 decoded.retain(|key, _| expected.get(key).is_some());
             }
             assert_eq!(by_value(&line["decoded"]), by_value(expected), "{case}");
@@ -97,7 +97,7 @@ fn every_vector_is_decoded_as_expected() {
 }
 
 #[test]
-fn without_decode_a_line_tells_htype_and_parts_only() {
+fn without_decode_a_line_has_htype_and_parts_only() {
     let dir = Dir::new();
     dir.write("in/000000_000.raw", r#"{"htype":"x-1.0"}"#);
     dir.write("in/000000_001.raw", "abc");
@@ -181,7 +181,8 @@ fn what_cannot_be_read_of_a_message_does_not_lose_the_rest_and_the_end_is_3() {
     assert_eq!(channel["channels"]["B"]["value"], 98);
 
     let mut cbor = fs::read(vector("stream2_image_bslz4").join("000000_000.raw")).unwrap();
-    // The frame of the pixels tells their bytes in its first eight, behind its tag and element.
+    // The frame of the pixels has their length in its first eight bytes, behind its tag and
+    // element.
     let tag = cbor.windows(6).position(|bytes| bytes == b"\x65bslz4").unwrap();
     cbor[tag + 9..tag + 17].fill(0xff);
     dir.write("stream2/000000_000.raw", cbor);

@@ -21,7 +21,7 @@ use mflow::{
 
 /// How long to wait for anything that has to happen.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Tells a process of this binary that it is a peer: how to attach, the size of a part, an address.
+/// Makes a process of this binary a peer: how to attach, the size of a part, an address.
 const PEER: &str = "MFLOW_TEST_PEER";
 /// What a peer reports for a message that is not one of those that were sent.
 const TORN: u64 = u64::MAX;
@@ -133,7 +133,7 @@ impl Drop for Peer {
     }
 }
 
-/// What goes with a peer that dies: the messages in the queues of both sides, and those in the
+/// What is lost with a peer that dies: the messages in the queues of both sides, and those in the
 /// system's buffers, which may be as large as `net.ipv4.tcp_wmem` and `tcp_rmem` say.
 const IN_QUEUES: usize = 2 * 2 * 100;
 const IN_BUFFERS: usize = (4 << 20) + (32 << 20);
@@ -216,7 +216,7 @@ impl Drop for Ballast {
 fn receive_until_empty(peer: &mut Stream) -> Vec<usize> {
     let mut lengths = Vec::new();
     loop {
-        let message = peer.receive_raw().unwrap().expect("the stream goes on");
+        let message = peer.receive_raw().unwrap().expect("the stream continues");
         lengths.push(message.len());
         if message.parts().iter().all(Bytes::is_empty) {
             return lengths;
@@ -229,10 +229,10 @@ fn a_peer_that_libzmq_is_late_to_part_with_tears_no_message() {
     const PARTS: usize = 200_000;
     let mut sender =
         connect("tcp://127.0.0.1:*", Options::push().bind().send_buffer(64 << 10)).unwrap();
-    let (tell, departures) = mpsc::channel();
+    let (report, departures) = mpsc::channel();
     let monitor = sender.monitor(MonitorOptions::default().on_event(move |event| {
         if event.kind == PeerEventKind::Disconnected {
-            let _ = tell.send(());
+            let _ = report.send(());
         }
     }));
     // The second of four peers takes little, so that the end finds a message on its way to it.
@@ -258,7 +258,8 @@ fn a_peer_that_libzmq_is_late_to_part_with_tears_no_message() {
         };
         sender.send([ballast]).unwrap();
     }
-    // It is the turn of the last peer in libzmq's list, which takes the place of one that goes.
+    // It is the turn of the last peer in libzmq's list, which takes the place of one that
+    // disconnects.
     for _ in 0..3 {
         sender.send([&b"turn"[..]]).unwrap();
     }
@@ -275,7 +276,8 @@ fn a_peer_that_libzmq_is_late_to_part_with_tears_no_message() {
     assert_eq!(lengths, [PARTS]);
 }
 
-/// Has four peers go and come back while a sender is nearly always in the middle of a message.
+/// Lets four peers disconnect and return while a sender is nearly always in the middle of a
+/// message.
 fn depart(address: &str, [from, to]: [Options; 2], times: usize) {
     const PARTS: usize = 20_000;
     let context = zmq::Context::new();
@@ -312,7 +314,7 @@ fn depart(address: &str, [from, to]: [Options; 2], times: usize) {
         }
         done.store(true, Ordering::Release);
         let mut lengths: Vec<_> = peers.into_iter().flat_map(|peer| peer.join().unwrap()).collect();
-        assert!(lengths.len() >= 3 * times, "{} messages came", lengths.len());
+        assert!(lengths.len() >= 3 * times, "{} messages arrived", lengths.len());
         lengths.retain(|length| *length != PARTS);
         assert_eq!(lengths, Vec::<usize>::new(), "torn");
     });

@@ -223,7 +223,7 @@ fn a_second_interrupt_ends_at_once() {
     process.signal("INT");
     // It has understood, and waits for its messages to leave.
     process.stdout_line("Average message rate");
-    // One that comes together with the first is no second one.
+    // A signal together with the first one does not count as a second.
     wait_until("its end", || {
         process.signal("INT");
         process.has_ended()
@@ -257,8 +257,7 @@ fn a_dump_that_is_killed_leaves_only_whole_messages() {
         let mut stream = receiver(&replay.endpoint());
         let numbers: Vec<_> = (0..written).map(|_| receive(&mut stream, size)).collect();
         assert_eq!(numbers, (0..u64::try_from(written).unwrap()).collect::<Vec<_>>());
-        // Messages that were under way lack their first part, or that is not whole, which the exit
-        // code tells.
+        // Messages in progress lack their first part, or it is not whole: the exit code reports it.
         let files = fs::read_dir(dir.path("folder")).unwrap().map(|entry| entry.unwrap().path());
         let parts = files.filter(|file| file.extension().is_some_and(|it| it == "raw")).count();
         let under_way = parts - 2 * written;
@@ -307,7 +306,7 @@ fn the_kill_of_one_receiver_of_a_split_costs_the_other_nothing_and_its_heir_resu
             .for_each(|number| sender.send(numbered(number, size)).unwrap());
     };
     send(&mut sender, 1);
-    // Some come too early for it, until it is connected.
+    // Some are sent too early for it, before it is connected.
     wait_until("a message of the victim", || {
         send(&mut sender, 1);
         whole(&dir) > 0
@@ -334,7 +333,7 @@ fn the_kill_of_one_receiver_of_a_split_costs_the_other_nothing_and_its_heir_resu
 
 #[test]
 fn an_output_without_receiver_does_not_stall_the_other() {
-    // The queues take all of them: an output that drops does so only where nobody is there.
+    // The queues take all of them: an output that drops does so only without a receiver.
     let by_options = |source: &str, policy: &str| {
         let options = [source, ANY, ANY, "-n", "1000", "-q", "1000", "-vv", "--on-full", policy];
         options.map(str::to_owned).to_vec()
@@ -373,7 +372,7 @@ fn an_output_without_receiver_does_not_stall_the_other() {
     }
 }
 
-/// Reads what a split tells of its outputs: sent, dropped, not handed over.
+/// Reads what a split prints about its outputs: sent, dropped, not handed over.
 fn table(ended: &Finished) -> Vec<Vec<&str>> {
     let lines = ended.stderr.lines().filter(|line| line.starts_with("tcp://"));
     lines.map(|line| line.split_whitespace().skip(1).collect()).collect()
@@ -397,7 +396,7 @@ fn an_output_that_blocks_holds_up_the_others_until_it_takes_messages() {
     let mut first = receiver(&outputs[0]);
     sender.send(numbered(0, 10)).unwrap();
     assert_eq!(receive(&mut first, 10), 0);
-    // The first message waits for the second output, so the next one does not come.
+    // The first message waits for the second output, so the next one is not received.
     sender.send(numbered(1, 10)).unwrap();
     first.set_timeout(Duration::from_millis(300));
     assert!(first.receive_raw().unwrap().is_none());
@@ -565,7 +564,7 @@ fn a_sender_whose_peers_never_come_ends_at_its_timeout() {
 
 // ---- disks ----
 
-/// A file system of so many KiB in the directory of a test; none where that is not allowed.
+/// A file system of so many KiB in the directory of a test; none if that is not allowed.
 struct SmallDisk<'a> {
     dir: &'a Dir,
 }
@@ -604,7 +603,7 @@ fn fill_disk(size: usize, fit: u64) {
     let mut sender = connect(ANY, options).unwrap();
     let dump = dir.start("m_dump", [sender.endpoint(), "disk/folder"]);
     let sending = thread::spawn(move || {
-        // Until there is nobody any more who takes one.
+        // Until no receiver accepts one any more.
         (0..).find(|number| sender.send(numbered(*number, size)).is_err())
     });
     let ended = dump.end().expect(1);
@@ -616,9 +615,9 @@ fn fill_disk(size: usize, fit: u64) {
     let cause = "No space left on device (os error 28)";
     let why = |part| format!("cannot write 'disk/folder/{fit:06}_{part:03}.raw': {cause}");
     let error = ended.errors().concat();
-    let (_, told) = error.split_once(" not written: ").unwrap();
-    assert!([why(0), why(1)].contains(&told.to_owned()), "{error}");
-    // What was taken is there, or told to be lost.
+    let (_, printed) = error.split_once(" not written: ").unwrap();
+    assert!([why(0), why(1)].contains(&printed.to_owned()), "{error}");
+    // Every accepted message is there, or reported as lost.
     let number = |text: &str| text.replace(',', "").parse::<u64>().unwrap();
     let lost = number(error.split(' ').nth(1).unwrap());
     let taken = ended.stderr.lines().find_map(|line| line.split_once(" message")).unwrap();

@@ -36,7 +36,7 @@ fn wave(pulse: u16) -> Vec<f32> {
 
 // ---- psi-bsread ----
 
-/// Has psi-bsread send into m_dump, and compares what it tells.
+/// Has psi-bsread send into m_dump, and compares what it prints.
 fn its_sender_is_decoded(compression: Option<&str>) {
     let dir = Dir::new();
     let Some(peers) = dir.peers() else { return };
@@ -58,10 +58,10 @@ fn its_sender_is_decoded(compression: Option<&str>) {
         let time = json!([1_700_000_000 + u32::from(pulse), 123_456_789]);
         assert_eq!(decoded["pulse_id"], 500 + pulse);
         assert_eq!(decoded["global_timestamp"], time);
-        let told = compression.unwrap_or("none");
+        let printed = compression.unwrap_or("none");
         for channel in decoded["data_header"]["channels"].as_array().unwrap() {
             let name = channel.get("compression").and_then(Value::as_str).unwrap_or("none");
-            assert_eq!(name, told);
+            assert_eq!(name, printed);
         }
         let channels = &decoded["channels"];
         let value = |name: &str| {

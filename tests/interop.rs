@@ -21,7 +21,7 @@ const SIZE: &str = "0.001";
 
 /// Starts a program of the original that binds an address, and waits until it has.
 ///
-/// It cannot say which free port it has got, so it is told one, and another if that was taken.
+/// It cannot say which free port it has got, so it gets one, and another if that was in use.
 fn start_bound(
     peers: &Peers<'_>,
     module: &str,
@@ -219,8 +219,8 @@ fn known_of(case: &str) -> Vec<Known> {
     known.collect()
 }
 
-/// Tells what the original's handlers read: the JSON parts and the arrays as we do, everything else
-/// as the bytes that were sent; nothing where an appendix is not JSON, which it cannot read.
+/// Returns what psi-mflow's handlers read: the JSON parts and the arrays as we do, everything else
+/// as the bytes that were sent; nothing if an appendix is not JSON, which it cannot read.
 fn as_read(expected: &Value, parts: &[Bytes]) -> Value {
     let decoded = &expected["decoded"];
     let mut read = serde_json::Map::new();

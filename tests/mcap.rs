@@ -172,13 +172,13 @@ fn a_file_that_may_not_grow_is_a_clear_error_and_whole_up_to_there() {
     assert!(read >= 4, "{read}");
     assert_eq!(summary.stats.unwrap().message_count, read as u64);
     let index = summary.metadata_indexes.last().unwrap();
-    let told = mcap::read::metadata(&bytes, index).unwrap().metadata;
-    let dropped: usize = told["dropped"].parse().unwrap();
+    let printed = mcap::read::metadata(&bytes, index).unwrap().metadata;
+    let dropped: usize = printed["dropped"].parse().unwrap();
     assert!(dropped > 0);
     let error =
         format!("{dropped} dropped: cannot write '{path_text}': File too large (os error 27)");
     assert!(finished.stdout.contains(&error), "{}", finished.stdout);
-    assert_eq!(told["received"], (read + dropped).to_string());
+    assert_eq!(printed["received"], (read + dropped).to_string());
 }
 
 /// Prints the error that ends the recording.

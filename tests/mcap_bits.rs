@@ -74,7 +74,7 @@ impl Recording {
         at - 9 - 2 - 4
     }
 
-    /// Writes what somebody has made of the recording.
+    /// Writes the changed recording.
     fn write(&self, bytes: &[u8]) -> PathBuf {
         self.dir.write("x.mcap", bytes)
     }
@@ -94,8 +94,8 @@ fn read(path: &Path) -> Option<(Vec<Frames>, McapReader)> {
     Some((messages, reader))
 }
 
-/// Tells whether somebody who reads a file hears that something is amiss.
-fn is_told(reader: &McapReader) -> bool {
+/// Returns whether a reader of a file reports that something is wrong.
+fn reports_damage(reader: &McapReader) -> bool {
     let notices = reader.report().notices.join(", ");
     // A channel may have become one of other people, and what is behind the last whole record a rest.
     let is_noticed = notices.contains("other schemas") || notices.contains("no whole record");
@@ -117,7 +117,7 @@ fn a_record_and_the_summary_of_a_closed_recording() {
             assert!(recover(&path, &out).is_err(), "at {at}, {bit}");
             continue;
         };
-        assert!(is_told(&reader), "at {at}, {bit}");
+        assert!(reports_damage(&reader), "at {at}, {bit}");
         match recover(&path, &out) {
             Ok(_) => {
                 let (saved, _) = read(&out).unwrap();
@@ -139,7 +139,7 @@ fn the_summary_of_a_closed_recording() {
         let (messages, reader) = read(&path).unwrap();
         assert_eq!(messages.len() as u64, ALL, "at {at}, {bit}");
         assert!(
-            is_told(&reader) || !reader.is_closed() || at >= recording.summary.end,
+            reports_damage(&reader) || !reader.is_closed() || at >= recording.summary.end,
             "at {at}, {bit}"
         );
         assert!(!verify(&path).unwrap().is_sound(), "at {at}, {bit}");
@@ -156,7 +156,7 @@ fn a_record_of_a_recording_whose_writer_was_killed() {
         let path = recording.write(&bytes);
         let Some((messages, reader)) = read(&path) else { continue };
         assert!(
-            messages.len() as u64 == ALL || is_told(&reader),
+            messages.len() as u64 == ALL || reports_damage(&reader),
             "at {at}, {bit}: {}",
             messages.len()
         );

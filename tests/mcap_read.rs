@@ -1,4 +1,4 @@
-//! Reading MCAP files that somebody else wrote, in every way there is, and broken ones.
+//! Reading MCAP files of other writers, in every way there is, and broken ones.
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 
 mod harness;
@@ -84,7 +84,7 @@ impl Foreign {
         self.writer.into_inner().into_inner()
     }
 
-    /// Returns what there is of a file whose writer does not come to its end.
+    /// Returns the bytes of a file whose writer does not finish.
     fn killed(mut self) -> Vec<u8> {
         self.writer.flush().unwrap();
         self.writer.into_inner().into_inner()
@@ -250,8 +250,8 @@ fn messages_beside_the_chunks_of_a_closed_file_are_read_too() {
     let mut reader = McapReader::open(&file(&dir, &bytes)).unwrap();
     assert_eq!(times(&mut reader), [1, 2, 3, 4, 5, 6]);
     assert_eq!((reader.messages(), reader.is_closed()), (Some(6), true));
-    let told = "its summary does not say where messages are: it was read through";
-    assert_eq!(reader.report().notices, [told]);
+    let printed = "its summary does not say where messages are: it was read through";
+    assert_eq!(reader.report().notices, [printed]);
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn messages_of_chunks_that_overlap_come_in_the_order_of_their_times() {
 }
 
 #[test]
-fn a_file_of_others_only_is_an_error_that_tells_their_schemas() {
+fn a_file_of_other_schemas_only_is_an_error_that_names_them() {
     let dir = Dir::new();
     for options in [WriteOptions::new(), WriteOptions::new().use_chunks(false)] {
         let mut writer = options.create(Cursor::new(Vec::new())).unwrap();
@@ -384,7 +384,7 @@ fn a_file_that_is_truncated_under_its_reader_is_an_error_and_the_end() {
 }
 
 #[test]
-fn what_came_before_a_run_broke_off_is_summed_up() {
+fn messages_before_a_run_broke_off_are_summed_up() {
     let dir = Dir::new();
     let path = in_chunks(&dir, 600);
     let mut reader = McapReader::open(&path).unwrap();
@@ -409,7 +409,7 @@ fn what_came_before_a_run_broke_off_is_summed_up() {
 fn a_closed_file_that_may_not_be_mapped_is_read() {
     let dir = Dir::new();
     let path = in_chunks(&dir, 60);
-    // There is no lease of a file that somebody may be about to write.
+    // There is no lease of a file that a program may be about to write.
     let writer = File::options().append(true).open(&path).unwrap();
     let mut reader = McapReader::open(&path).unwrap();
     assert!(times(&mut reader).into_iter().eq(0..60));

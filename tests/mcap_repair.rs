@@ -1,4 +1,4 @@
-//! Checking recordings, saving what can be saved of broken ones, and telling what is in them.
+//! Checking recordings, saving what can be saved of broken ones, and printing what is in them.
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 
 mod harness;
@@ -92,7 +92,7 @@ fn a_recording_of_ours_is_sound_and_says_what_is_in_it() {
             };
             assert_eq!((a.bytes, b.bytes), (bytes(0), bytes(1)));
             assert_eq!((a.lost, a.dropped), (Some(99), Some(0)));
-            // They came at once.
+            // They arrived at the same instant.
             assert_eq!(a.rate, None);
             let user = info.metadata.iter().find(|metadata| metadata.name == "mflow.user");
             assert_eq!(user.unwrap().entries["sample"], "lysozyme");
@@ -132,7 +132,7 @@ fn a_summary_that_leads_nowhere_is_damaged_without_checksums_too() {
 }
 
 #[test]
-fn a_channel_that_is_damaged_in_a_summary_without_checksum_is_told_and_costs_no_message() {
+fn a_channel_that_is_damaged_in_a_summary_without_checksum_is_reported_and_costs_no_message() {
     let dir = Dir::new();
     let (path, out) = (dir.path("summary.mcap"), dir.path("out.mcap"));
     record(&path, 0..10, false).finish().unwrap();
@@ -164,7 +164,7 @@ fn a_channel_that_is_damaged_in_a_summary_without_checksum_is_told_and_costs_no_
 }
 
 #[test]
-fn a_recording_whose_writer_was_killed_is_told_of_and_recovered() {
+fn a_recording_whose_writer_was_killed_is_reported_and_recovered() {
     let dir = Dir::new();
     let (path, out) = (dir.path("killed.mcap"), dir.path("out.mcap"));
     drop(record(&path, 0..100, false));
@@ -172,9 +172,9 @@ fn a_recording_whose_writer_was_killed_is_told_of_and_recovered() {
     assert!(!verification.is_closed && !verification.is_sound());
     let [damage] = verification.damages.as_slice() else { panic!("{:?}", verification.damages) };
     assert_eq!(damage.what, "it has no end: its writer is still at it, or died");
-    let told = info(&path, Detail::Index).unwrap();
-    assert_eq!((told.is_closed, told.messages), (false, 100));
-    assert_eq!(told.channels[0].messages, 50);
+    let printed = info(&path, Detail::Index).unwrap();
+    assert_eq!((printed.is_closed, printed.messages), (false, 100));
+    assert_eq!(printed.channels[0].messages, 50);
 
     let recovery = recover(&path, &out).unwrap();
     assert_eq!((recovery.messages, recovery.damages.len(), recovery.was_closed), (100, 0, false));
@@ -276,7 +276,7 @@ fn start_messages_of_series_that_began_in_another_file_are_carried_over_once() {
 }
 
 #[test]
-fn a_damaged_attachment_is_left_out_and_told() {
+fn a_damaged_attachment_is_left_out_and_reported() {
     let dir = Dir::new();
     let (path, out) = (dir.path("x.mcap"), dir.path("out.mcap"));
     let mut writer = mcap::Writer::new(fs::File::create(&path).unwrap()).unwrap();
@@ -386,7 +386,7 @@ fn what_belongs_to_others_is_counted_where_it_has_chunks_of_its_own() {
 }
 
 #[test]
-fn channels_of_one_topic_are_told_each_for_itself() {
+fn channels_of_one_topic_are_listed_separately() {
     let dir = Dir::new();
     let path = dir.path("same.mcap");
     let mut writer = McapWriter::create(&path, McapOptions::default()).unwrap();
@@ -402,10 +402,10 @@ fn channels_of_one_topic_are_told_each_for_itself() {
     }
     writer.finish().unwrap();
     let channels = info(&path, Detail::Index).unwrap().channels;
-    let told: Vec<_> =
+    let printed: Vec<_> =
         channels.iter().map(|it| (&*it.topic, it.mode.as_deref(), it.lost)).collect();
     let topic = "/det/x-1.0";
-    assert_eq!(told, [(topic, Some("PULL"), Some(0)), (topic, Some("SUB"), Some(7))]);
+    assert_eq!(printed, [(topic, Some("PULL"), Some(0)), (topic, Some("SUB"), Some(7))]);
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn pulses_of_psi_bsread_are_recorded_and_read_by_psi_bsread_again() {
         // The sender's own time is in the file.
         let read = read_by(peers.start("read_mcap.py", [dir.path("x.mcap")])).remove(0);
         let messages = read["messages"].as_array().unwrap().iter();
-        let told: Vec<_> = messages
+        let printed: Vec<_> = messages
             .map(|message| (message["topic"].clone(), message["publish_time"].clone()))
             .collect();
         let expected: Vec<_> = (0..5)
@@ -107,7 +107,7 @@ fn pulses_of_psi_bsread_are_recorded_and_read_by_psi_bsread_again() {
                 )
             })
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(printed, expected);
     }
 }
 
@@ -125,8 +125,8 @@ fn what_python_has_written_is_sound() {
         let files = [dir.path("x.mcap"), dir.path(compression)];
         let arguments = files.iter().map(AsRef::as_ref).chain([OsStr::new(compression)]);
         peers.start("rewrite_mcap.py", arguments).end().expect(0);
-        let told = dir.run("m_dump", [compression, "--verify"]).expect(0).stdout;
-        assert!(told.contains("20 messages"), "{told}");
+        let printed = dir.run("m_dump", [compression, "--verify"]).expect(0).stdout;
+        assert!(printed.contains("20 messages"), "{printed}");
     }
 }
 

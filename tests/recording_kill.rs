@@ -65,7 +65,7 @@ fn send(mut sender: Stream, kind: Kind, is_over: &AtomicBool) -> Vec<Instant> {
         for _ in 0..kind.burst {
             let number = sent.len() as u64;
             if sender.send(numbered(number, (kind.size)(number))).is_err() {
-                // Nobody is there yet, or any more.
+                // No receiver is connected, yet or any more.
                 break;
             }
             sent.push(Instant::now());
@@ -77,7 +77,7 @@ fn send(mut sender: Stream, kind: Kind, is_over: &AtomicBool) -> Vec<Instant> {
 
 /// What was left of a recording.
 struct Left {
-    /// How long before the kill the last message was sent that is readable; none where all are.
+    /// How long before the kill the last message was sent that is readable; none if all are.
     lost: Option<Duration>,
 }
 
@@ -103,10 +103,10 @@ fn kill(dir: &Dir, name: &str, kind: Kind, after: Duration) -> Left {
 
     let count = read(&path, kind);
     let file = fs::metadata(&path).unwrap().len();
-    let told: u64 = (0..count).map(|number| numbered_cost(number, kind)).sum();
+    let printed: u64 = (0..count).map(|number| numbered_cost(number, kind)).sum();
     let largest = (0..40).map(kind.size).max().unwrap().max(BATCH);
     let most = u64::try_from(largest).unwrap() + (128 << 10);
-    assert!(file - told <= most, "{file} bytes of which {told} are {count} messages");
+    assert!(file - printed <= most, "{file} bytes of which {printed} are {count} messages");
     replays(dir, &path, kind, count);
     recovers(dir, name, kind, count);
     fs::remove_file(path).unwrap();
@@ -152,16 +152,16 @@ fn replays(dir: &Dir, path: &Path, kind: Kind, count: u64) {
 fn recovers(dir: &Dir, name: &str, kind: Kind, count: u64) {
     let (from, to) = (format!("{name}.mcap"), format!("{name}-saved.mcap"));
     let recovered = dir.run("m_dump", [&from, "--recover", &to, "-J"]);
-    let told: Value = serde_json::from_str(&recovered.stdout).unwrap();
-    let damage = told["damaged_places"].as_u64().unwrap();
+    let printed: Value = serde_json::from_str(&recovered.stdout).unwrap();
+    let damage = printed["damaged_places"].as_u64().unwrap();
     assert_eq!(recovered.code, Some(if damage == 0 { 0 } else { 3 }), "{}", recovered.stderr);
     let saved = read(&dir.path(&to), kind);
     assert!(saved >= count, "{saved} of {count}");
-    assert_eq!((&told["messages"], &told["was_closed"]), (&json!(saved), &json!(false)));
+    assert_eq!((&printed["messages"], &printed["was_closed"]), (&json!(saved), &json!(false)));
     dir.run("m_dump", [&to, "--verify"]).expect(0);
 }
 
-/// Kills many recorders, and tells how much was lost of each.
+/// Kills many recorders, and prints how much was lost of each.
 fn kill_many(seed: u64, kind: Kind) {
     let dir = Dir::new();
     let mut random = Random(seed);

@@ -28,7 +28,7 @@ fn number(parts: &[Vec<u8>]) -> u32 {
 fn hand_over(sink: &mut dyn Sink, message: &Received) {
     let deadline = Deadline::At(Instant::now() + PATIENCE);
     let offered = offer_until(sink, message, deadline, &Stop::never()).unwrap();
-    assert_eq!(offered, Offered::Taken, "nobody takes it");
+    assert_eq!(offered, Offered::Taken, "no peer accepts it");
 }
 
 /// A receiver that takes little ahead.
@@ -80,7 +80,7 @@ fn what_a_sender_has_not_handed_over_is_counted_and_the_rest_arrives() {
     };
     assert!(left > 0, "all of it fits into buffers");
     let handed_over = count - u32::try_from(left).unwrap();
-    // The sender lets go and the rest goes down with it: the reader hears nothing any more.
+    // The sender closes, and the rest is lost with it: nothing more arrives at the reader.
     reader.set_rcvtimeo(1000).unwrap();
     let arrived: Vec<_> =
         std::iter::from_fn(|| Some(number(&reader.recv_multipart(0).ok()?))).collect();

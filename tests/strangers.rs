@@ -1,4 +1,4 @@
-//! What connects to a stream and is no peer of it: port scanners, browsers, old versions of ZMTP,
+//! Connections to a stream that are no peers: port scanners, browsers, old versions of ZMTP,
 //! sockets of the wrong kind. Raw sockets play most of them.
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 
@@ -33,12 +33,12 @@ fn greeting_3(mechanism: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// How a peer of ZMTP 3 says what it is.
+/// How a peer of ZMTP 3 says what kind of socket it is.
 fn ready(kind: &[u8; 4]) -> Vec<u8> {
     [&[4, 26][..], b"\x05READY\x0bSocket-Type", &[0, 0, 0, 4], kind].concat()
 }
 
-/// What everybody but a peer of ZMTP 3 may say first.
+/// What anything but a peer of ZMTP 3 may send first.
 fn strangers(kind: u8) -> [Vec<u8>; 5] {
     [
         b"x".to_vec(),
@@ -49,11 +49,11 @@ fn strangers(kind: u8) -> [Vec<u8>; 5] {
     ]
 }
 
-/// Watches a stream; the events come one by one.
+/// Watches a stream; returns its events one by one.
 fn watch(stream: &mut Stream) -> (Monitor, Receiver<PeerEvent>) {
-    let (tell, events) = mpsc::channel();
+    let (report, events) = mpsc::channel();
     let monitor = stream.monitor(MonitorOptions::default().on_event(move |event| {
-        let _ = tell.send(event.clone());
+        let _ = report.send(event.clone());
     }));
     (monitor, events)
 }
@@ -142,7 +142,7 @@ fn a_receiver_that_connects_admits_an_old_detector() {
 }
 
 #[test]
-fn a_receiver_that_is_told_to_refuses_an_old_detector() {
+fn a_receiver_that_is_set_so_refuses_an_old_detector() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());
     let mut receiver = connect(&address, Options::pull().old_peers(OldPeers::Refused)).unwrap();
@@ -164,7 +164,7 @@ fn a_receiver_that_sends_to_a_push_does_not_stay() {
         let mut stranger = call(&sender);
         stranger.write_all(&[greeting_3(b"NULL"), ready(b"PULL")].concat()).unwrap();
         assert!(monitor.wait_for_peers(1, PATIENCE));
-        // It may be thrown out before it has said everything.
+        // It may be disconnected before it has sent everything.
         let _ = stranger.write_all(&bytes);
         drop(stranger);
         assert_eq!(wait_for(&events, PeerEventKind::Disconnected).peers, 0);
@@ -182,13 +182,13 @@ fn a_receiver_that_never_stops_sending_to_a_push_is_disconnected() {
     let bytes = b"\x00\x06hello!".repeat(1000);
     stranger.set_write_timeout(Some(PATIENCE)).unwrap();
     let is_cut = (0..100_000).any(|_| stranger.write_all(&bytes).is_err());
-    assert!(is_cut, "it sends on and on");
+    assert!(is_cut, "it sends without end");
     assert_eq!(wait_for(&events, PeerEventKind::Disconnected).peers, 0);
 }
 
 // ---- who is at the address that a stream connects to ----
 
-/// Has a PULL meet the wrong peer at an address, twice, and the right one after that.
+/// Lets a PULL meet the wrong peer at an address, twice, and then the right one.
 fn meet(wrong: impl FnOnce(&str) -> Box<dyn FnOnce()>) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("tcp://127.0.0.1:{port}");

@@ -42,7 +42,7 @@ fn until(mut works: impl FnMut() -> bool) {
     }
 }
 
-/// A PUSH that nobody will ever take a message of.
+/// A PUSH whose messages no peer will ever accept.
 fn lonely(options: Options) -> Stream {
     connect("tcp://127.0.0.1:*", options.bind()).unwrap()
 }
@@ -365,7 +365,7 @@ fn a_stop_ends_an_iteration_though_messages_keep_coming() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(Ordering::Acquire) {
-                // Nobody takes it in the end.
+                // No peer accepts it in the end.
                 let _ = sender.send([&b"x"[..]]);
             }
         });
@@ -385,7 +385,7 @@ fn a_subscriber_receives_what_starts_with_its_prefixes_only() {
     let mut publisher = connect("tcp://127.0.0.1:*", Options::publish().bind()).unwrap();
     let options = Options::sub().subscribe("a").subscribe("go").timeout(PATIENCE);
     let mut subscriber = connect(publisher.endpoint(), options).unwrap();
-    // A subscription takes a while to arrive: what is published before is nobody's.
+    // A subscription takes a while to arrive: messages published before are lost.
     subscriber.set_timeout(Duration::from_millis(5));
     until(|| {
         publisher.send([&b"go"[..]]).unwrap();
@@ -632,7 +632,7 @@ fn binding_a_path_takes_nothing_away_from_anybody() {
     assert_eq!(file.to_string(), format!("cannot bind '{}'", path.display()));
     assert_eq!(std::fs::read(&path).unwrap(), b"somebody's");
     std::fs::remove_file(&path).unwrap();
-    // A socket that somebody listens at is in use; one that is left over is not.
+    // A socket at which a program listens is in use; one that is left over is not.
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let used = connect(&address, Options::push().bind()).err().unwrap();
     assert!(
@@ -656,7 +656,7 @@ fn addresses_that_nobody_can_ever_be_at_are_errors() {
         ),
     ] {
         match connect(address, options).err().unwrap().get() {
-            Some(endpoint::Error::Address { reason: told, .. }) => assert_eq!(told, reason),
+            Some(endpoint::Error::Address { reason: found, .. }) => assert_eq!(found, reason),
             other => panic!("{other:?}"),
         }
     }

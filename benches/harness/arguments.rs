@@ -25,9 +25,9 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Reads the command line, and tells on which machine this is. Returns nothing where this
-    /// process is one of the baselines, which has run then, or where nobody asked for a bench
-    /// (`cargo test` runs them too).
+    /// Reads the command line, and prints on which machine this is. Returns nothing if this process
+    /// is one of the baselines, which has then run, or if no bench was requested (`cargo test` runs
+    /// them too).
     pub(crate) fn read() -> Result<Option<Self>> {
         let mut given = std::env::args().skip(1).peekable();
         if given.next_if_eq(baseline::ROLE).is_some() {

@@ -41,7 +41,7 @@ pub(crate) enum Role {
     /// Receives messages by `mflow::Stream::receive`, which decodes them.
     ReceiveDecoded,
     /// Writes what it receives, in the thread that receives it: to a file, or to a file for each
-    /// part where there is a folder.
+    /// part if there is a folder.
     Write,
     /// Forwards from a PULL to a PUSH by `zmq::proxy`.
     Proxy,
@@ -69,7 +69,7 @@ impl Role {
     }
 }
 
-/// Runs as a baseline until somebody ends this process.
+/// Runs as a baseline until this process is ended.
 pub(crate) fn serve(arguments: &[String]) -> Result<()> {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let [name, rest @ ..] = arguments.as_slice() else {
@@ -161,7 +161,7 @@ fn send_by_reference(socket: &mut zmq::Socket, bytes: &'static [u8]) -> Result<(
 }
 
 /// Sends slices of a file that has as many messages, each behind a header; with so large a buffer of
-/// the system's, or its own choice where that is 0.
+/// the system's, or its own choice if that is 0.
 fn send_slices(
     address: &str,
     file: &File,
@@ -242,7 +242,7 @@ fn write(address: &str, to: &Path) -> Result<()> {
     let mut messages = 0_u64;
     loop {
         let parts = receive_parts(&socket)?;
-        // The first part last, which tells that the others are there.
+        // The first part last, which shows that the others are there.
         for (part, bytes) in parts.iter().enumerate().rev() {
             match &mut file {
                 Some(file) => file.write_all(bytes)?,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::thread::available_parallelism;
 
-/// Tells what decides how fast streams are here, besides the programs.
+/// Prints what decides how fast streams are here, besides the programs.
 ///
 /// How TCP finds its pace matters on the loopback interface too: `bbr`, which spreads what it sends
 /// over time, costs large messages much more than `cubic`, which Linux takes by itself.

@@ -14,7 +14,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a program whose output nobody reads.
+    /// Starts a program whose output is not read.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         command.stdout(Stdio::null());
         Self::spawn(command)
@@ -44,7 +44,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Fails where the process has ended by itself.
+    /// Fails if the process has ended by itself.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             Some(status) => Err(format!("'{}' ended too early: {status}", self.name).into()),
@@ -78,7 +78,7 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    /// Returns what processes have spent so far; not a number where the kernel does not tell.
+    /// Returns what processes have spent so far; not a number if the kernel does not report it.
     pub(crate) fn spent_by(processes: &[u32]) -> Self {
         let nothing = Self { user: 0.0, system: 0.0 };
         processes.iter().fold(nothing, |sum, process| {
@@ -107,7 +107,7 @@ impl Cpu {
 /// What /proc counts in, on every Linux of today.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Returns the resident memory of a process in bytes; nothing where the kernel does not tell.
+/// Returns the resident memory of a process in bytes; nothing if the kernel does not report it.
 pub(crate) fn resident(process: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -14,7 +14,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Returns that of some values; not a number where there are none.
+    /// Returns that of some values; not a number if there are none.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -35,7 +35,7 @@ impl Spread {
     }
 }
 
-/// Prints as a ratio with its quartiles; a dash where there are none.
+/// Prints as a ratio with its quartiles; a dash if there are none.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { low, median, high } = self;
@@ -46,7 +46,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// Returns a ratio with what was promised, and whether that was kept; a dash where there is none.
+/// Returns a ratio with what was promised, and whether that was kept; a dash if there is none.
 pub(crate) fn against(ratio: Spread, promised: f64) -> String {
     if promised == 0.0 || ratio.median.is_nan() {
         return ratio.to_string();

@@ -46,7 +46,7 @@ pub(crate) struct Dir {
 }
 
 impl Dir {
-    /// Makes a directory of its own for a test; it goes when this is dropped.
+    /// Makes a directory of its own for a test; it is removed when this is dropped.
     pub(crate) fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -108,7 +108,7 @@ impl Dir {
         self.start_shell(script).end()
     }
 
-    /// Runs one of the programs to its end, with an output that nobody reads any more.
+    /// Runs one of the programs to its end, with an output whose reader has closed it.
     pub(crate) fn run_unread<A: AsRef<OsStr>>(
         &self,
         unread: Unread,
@@ -139,7 +139,7 @@ impl Dir {
         process
     }
 
-    /// Returns the Python peers; none where they are not installed, which the test should take as
+    /// Returns the Python peers; none if they are not installed, which the test should take as
     /// its end. Under CI they have to be there.
     pub(crate) fn peers(&self) -> Option<Peers<'_>> {
         Peers::find(self)
@@ -183,7 +183,7 @@ pub(crate) fn numbered(number: u64, size: usize) -> Frames {
     Frames::from([header, data])
 }
 
-/// Waits for something that nothing tells about, such as what another program writes to a file.
+/// Waits for something without an event, such as a file that another program writes.
 pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !happened() {
@@ -209,7 +209,7 @@ pub(crate) fn vector(case: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("handlers/tests/vectors").join(case)
 }
 
-/// Returns the path of messages, or files, that were read wrongly once.
+/// Returns the path of messages, or files, that were once read wrongly.
 pub(crate) fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name)
 }

@@ -60,7 +60,7 @@ impl<'a> Peers<'a> {
     }
 }
 
-/// Returns an address nobody listens on, for peers that cannot say which one they have chosen.
+/// Returns an unused address, for peers that cannot say which one they have chosen.
 /// Another process may take it before they do: who uses this tries again.
 pub(crate) fn free_address() -> String {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! A command under way.
+//! A running command.
 
 use std::fmt;
 use std::io::Read;
@@ -22,7 +22,7 @@ pub(crate) struct Process {
     ended: bool,
 }
 
-/// What a signal goes to.
+/// The receiver of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// The process alone.
@@ -34,7 +34,7 @@ pub(super) enum Family {
 /// What became of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
-    /// Its exit code; none where a signal has ended it.
+    /// Its exit code; none if a signal has ended it.
     pub(crate) code: Option<i32>,
     /// What it wrote on stdout.
     pub(crate) stdout: String,
@@ -105,7 +105,8 @@ impl Process {
         self.endpoints(1).remove(0)
     }
 
-    /// Waits until it listens on so many endpoints, and returns them in the order it told them.
+    /// Waits until it listens on this many endpoints, and returns them in the order in which it
+    /// printed them.
     pub(crate) fn endpoints(&self, count: usize) -> Vec<String> {
         self.record.wait("it to listen", |state| {
             let text = state.stderr.text();
@@ -150,7 +151,7 @@ impl Process {
         self
     }
 
-    /// Tells whether it has ended, without waiting.
+    /// Returns whether it has ended, without waiting.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -231,7 +232,7 @@ impl Record {
         });
     }
 
-    /// Waits until `look` finds something in what was written; fails where it can no longer come.
+    /// Waits until `look` finds something in what was written; fails if it can no longer be found.
     fn wait<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.lock();
@@ -244,7 +245,7 @@ impl Record {
                 break "it has ended";
             }
             if left.is_zero() {
-                break "nothing of the kind came in time";
+                break "nothing of the kind was printed in time";
             }
             state = self.changed.wait_timeout(state, left).unwrap().0;
         };
@@ -269,7 +270,7 @@ impl fmt::Display for Record {
     }
 }
 
-/// Returns the lines that have come to their end.
+/// Returns the complete lines.
 fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'))
 }

@@ -1,4 +1,4 @@
-//! Where messages come from or go to, and what opens it: the table of schemes.
+//! Sources and destinations of messages, and the table of schemes that opens them.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -21,8 +21,8 @@ const SCHEMES: &[(&str, &dyn Opener)] = &[
 /// The opener of a location without a scheme.
 const PATH: &dyn Opener = &RecordingOpener;
 
-/// Where messages come from or go to: a scheme and what follows, such as `tcp://host:9999`, or the
-/// path of a recording.
+/// A source or a destination of messages: a scheme and what follows, such as `tcp://host:9999`, or
+/// the path of a recording.
 ///
 /// A path contains a `/`, ends in `.mcap`, or exists. Anything else without a scheme is an error,
 /// because it may be an address whose scheme was forgotten.

@@ -115,7 +115,7 @@ fn stuck(dir: &Dir, program: &str, arguments: &[&str]) -> (Process, Stream) {
     (process, peer)
 }
 
-/// Waits until a program sleeps, or has ended already: its linger may be over before anybody looks.
+/// Waits until a program sleeps, or has ended already: its linger may be over before the check.
 fn wait_for_sleep(dir: &Dir, process: &Process) {
     wait_until("a sender that sleeps", || {
         dir.shell(&format!("ps -o stat= -p {}", process.id())).stdout.starts_with(['S', 'Z'])

@@ -327,7 +327,8 @@ fn a_large_start_is_stored_once_in_the_file_that_has_it_and_found_from_the_middl
     for name in ["cut.mcap", "saved.mcap"] {
         assert_eq!(replay(&[name], "3"), lengths, "{name}");
     }
-    // The files of a recording have it where it is no message of theirs, and as one it is there once.
+    // The files of a recording have an attachment if the start is not among their messages; as a
+    // message it is there once.
     record_to(&dir, "run.mcap", &messages, &["--max-size", "2500KB"]).expect(0);
     let names = runs(&dir);
     assert!(names.len() > 1, "{names:?}");
@@ -756,7 +757,7 @@ fn what_makes_no_sense_exits_with_2_and_says_why() {
         (&["in", "-o", "a.mcap", "-s", "1"], "an MCAP file does not support --skip"),
         (&["in", "--convert", "a.mcap", "-J"], "--format json accepts no output"),
         (&["a=tcp://x:1", "a=tcp://x:2", "-o", "a.mcap"], "two sources have the name 'a'"),
-        (&["x.mcap", "y.mcap", "--recover", "a.mcap"], "--recover takes one recording"),
+        (&["x.mcap", "y.mcap", "--recover", "a.mcap"], "--recover expects one recording"),
         (&["a=x.mcap", "--info"], "--info expects an MCAP file, found 'a=x.mcap'"),
         (
             &["x.mcap", "--info", "-o", "a.mcap"],

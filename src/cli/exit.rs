@@ -242,8 +242,8 @@ fn hint(error: &Error) -> Option<&'static str> {
                 if is_mcap(path) && path.exists() =>
             {
                 Some(
-                    "what was written before is whole: m_dump --info tells what, and what was \
-                     dropped",
+                    "earlier messages are whole: m_dump --info prints what is in the file, and what \
+                     was dropped",
                 )
             }
             recording::Error::Unwritten { source, .. } => hint(source),

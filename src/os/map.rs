@@ -47,7 +47,7 @@ impl Map {
     /// not map it.
     pub(crate) fn of(file: &Arc<File>) -> Option<Arc<Self>> {
         let lease = Lease::take(file)?;
-        // SAFETY: the map is read only, and no one changes the file under the lease. Where that is
+        // SAFETY: the map is read only, and no one changes the file under the lease. If that is
         // taken away by force, nothing is concluded from bytes that were looked at before, but for
         // lengths, of which ranges were made already: changed bytes make messages wrong, and what
         // a truncation does is described with the module.

@@ -156,10 +156,11 @@ impl RecordWriter for McapWriter {
 
 /// A sink that queues messages for a thread that writes them.
 ///
-/// The queue takes shares of the messages, never copies of large parts, and is bounded in bytes.
-/// A failed write is the error of the next [`offer`](Sink::offer), and of
-/// [`finish`](Sink::finish), which waits until everything is written and closes the recording; it
-/// tells too how many messages are dropped by that. So does dropping it, without a word.
+/// The queue takes shares of the messages, never copies of large parts, and is bounded in bytes. A
+/// failed write is the error of the next [`offer`](Sink::offer), and of [`finish`](Sink::finish),
+/// which waits until everything is written and closes the recording; that error also says how many
+/// messages were not written because of it. Dropping a recorder waits and closes too, but reports
+/// no error.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

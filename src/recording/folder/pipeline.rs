@@ -5,7 +5,7 @@
 //! one thread at a time make one in a folder. Writing large ones is all the work, and two threads
 //! write two of them at once.
 //!
-//! In either case, one thread completes the messages, in order. Where one cannot be
+//! In either case, one thread completes the messages, in order. If one cannot be
 //! written, what there is of later ones is taken away, which may make room, and all are tried once
 //! more: the folder has the messages before the reported one, and no others.
 

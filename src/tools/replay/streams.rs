@@ -63,7 +63,7 @@ impl Streams {
     /// requested or a person quits before.
     ///
     /// # Errors
-    /// [`Error::NoPeers`](crate::Error::NoPeers) if there are too few in that time.
+    /// [`Error::NoPeers`](crate::tools::Error::NoPeers) if there are too few in that time.
     pub fn wait_for(
         mut self,
         peers: usize,

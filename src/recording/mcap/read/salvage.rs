@@ -189,7 +189,7 @@ pub(crate) fn salvage(store: &mut Store, contents: &mut Contents, end: u64) -> D
     damages
 }
 
-/// Takes a chunk, and returns where to go on: within it, if its records are damaged.
+/// Takes a chunk, and returns where to continue: within it, if its records are damaged.
 fn salvage_chunk(
     store: &mut Store,
     contents: &mut Contents,

@@ -7,13 +7,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use super::report::Notation;
 use super::{parse_count, parse_duration, parse_size};
 use crate::endpoint::Stop;
 use crate::error::Result;
 use crate::location::Location;
 use crate::routing::SourceConfig;
 use crate::stream::{Attach, Mode, Options, Stream};
-use crate::tools::{Limits, Notation};
+use crate::tools::Limits;
 
 /// How a program receives.
 #[derive(Clone, Debug)]

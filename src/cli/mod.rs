@@ -3,6 +3,7 @@
 //! [`tools`](crate::tools) do the work of the programs.
 
 mod arguments;
+mod bar;
 mod dumping;
 mod exit;
 mod filtering;
@@ -14,6 +15,7 @@ mod pace;
 mod progress;
 mod quantity;
 mod recording;
+mod report;
 mod signal;
 mod standard;
 mod stderr;
@@ -46,6 +48,7 @@ pub use quantity::{
     MessageRate, Size, parse_count, parse_duration, parse_interval, parse_rate, parse_size,
 };
 pub use recording::Recording;
+pub use report::{Notation, Rates};
 pub use signal::ending_on_signal;
 pub use standard::{input_parser, is_terminal, output, output_parser};
 pub use stdout::{Stdout, stdout};

@@ -3,15 +3,14 @@
 //! Each is a `raw-1.0` message of two parts: a header that counts, and zeros that are never copied.
 
 use std::hint::black_box;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::report::{Direction, Notation, Report};
+use super::report::{Report, Reporter};
 use super::run::Run;
 use super::{
-    Ending, Failure, Findings, Limits, Missed, Observer, endpoint, local_send_buffer, sum_up,
-    tell_departures,
+    Ending, Failure, Findings, Limits, Missed, Observer, endpoint, local_send_buffer,
+    show_departures, sum_up,
 };
 use crate::endpoint::{
     Origin, Received, Sink, Stop, Timestamp, Unconfirmed, WaitSet, offer_waiting,
@@ -20,7 +19,7 @@ use crate::error::{Result, SystemError};
 use crate::frame::{Frame, Frames};
 use crate::measure::Throughput;
 
-/// How often rates are printed where nobody says.
+/// How often rates are reported where nobody says.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// What to generate.
@@ -30,23 +29,15 @@ pub struct Options {
     pub bytes: usize,
     /// Messages per second, as fast as it goes by default.
     pub rate: Option<f64>,
-    /// How often to print rates: 0.2 s by default, as the original does.
+    /// How often to report rates: 0.2 s by default, as the original does.
     pub interval: Duration,
-    /// In which form to print them.
-    pub notation: Notation,
     /// When to end.
     pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            bytes: 1 << 20,
-            rate: None,
-            interval: INTERVAL,
-            notation: Notation::default(),
-            limits: Limits::default(),
-        }
+        Self { bytes: 1 << 20, rate: None, interval: INTERVAL, limits: Limits::default() }
     }
 }
 
@@ -88,31 +79,26 @@ pub struct Summary {
     pub total: Throughput,
 }
 
-/// Generates messages into a sink, printing rates as the original does, and waits at the end
+/// Generates messages into a sink, reporting rates as the original does, and waits at the end
 /// until everything has left, at most `linger` without progress.
 ///
 /// # Errors
-/// Where the sink or the output fails.
+/// If the sink or the reporter fails.
 pub fn run(
     mut sink: Box<dyn Sink>,
     options: &Options,
     linger: Duration,
     stop: &Stop,
-    out: &mut dyn Write,
+    out: &mut dyn Reporter,
     observer: &mut dyn Observer,
 ) -> Result<Summary, Failure<Summary>> {
     let payload = zeros(options.bytes)?;
     let endpoint = endpoint(sink.as_ref());
-    let mut report = Report::new(options.interval, options.notation, Direction::Send);
+    let mut report = Report::new(options.interval);
     let mut run = Run::new(options.limits, stop);
-    let ended = generate(sink.as_mut(), payload, options, &mut run, &mut report, out, observer);
-    tell_departures(sink.name(), sink.report().departures, observer);
-    let ended = ended.and_then(|ending| {
-        if ending == Ending::Stopped {
-            report.remark(format_args!("Terminated by user."), out)?;
-        }
-        Ok(ending)
-    });
+    observer.started(run.meters());
+    let ended = generate(sink.as_mut(), payload, options, &mut run, &mut report, out);
+    show_departures(sink.name(), sink.report().departures, observer);
     let (total, ended) = report.finish(ended, run.latest(), out);
     let is_unheard = sink.report().is_unheard;
     observer.leaving();
@@ -154,8 +140,7 @@ fn generate(
     options: &Options,
     run: &mut Run<'_>,
     report: &mut Report,
-    out: &mut dyn Write,
-    observer: &mut dyn Observer,
+    out: &mut dyn Reporter,
 ) -> Result<Ending> {
     let mut header = Header::new(options.bytes);
     let frames = Frames::from([Frame::new(), payload]);
@@ -197,20 +182,19 @@ fn generate(
         message.time = Timestamp::now();
         first_sent.get_or_insert(now);
         tell(run, report, std::mem::take(&mut sent), options, now, out)?;
-        observer.progress(run.progress());
         if let Some(ending) = run.ending(now) {
             return Ok(ending);
         }
     }
 }
 
-/// Waits until a message is due, and prints the rates of the intervals that end before.
+/// Waits until a message is due, and reports the rates of the intervals that end before.
 fn rest_until(
     due: Option<Instant>,
     name: &str,
     run: &mut Run<'_>,
     report: &mut Report,
-    out: &mut dyn Write,
+    out: &mut dyn Reporter,
 ) -> Result<Option<Ending>> {
     loop {
         let mut set = WaitSet::new();
@@ -227,14 +211,14 @@ fn rest_until(
     }
 }
 
-/// Counts messages that were sent, and prints their rate where that is due.
+/// Counts messages that were sent, and reports their rate when that is due.
 fn tell(
     run: &mut Run<'_>,
     report: &mut Report,
     sent: u64,
     options: &Options,
     now: Instant,
-    out: &mut dyn Write,
+    out: &mut dyn Reporter,
 ) -> Result<()> {
     if sent == 0 {
         return Ok(());

@@ -1,9 +1,8 @@
 //! m_stats --loopback: measures what this machine can do, without other programs.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
-use super::{Failure, Observer, Silent, generate, stats};
+use super::{Failure, Observer, Reporter, Silent, generate, stats};
 use crate::endpoint::{Source, Stop};
 use crate::error::{Error, Result, SystemError};
 use crate::stream::{Options, Stream};
@@ -12,12 +11,12 @@ use crate::stream::{Options, Stream};
 /// loopback interface, and they are measured as [`stats::run`] does.
 ///
 /// # Errors
-/// If there is no loopback interface, or the output fails.
+/// If there is no loopback interface, or the reporter fails.
 pub fn run(
     options: &stats::Options,
     size: usize,
     stop: &Stop,
-    out: &mut dyn Write,
+    reporter: &mut dyn Reporter,
     observer: &mut dyn Observer,
 ) -> Result<stats::Summary, Failure<stats::Summary>> {
     // Reported before the wait for the first message.
@@ -39,10 +38,11 @@ pub fn run(
     let generate = generate::Options { bytes: size, ..generate::Options::default() };
     std::thread::scope(|scope| {
         let generator = scope.spawn(|| {
-            let (out, observer) = (&mut io::sink(), &mut Silent);
-            generate::run(Box::new(sender), &generate, Duration::ZERO, &measured, out, observer)
+            let (reporter, observer) = (&mut Silent, &mut Silent);
+            let sender = Box::new(sender);
+            generate::run(sender, &generate, Duration::ZERO, &measured, reporter, observer)
         });
-        let summary = stats::run(source.as_mut(), options, stop, out);
+        let summary = stats::run(source.as_mut(), options, stop, reporter, observer);
         measured.request();
         match generator.join() {
             Ok(Ok(_)) => summary,

@@ -1,8 +1,9 @@
 //! The five tools as functions: options in, a summary with its [`Findings`] out. If a run breaks off,
 //! its error, a [`Failure`], has what was done until then.
 //!
-//! Command lines, signals and progress bars are left to the programs. A tool writes its results to the
-//! writer that it is given, and reports everything else to its [`Observer`].
+//! Command lines, signals, progress bars and text are left to the programs. A tool gives its results to
+//! a sink, a writer or a [`Reporter`], and its notices to an [`Observer`]. The counts so far are in its
+//! [`Meters`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -12,8 +13,8 @@
 //!     limits: Limits { duration: Some(Duration::from_millis(300)), ..Limits::default() },
 //!     ..stats::Options::default()
 //! };
-//! let mut text = Vec::new();
-//! let summary = loopback::run(&options, 1 << 16, &Stop::never(), &mut text, &mut Silent)?;
+//! let stop = Stop::never();
+//! let summary = loopback::run(&options, 1 << 16, &stop, &mut Silent, &mut Silent)?;
 //! assert!(summary.total.message_rate() > 0.0);
 //! # Ok::<(), mflow::Error>(())
 //! ```
@@ -27,14 +28,16 @@ pub mod generate;
 #[cfg(feature = "cli")]
 pub mod inspect;
 pub mod loopback;
+mod meters;
 mod peers;
 pub mod replay;
-mod report;
+pub(crate) mod report;
 mod run;
 pub mod split;
 pub mod stats;
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::counted::Counted;
 use crate::endpoint::{Report, Sink, Source};
@@ -45,41 +48,21 @@ pub use error::Error;
 pub use failure::Failure;
 use failure::sum_up;
 pub use findings::{Dropped, Findings, Missed, OutputFindings};
+pub use meters::{Meters, MetersSnapshot};
 pub use peers::wait_for_peers;
-pub use report::Notation;
+pub use report::{Interval, Reporter, Total};
 pub use run::{Ending, Limits};
 
-/// How far a tool is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Messages done.
-    pub messages: u64,
-    /// Bytes done.
-    pub bytes: u64,
-    /// Messages to do, where that is known.
-    pub total: Option<u64>,
-}
-
-/// What a tool tells while it runs. All of it may be ignored, as [`Silent`] does.
+/// Receives the notices of a tool while it runs. Each may be ignored, as [`Silent`] does.
 pub trait Observer {
     /// A socket is bound to this endpoint.
     fn listening(&mut self, endpoint: &str) {
         let _ = endpoint;
     }
 
-    /// A message was dealt with; called for each one.
-    fn progress(&mut self, progress: Progress) {
-        let _ = progress;
-    }
-
-    /// A replay is here; called for each message, before its progress.
-    fn playing(&mut self, playing: replay::Playing) {
-        let _ = playing;
-    }
-
-    /// A replay rests; called now and then while it does.
-    fn resting(&mut self, rest: replay::Rest) {
-        let _ = rest;
+    /// A run has started, and these are its live figures.
+    fn started(&mut self, meters: &Arc<Meters>) {
+        let _ = meters;
     }
 
     /// All was sent, and the tool waits until it has left.
@@ -99,18 +82,19 @@ pub trait Observer {
 pub struct Silent;
 
 impl Observer for Silent {}
+impl Reporter for Silent {}
 
 /// Tells what a person should know of a source before it is used.
-pub fn tell_notices(source: &dyn Source, observer: &mut dyn Observer) {
+pub fn show_notices(source: &dyn Source, observer: &mut dyn Observer) {
     for notice in source.report().notices {
         observer.notice(format_args!("'{}': {notice}", source.name()));
     }
 }
 
 /// Reports where peers connect to a source, and what a person should know of it before it is used.
-pub fn tell_opened(source: &dyn Source, observer: &mut dyn Observer) {
-    tell_listening(&source.report(), observer);
-    tell_notices(source, observer);
+pub fn show_opened(source: &dyn Source, observer: &mut dyn Observer) {
+    show_listening(&source.report(), observer);
+    show_notices(source, observer);
 }
 
 /// Returns a small send buffer for messages of `least` bytes and more to the loopback interface,
@@ -126,12 +110,12 @@ fn endpoint(sink: &dyn Sink) -> String {
 }
 
 /// Reports the endpoints that peers connect to.
-fn tell_listening(report: &Report, observer: &mut dyn Observer) {
+fn show_listening(report: &Report, observer: &mut dyn Observer) {
     report.listening.iter().for_each(|endpoint| observer.listening(endpoint));
 }
 
 /// Tells where peers have left before all was sent.
-fn tell_departures(name: &str, departures: usize, observer: &mut dyn Observer) {
+fn show_departures(name: &str, departures: usize, observer: &mut dyn Observer) {
     if departures > 0 {
         observer.notice(format_args!(
             "{} of '{name}' left on the way: what was queued for them is lost",

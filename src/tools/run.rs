@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Progress;
+use super::meters::Meters;
 use crate::endpoint::{Event, Received, Sink, Source, Stop, WaitSet};
 use crate::error::{Result, SystemError};
 
@@ -67,17 +68,17 @@ impl Limits {
 /// What came before a stop is still dealt with: it is all there once nothing has come for so long,
 /// as it may have to be read off a connection yet.
 const QUIET: Duration = Duration::from_millis(50);
-/// A sender that goes on has no end: after so much time of taking messages, and so long after a stop
-/// in any case, what came before it is dealt with.
+/// A sender that continues has no end: after this long of receiving, and this long after a stop
+/// in any case, the messages before the stop have been handled.
 const DRAINING: Duration = Duration::from_secs(1);
 const MOST_DRAINING: Duration = Duration::from_secs(10);
 
-/// Where messages go: it may fail while none comes.
+/// The destination of messages: it may fail while none arrives.
 pub(super) trait Watched {
-    /// Adds what tells that it may have failed.
+    /// Adds what becomes ready when the destination may have failed.
     fn watch<'a>(&'a self, set: &mut WaitSet<'a>);
 
-    /// Looks whether it has, as a whole.
+    /// Returns an error if it has failed as a whole.
     fn check(&mut self) -> Result<()>;
 }
 
@@ -104,48 +105,27 @@ pub(super) struct Beside<'a> {
 pub(super) struct Run<'a> {
     limits: Limits,
     stop: &'a Stop,
-    started: Instant,
-    latest: Instant,
+    meters: Arc<Meters>,
     /// Since when nothing has come or gone that should have.
     silent: Instant,
-    done: Progress,
     /// Whether to deal with what came before a stop.
     drains: bool,
     /// Until when to deal with that, once there is a stop, and until when at the most.
     drained_by: Option<(Instant, Instant)>,
     /// When the last message was taken: what is done with it takes no time from taking others.
     taken: Option<Instant>,
-    /// When the first messages were done.
-    first: Option<Instant>,
-    /// How many messages came that are not counted.
-    passed: u64,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(limits: Limits, stop: &'a Stop) -> Self {
-        let now = Instant::now();
-        let done = Progress { messages: 0, bytes: 0, total: limits.count };
-        let (started, latest, silent) = (now, now, now);
-        let (first, drains, drained_by, taken) = (None, false, None, None);
-        let passed = 0;
-        Self {
-            limits,
-            stop,
-            started,
-            latest,
-            silent,
-            done,
-            drains,
-            drained_by,
-            taken,
-            first,
-            passed,
-        }
+        let silent = Instant::now();
+        let meters = Arc::new(Meters::new(silent, limits.count));
+        Self { limits, stop, meters, silent, drains: false, drained_by: None, taken: None }
     }
 
     /// Has the run announce `total` messages, where there may be no more.
-    pub(super) fn expecting(mut self, total: u64) -> Self {
-        self.done.total = Some(self.limits.count.map_or(total, |count| count.min(total)));
+    pub(super) fn expecting(self, total: u64) -> Self {
+        self.meters.set_expected(self.limits.count.map_or(total, |count| count.min(total)));
         self
     }
 
@@ -157,37 +137,34 @@ impl<'a> Run<'a> {
 
     /// Counts messages done by `now`.
     pub(super) fn count(&mut self, messages: u64, bytes: u64, now: Instant) {
-        self.done.messages += messages;
-        self.done.bytes += bytes;
-        self.latest = now;
+        self.meters.count(messages, bytes, now);
         self.silent = now;
-        self.first.get_or_insert(now);
     }
 
-    /// Returns what is done.
-    pub(super) fn progress(&self) -> Progress {
-        self.done
+    /// Returns the live figures.
+    pub(super) fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 
     /// Returns how many messages are done.
     pub(super) fn messages(&self) -> u64 {
-        self.done.messages
+        self.meters.messages()
     }
 
     /// Returns how many messages may still be done.
     pub(super) fn remaining(&self) -> u64 {
-        self.limits.count.map_or(u64::MAX, |count| count.saturating_sub(self.done.messages))
+        self.limits.count.map_or(u64::MAX, |count| count.saturating_sub(self.messages()))
     }
 
-    /// Notes that a message came by `now` that is not counted.
-    pub(super) fn pass(&mut self, now: Instant) {
+    /// Notes that a message came by `now`, which is counted later.
+    pub(super) fn hear(&mut self, now: Instant) {
         self.silent = now;
-        self.passed += 1;
     }
 
-    /// Returns how many messages came that are not counted.
-    pub(super) fn passed(&self) -> u64 {
-        self.passed
+    /// Notes that a message came by `now` that the filter leaves out.
+    pub(super) fn leave_out(&mut self, now: Instant) {
+        self.silent = now;
+        self.meters.leave_out();
     }
 
     /// Waits for the next message of a source, or for the end of the run.
@@ -265,7 +242,7 @@ impl<'a> Run<'a> {
     /// Returns when the run ends if nothing more comes or goes.
     pub(super) fn ends_at(&self) -> Option<Instant> {
         let until = |start: Instant, limit: Option<Duration>| start.checked_add(limit?);
-        let duration = until(self.started, self.limits.duration);
+        let duration = until(self.meters.started(), self.limits.duration);
         duration.into_iter().chain(until(self.silent, self.limits.timeout)).min()
     }
 
@@ -275,7 +252,7 @@ impl<'a> Run<'a> {
             Some(Ending::Stopped)
         } else if self.remaining() == 0 {
             Some(Ending::Count)
-        } else if self.limits.duration.is_some_and(|limit| now - self.started >= limit) {
+        } else if self.limits.duration.is_some_and(|limit| now - self.meters.started() >= limit) {
             Some(Ending::Duration)
         } else {
             None
@@ -310,15 +287,10 @@ impl<'a> Run<'a> {
         ending
     }
 
-    /// Returns the time from the first messages to the last.
-    pub(super) fn elapsed(&self) -> Duration {
-        self.first.map_or(Duration::ZERO, |first| self.latest - first)
-    }
-
     /// Returns when the last messages were done: rates are told up to then, as the silence after
     /// them is no part of what was measured.
     pub(super) fn latest(&self) -> Instant {
-        self.latest
+        self.meters.snapshot().latest.unwrap_or(self.meters.started())
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run, Watched};
 use super::{
-    Ending, Failure, Findings, Limits, Missed, Observer, OutputFindings, sum_up, tell_departures,
-    tell_listening, tell_notices,
+    Ending, Failure, Findings, Limits, Missed, Observer, OutputFindings, show_departures,
+    show_listening, show_notices, sum_up,
 };
 use crate::counted::Counted;
 use crate::endpoint::{Opening, Source, Stop, Unconfirmed, WaitSet};
@@ -40,11 +40,11 @@ pub fn open(
         let sink = output.address.open_sink(
             Opening::from(options).with(McapOptions { session, ..McapOptions::default() }),
         )?;
-        tell_listening(&sink.report(), observer);
+        show_listening(&sink.report(), observer);
         outputs.push(Output::new(sink, output));
     }
     let source = config.source.address.open_source(tune(config.source.options()))?;
-    tell_listening(&source.report(), observer);
+    show_listening(&source.report(), observer);
     Ok((source, Split::new(outputs)))
 }
 
@@ -62,11 +62,12 @@ pub fn run(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Summary, Failure<Summary>> {
-    tell_notices(source, observer);
+    show_notices(source, observer);
     let mut run = Run::new(limits, stop).draining(source);
+    observer.started(run.meters());
     let ended = route(source, &mut split, &mut run, stop, observer);
     for output in split.outputs() {
-        tell_departures(output.endpoint(), output.departures(), observer);
+        show_departures(output.endpoint(), output.departures(), observer);
     }
     let mut outputs: Vec<_> = split
         .outputs()
@@ -118,14 +119,14 @@ fn route(
             ControlFlow::Continue(received) => received,
             ControlFlow::Break(ending) => return Ok(ending),
         };
-        run.pass(Instant::now());
+        run.hear(Instant::now());
         let (ends_at, before) = (run.ends_at(), outputs.counts());
         outputs.split.route(&received, stop, ends_at)?;
         let (now, after) = (Instant::now(), outputs.counts());
         outputs.report_changes(now);
         let ending = run.ending(now);
         run.count(1, received.frames.bytes() as u64, now);
-        outputs.observer.progress(run.progress());
+        run.meters().set_dropped(after.1);
         outputs.expect_one()?;
         // More messages that have arrived by a stop would be taken from the sender in vain.
         let is_over = stop.is_requested() || ends_at.is_some_and(|end| end <= now);

@@ -1,11 +1,10 @@
 //! m_stats: how much arrives, and how fast.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::report::{Direction, Notation, RULE, Report};
+use super::report::{Report, Reporter};
 use super::run::Run;
-use super::{Ending, Failure, Findings, Limits, Missed, sum_up};
+use super::{Ending, Error, Failure, Findings, Limits, Missed, Observer, sum_up};
 use crate::endpoint::{Source, Stop, WaitSet};
 use crate::error::Result;
 use crate::measure::Throughput;
@@ -17,21 +16,15 @@ pub const QUEUE_SIZE: u32 = crate::stream::Options::SMALL_MESSAGES_QUEUE_SIZE;
 /// How to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How often to print rates: 0.5 s by default, for every message if it is zero.
+    /// How often to report rates: 0.5 s by default, for every message if it is zero.
     pub interval: Duration,
-    /// In which form to print them.
-    pub notation: Notation,
     /// When to end.
     pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            interval: Duration::from_millis(500),
-            notation: Notation::default(),
-            limits: Limits::default(),
-        }
+        Self { interval: Duration::from_millis(500), limits: Limits::default() }
     }
 }
 
@@ -44,24 +37,24 @@ pub struct Summary {
     pub total: Throughput,
 }
 
-/// Measures the messages of a source, and prints rates as psi-mflow does: from the first message
-/// on, each interval when it is over, also without messages in it; and the summary in any case.
+/// Measures the messages of a source, and reports rates as psi-mflow does: from the first message
+/// on, each interval when it is over, also without messages in it; and the total in any case.
 ///
 /// # Errors
-/// If the source or the output fails.
+/// If the source or the reporter fails.
 pub fn run(
     source: &mut dyn Source,
     options: &Options,
     stop: &Stop,
-    out: &mut dyn Write,
+    reporter: &mut dyn Reporter,
+    observer: &mut dyn Observer,
 ) -> Result<Summary, Failure<Summary>> {
-    let interval = options.interval.as_secs_f64();
-    let mut report = Report::new(options.interval, options.notation, Direction::Receive);
-    let started = "mflow stats started. Sampling interval is";
-    report.remark(format_args!("{started} {interval:.2} seconds.\n{RULE}"), out)?;
+    reporter.started(options.interval).map_err(Error::output)?;
+    let mut report = Report::new(options.interval);
     let mut run = Run::new(options.limits, stop);
-    let ended = measure(source, options.interval, &mut run, &mut report, out);
-    let (total, ended) = report.finish(ended, run.latest(), out);
+    observer.started(run.meters());
+    let ended = measure(source, options.interval, &mut run, &mut report, reporter);
+    let (total, ended) = report.finish(ended, run.latest(), reporter);
     sum_up(ended, |ending| {
         let received = total.messages;
         let missed = Missed::messages(&options.limits, received, ending);
@@ -69,13 +62,13 @@ pub fn run(
     })
 }
 
-/// Counts messages until the run ends, and prints rates.
+/// Counts messages until the run ends, and reports rates.
 fn measure(
     source: &mut dyn Source,
     interval: Duration,
     run: &mut Run<'_>,
     report: &mut Report,
-    out: &mut dyn Write,
+    reporter: &mut dyn Reporter,
 ) -> Result<Ending> {
     loop {
         // Messages that wait in a stream arrived before; in a recording, none waits.
@@ -85,9 +78,9 @@ fn measure(
         let now = Instant::now();
         if tally.messages > 0 {
             run.count(tally.messages, tally.bytes, now);
-            report.record(tally.messages, tally.bytes, now, out)?;
+            report.record(tally.messages, tally.bytes, now, reporter)?;
         } else {
-            report.tick(now, out)?;
+            report.tick(now, reporter)?;
         }
         if let Some(ending) = run.ending(now) {
             return Ok(ending);

@@ -48,7 +48,7 @@ fn run(cli: &Cli, stop: &Stop) -> Result<Exit> {
     };
     if let Some(path) = to.path {
         terminal = terminal.with_bar();
-        output.gauge().into_iter().for_each(|gauge| terminal.recording(gauge.clone(), path));
+        terminal.writing_to(path);
     }
     let result = dump::run(source.as_mut(), output, &options, stop, &mut terminal);
     let (summary, failure) = Failure::parts(result)?;

@@ -27,7 +27,7 @@ pub(crate) struct Cli {
     #[arg(short, long, value_name = "DURATION", default_value = "0.2", value_parser = cli::parse_duration)]
     interval: Duration,
     #[command(flatten)]
-    reporting: Reporting,
+    pub(crate) reporting: Reporting,
     #[command(flatten)]
     pub(crate) sending: Sending,
     #[command(flatten)]
@@ -43,7 +43,6 @@ impl Cli {
             bytes: self.size.bytes,
             rate: self.rate.and_then(MessageRate::hertz),
             interval: self.interval,
-            notation: self.reporting.notation(),
             limits: self.limiting.limits(),
         }
     }

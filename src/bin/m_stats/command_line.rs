@@ -35,7 +35,7 @@ pub(crate) struct Cli {
           value_name = "DURATION", default_value = "0.5", value_parser = cli::parse_duration)]
     interval: Duration,
     #[command(flatten)]
-    reporting: Reporting,
+    pub(crate) reporting: Reporting,
     #[command(flatten)]
     pub(crate) receiving: Receiving,
     #[command(flatten)]
@@ -51,8 +51,7 @@ impl Cli {
         if self.loopback && limits.count.is_none() {
             limits.duration.get_or_insert(LOOPBACK);
         }
-        let (interval, notation) = (self.interval, self.reporting.notation());
-        stats::Options { interval, notation, limits }
+        stats::Options { interval: self.interval, limits }
     }
 
     /// Returns how many bytes each message of --loopback has.

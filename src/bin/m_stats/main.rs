@@ -6,9 +6,9 @@ mod command_line;
 
 use std::ffi::OsStr;
 
-use mflow::cli::{self, Exit, Terminal};
+use mflow::cli::{self, Exit, Rates, Terminal};
 use mflow::endpoint::Report;
-use mflow::tools::{Failure, loopback, stats, tell_opened};
+use mflow::tools::{Failure, loopback, show_opened, stats};
 use mflow::{Location, Result, Stop};
 
 use command_line::Cli;
@@ -30,16 +30,17 @@ fn measure(cli: &Cli, source: &OsStr, stop: &Stop) -> Result<Exit> {
     let receiving = cli.receiving.clone().usual_queue_size(stats::QUEUE_SIZE);
     let opened = receiving.options(&location, stop);
     let mut source = cli::ending_on_signal(|| location.open_source(opened))?;
-    tell_opened(source.as_ref(), &mut terminal);
-    let result = stats::run(source.as_mut(), &cli.options(), stop, &mut cli::stdout());
+    show_opened(source.as_ref(), &mut terminal);
+    let mut rates = Rates::received(cli.reporting.notation(), cli::stdout());
+    let result = stats::run(source.as_mut(), &cli.options(), stop, &mut rates, &mut terminal);
     let (summary, failure) = Failure::parts(result)?;
     Ok(Exit::found(&summary.findings, failure.as_ref(), source.name(), &source.report()))
 }
 
 fn measure_loopback(cli: &Cli, stop: &Stop) -> Result<Exit> {
     let mut terminal = Terminal::new(&cli.verbosity);
-    let (options, mut out) = (cli.options(), cli::stdout());
-    let result = loopback::run(&options, cli.bytes(), stop, &mut out, &mut terminal);
+    let mut rates = Rates::received(cli.reporting.notation(), cli::stdout());
+    let result = loopback::run(&cli.options(), cli.bytes(), stop, &mut rates, &mut terminal);
     let (summary, failure) = Failure::parts(result)?;
     Ok(Exit::found(&summary.findings, failure.as_ref(), "--loopback", &Report::default()))
 }

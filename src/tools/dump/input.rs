@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::location::Location;
 use crate::recording::{Recording, open_recordings};
 use crate::stream::Options;
-use crate::tools::{Observer, tell_listening};
+use crate::tools::{Observer, show_listening};
 
 /// A source of messages, and its label in a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Inputs {
             let opening = Opening::from(options(location));
             let opening = label.iter().fold(opening, Opening::labelled);
             let source = location.open_source(opening)?;
-            tell_listening(&source.report(), observer);
+            show_listening(&source.report(), observer);
             sources.push(source);
         }
         Ok(match sources.len() {

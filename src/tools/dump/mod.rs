@@ -19,7 +19,7 @@ use std::ops::{Add, ControlFlow};
 use std::time::{Duration, Instant};
 
 use super::run::{Beside, Run};
-use super::{Dropped, Ending, Failure, Findings, Limits, Missed, Observer, sum_up, tell_notices};
+use super::{Dropped, Ending, Failure, Findings, Limits, Missed, Observer, show_notices, sum_up};
 use crate::endpoint::{Deadline, Offered, Sink, Source, Stop, Unconfirmed, offer_until};
 use crate::error::Result;
 use crate::frame::Frames;
@@ -95,12 +95,14 @@ pub fn run<'a>(
     observer: &mut dyn Observer,
 ) -> Result<Summary, Failure<Summary>> {
     let Output { mut sink, gauge, .. } = output.into();
-    tell_notices(source, observer);
+    show_notices(source, observer);
     let mut run = Run::new(options.limits, stop).draining(source);
+    gauge.iter().for_each(|gauge| run.meters().watch(gauge.clone()));
+    observer.started(run.meters());
     let followed = |grace| BySource::new(Followed::new(grace, &options.filter));
     let mut series = options.until_series_end.map(followed);
     let mut filter = BySource::new(Filter::new(options.filter.clone()));
-    let result = pump(source, sink.as_mut(), &mut filter, &mut series, &mut run, observer);
+    let result = pump(source, sink.as_mut(), &mut filter, &mut series, &mut run);
     let damaged = sink.report().damaged;
     let finished = sink.finish(PATIENCE);
     let (ended, refused) = match result {
@@ -115,7 +117,8 @@ pub fn run<'a>(
     };
     let watches = || series.iter().flat_map(BySource::iter).map(|followed| &followed.watch);
     sum_up(ended, |ending| {
-        let received = run.messages();
+        let done = run.meters().snapshot();
+        let received = done.messages;
         // A run that is stopped by hand need not reach the end of a series.
         let is_early = matches!(ending, Ending::Timeout | Ending::SourceEnded);
         let unfinished = (series.is_some() && is_early).then_some(Missed::SeriesEnd);
@@ -131,9 +134,9 @@ pub fn run<'a>(
         };
         Summary {
             findings,
-            bytes: run.progress().bytes,
-            left_out: run.passed(),
-            elapsed: run.elapsed(),
+            bytes: done.bytes,
+            left_out: done.left_out,
+            elapsed: done.elapsed(),
             strays: watches().map(SeriesWatch::strays).fold(Strays::default(), Add::add),
         }
     })
@@ -153,7 +156,6 @@ fn pump(
     filter: &mut BySource<Filter>,
     series: &mut Option<BySource<Followed>>,
     run: &mut Run<'_>,
-    observer: &mut dyn Observer,
 ) -> Result<(Ending, u64)> {
     loop {
         // More sources may become known, as in a pipe.
@@ -181,7 +183,7 @@ fn pump(
             match filter.apply(&received.frames) {
                 Some(frames) => received.frames = frames,
                 None => {
-                    run.pass(now);
+                    run.leave_out(now);
                     continue;
                 }
             }
@@ -195,7 +197,6 @@ fn pump(
             return Ok((Ending::Stopped, 1));
         }
         run.count(1, received.frames.bytes() as u64, now);
-        observer.progress(run.progress());
     }
 }
 

@@ -111,12 +111,6 @@ impl OutputOptions<'_> {
 }
 
 impl Output<'_> {
-    /// Returns how full the queue of a recorder is.
-    #[must_use]
-    pub fn gauge(&self) -> Option<&Gauge> {
-        self.gauge.as_ref()
-    }
-
     /// Undoes the opening, so that it can be tried again.
     pub fn discard(self) {
         drop(self.sink);

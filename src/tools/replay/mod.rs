@@ -8,6 +8,7 @@ mod clock;
 mod header;
 mod outlets;
 mod player;
+mod position;
 mod rate;
 mod streams;
 
@@ -17,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use super::run::Run;
 use super::{
-    Controls, Ending, Failure, Findings, Limits, Missed, Observer, local_send_buffer, sum_up,
-    tell_notices,
+    Controls, Ending, Failure, Findings, Limits, Missed, Observer, local_send_buffer, show_notices,
+    sum_up,
 };
 use crate::endpoint::{Stop, Unconfirmed, WaitSet};
 use crate::error::{Result, SystemError};
@@ -27,6 +28,8 @@ use crate::recording::{self, Range, Recording};
 use crate::routing::FilterOptions;
 
 pub use outlets::{Outlets, Routes};
+pub(super) use position::Position;
+pub use position::{Playing, Rest};
 pub use rate::Rate;
 pub use streams::{Streams, usual_size};
 
@@ -114,30 +117,6 @@ pub enum Detail {
     Parts,
 }
 
-/// The position of a replay in the recording.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Playing {
-    /// The time from the first message of the recording, if it has times.
-    pub at: Option<Duration>,
-    /// The time from its first message to its last.
-    pub span: Option<Duration>,
-    /// How much of what is to be replayed is done, from 0 to 1; in loops, of the current pass.
-    pub share: Option<f64>,
-    /// How long it will still take, if the schedule is known.
-    pub left: Option<Duration>,
-    /// Whether another pass follows.
-    pub is_loop: bool,
-}
-
-/// Why a replay sends nothing at present.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// It is paused.
-    Paused,
-    /// The next message is due after this time.
-    Next(Duration),
-}
-
 /// What was replayed.
 #[derive(Debug)]
 pub struct Summary {
@@ -173,7 +152,7 @@ pub fn run(
     out: &mut dyn Write,
     observer: &mut dyn Observer,
 ) -> Result<Summary, Failure<Summary>> {
-    tell_notices(recording, observer);
+    show_notices(recording, observer);
     let rate = rate(recording, options)?;
     let bounds = options.range.bounds(recording)?;
     outlets.check(recording)?;
@@ -199,14 +178,14 @@ pub fn run(
         }
     }
     sum_up(ended, |ending| {
-        let (sent, waiting_for) = (played.progress.messages, played.waiting_for);
+        let (sent, waiting_for) = (played.done.messages, played.waiting_for);
         let awaited = waiting_for.clone().filter(|_| ending == Ending::Timeout);
         let unheard = awaited.map(|endpoint| Missed::Receiver { endpoint, sent });
         let missed = Missed::messages(&options.limits, sent, ending).or(unheard);
         Summary {
             findings: Findings { sent, unconfirmed, missed, ..Findings::new(ending) },
-            bytes: played.progress.bytes,
-            elapsed: played.elapsed,
+            bytes: played.done.bytes,
+            elapsed: played.done.elapsed(),
             lateness: (rate != Rate::Max).then_some(played.lateness),
             headers_again: played.headers_again,
             headers_first: played.headers_first,

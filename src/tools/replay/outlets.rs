@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::endpoint::{Origin, Sink, Unconfirmed};
 use crate::error::{self, Result};
 use crate::recording::Recording;
-use crate::tools::{Error, Observer, endpoint, tell_departures};
+use crate::tools::{Error, Observer, endpoint, show_departures};
 
 /// Which sink gets the messages of which source: sinks are identified by their numbers.
 ///
@@ -118,7 +118,7 @@ impl Outlets {
         observer: &mut dyn Observer,
     ) -> Vec<(String, Result<Unconfirmed>)> {
         for sink in &self.sinks {
-            tell_departures(sink.name(), sink.report().departures, observer);
+            show_departures(sink.name(), sink.report().departures, observer);
         }
         // Each is closed, even if another one fails, and all at the same time.
         let finish = |sink: Box<dyn Sink>| {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use super::clock::Clock;
 use super::header::{Headers, Openings};
 use super::outlets::Outlets;
+use super::position::{Playing, Rest};
 use super::rate::{Rate, Schedule};
-use super::{Detail, Options, Playing, Repeat, Rest};
+use super::{Detail, Options, Repeat};
 use crate::endpoint::{Offer, Received, WaitSet, offer_waiting};
 use crate::error::Result;
 use crate::frame::Frames;
@@ -18,7 +19,7 @@ use crate::recording::{Bounds, Extent, Recording};
 use crate::routing::{BySource, Filter};
 use crate::tools::Error;
 use crate::tools::run::Run;
-use crate::tools::{Command, Controls, Ending, Observer, Progress};
+use crate::tools::{Command, Controls, Ending, MetersSnapshot, Observer};
 
 /// How often to ask for commands while messages leave without a wait.
 const ASK: Duration = Duration::from_millis(20);
@@ -97,8 +98,7 @@ impl Wishes {
 
 /// What was played.
 pub(super) struct Played {
-    pub(super) progress: Progress,
-    pub(super) elapsed: Duration,
+    pub(super) done: MetersSnapshot,
     pub(super) lateness: Lateness,
     pub(super) headers_again: u64,
     pub(super) headers_first: u64,
@@ -152,8 +152,7 @@ impl<'a> Player<'a> {
     /// Returns what was played so far.
     pub(super) fn played(self) -> Played {
         Played {
-            progress: self.run.progress(),
-            elapsed: self.run.elapsed(),
+            done: self.run.meters().snapshot(),
             lateness: self.lateness,
             headers_again: self.headers_again,
             headers_first: self.headers_first,
@@ -179,6 +178,7 @@ impl<'a> Player<'a> {
         out: &mut dyn Write,
         observer: &mut dyn Observer,
     ) -> Result<Ending> {
+        observer.started(self.run.meters());
         self.recording.seek(self.bounds.begin)?;
         loop {
             let received = match self.next()? {
@@ -214,8 +214,7 @@ impl<'a> Player<'a> {
             }
             self.run.count(1, bytes, now);
             self.headers.observe(outlet, &received, now);
-            observer.playing(self.playing(&received));
-            observer.progress(self.run.progress());
+            self.run.meters().position.play(self.playing(&received));
         }
     }
 
@@ -238,7 +237,7 @@ impl<'a> Player<'a> {
                 match filter.apply(&received.frames) {
                     Some(frames) => received.frames = frames,
                     None => {
-                        self.run.pass(Instant::now());
+                        self.run.leave_out(Instant::now());
                         continue;
                     }
                 }
@@ -288,7 +287,7 @@ impl<'a> Player<'a> {
                     self.clock.step(offset.unwrap_or_default());
                     return Ok(None);
                 }
-                observer.resting(Rest::Paused);
+                self.run.meters().position.rest(Rest::Paused);
                 // A terminal that was taken away meanwhile wakes no wait when it is back.
                 set.deadline(now + TELL);
             } else {
@@ -305,7 +304,7 @@ impl<'a> Player<'a> {
                 is_short = left < ASK;
                 self.report(left, observer);
                 if left > TELL {
-                    observer.resting(Rest::Next(left));
+                    self.run.meters().position.rest(Rest::Next(left));
                     set.deadline(now + TELL);
                 }
             }
@@ -402,10 +401,11 @@ impl<'a> Player<'a> {
         let since = |first: crate::endpoint::Timestamp, last: crate::endpoint::Timestamp| {
             Duration::from_nanos(last.as_nanos().saturating_sub(first.as_nanos()))
         };
-        let progress = self.run.progress();
         let number = self.recording.position();
         let share = self.bounds.share(self.extent, number, sent.time);
-        let to_do = progress.total.map(|total| total.saturating_sub(progress.messages));
+        let meters = self.run.meters();
+        let done = meters.messages();
+        let to_do = meters.expected().map(|expected| expected.saturating_sub(done));
         let left = match (self.options.repeat, self.rate) {
             (Repeat::Once, Rate::Recorded(speed)) if self.options.max_gap.is_none() => {
                 let left = self.bounds.end_time(self.extent).map(|end| since(sent.time, end));

@@ -89,7 +89,8 @@ impl Throughput {
     }
 
     /// Returns the bytes as a float, to divide by a unit.
-    pub(crate) fn total_bytes(&self) -> f64 {
+    #[must_use]
+    pub fn total_bytes(&self) -> f64 {
         float(self.bytes)
     }
 
